@@ -5,6 +5,7 @@
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::schedule::Timetable;
@@ -120,6 +121,26 @@ pub struct JobSpec {
     /// Labels that group jobs; they place nothing.
     #[serde(skip)]
     pub tags: Vec<String>,
+}
+
+impl JobSpec {
+    /// A hash of what the job is: the same on hosts that mean the same by it, 16 hex digits.
+    ///
+    /// Where it is defined, how it is described and how it is grouped are no part of it.
+    ///
+    /// # Panics
+    /// Never: a job is text and numbers.
+    #[must_use]
+    pub fn definition(&self) -> String {
+        let json = serde_json::to_vec(self).expect("a job is text and numbers");
+        short_hex(&Sha256::digest(json))
+    }
+}
+
+/// The first 16 hex digits of a hash.
+pub(crate) fn short_hex(hash: &[u8]) -> String {
+    let bytes: [u8; 8] = std::array::from_fn(|at| hash.get(at).copied().unwrap_or_default());
+    format!("{:016x}", u64::from_be_bytes(bytes))
 }
 
 /// A place in a file of the configuration.
