@@ -17,3 +17,5 @@ pub mod config;
 pub mod spec;
 // When a job is next wanted.
 pub mod schedule;
+// The database, reached.
+pub mod store;
