@@ -41,7 +41,7 @@
 //! that granted the lease was sent. After that instant the run is dead: see [`crate::supervise`].
 
 use futures_util::join;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio_postgres::{
     Client, Row,
     error::SqlState,
@@ -54,7 +54,7 @@ use crate::{
     clock::Boottime,
     plan::{Due, Live, MAX_ONGOING_AGE, Trigger},
     spec::{JobName, JobSpec, OnLost},
-    store::{Database, error::DatabaseError, transaction},
+    store::{Database, error::DatabaseError, limited, transaction},
 };
 
 /// Proof that this host, and no other, may run one job.
@@ -119,8 +119,8 @@ pub async fn claim(
     let request = Request::new(host, spec, due, now);
     let client = database.get().await?;
     let since_here = Boottime::now();
-    let warned = database.warnings();
-    let answer = client.within(transaction::LIMIT, request.send(&client)).await;
+    let warned = client.warnings();
+    let answer = limited(transaction::LIMIT, client.fuse(), request.send(&client)).await;
     crate::faults::point("after-commit");
     let answer = match answer.and_then(Answer::known) {
         Ok(answer) => answer,
@@ -131,7 +131,7 @@ pub async fn claim(
         Decided::Not(claimed) => return Ok(claimed),
         Decided::Written(row) => request.held(&row, since_here)?,
     };
-    if database.warnings() != warned {
+    if client.warnings() != warned {
         let why = "the commit was acknowledged with a warning";
         return give_back(database, &held, why).await;
     }
@@ -150,7 +150,7 @@ async fn start_or_give_back(database: &Database, held: Held) -> Result<Claimed, 
 async fn look_up(database: &Database, request: &Request<'_>, due: &Due) -> Result<Claimed, DatabaseError> {
     let client = database.get().await?;
     let since_here = Boottime::now();
-    let rows = client.within(transaction::LIMIT, request.send_lookup(&client)).await?;
+    let rows = limited(transaction::LIMIT, client.fuse(), request.send_lookup(&client)).await?;
     match rows.first() {
         Some(row) => {
             let held = request.held(row, since_here)?;
@@ -171,7 +171,7 @@ async fn give_back(database: &Database, held: &Held, why: &str) -> Result<Claime
         (&why, Type::TEXT),
     ];
     let sql = include_str!("../sql/give_back.sql");
-    client.within(transaction::LIMIT, client.execute_typed(sql, &parameters)).await?;
+    limited(transaction::LIMIT, client.fuse(), client.execute_typed(sql, &parameters)).await?;
     Ok(Claimed::Doubtful(why.to_owned()))
 }
 
@@ -363,6 +363,12 @@ impl Held {
     #[must_use]
     pub fn deadline(&self) -> Boottime {
         self.since_here + (self.spec.lease.lease - self.spec.lease.margin)
+    }
+
+    /// When the run is killed for taking too long, by the database's clock.
+    #[must_use]
+    pub fn times_out_at(&self) -> Timestamp {
+        self.since.saturating_add(SignedDuration::try_from(self.spec.timeout).unwrap_or(SignedDuration::MAX)).unwrap_or(Timestamp::MAX)
     }
 
     /// The name of the job.

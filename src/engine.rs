@@ -128,12 +128,18 @@ impl Engine {
             .jobs
             .iter()
             .filter_map(|job| match &job.verdict {
-                Verdict::Run(due) => Some((self.graph.layer(job.index), Uuid::new_v4(), job.index, due)),
+                Verdict::Run(due) => Some((self.layer(job.index), Uuid::new_v4(), job.index, due)),
                 _ => None,
             })
             .collect();
         due.sort_unstable_by_key(|&(layer, chance, ..)| (layer, chance));
         due.into_iter().map(|(_, _, job, due)| (job, due.clone())).collect()
+    }
+}
+
+impl Engine {
+    fn layer(&self, job: usize) -> usize {
+        self.graph.layers().partition_point(|layer| layer.end <= job)
     }
 }
 
@@ -146,9 +152,10 @@ async fn create_tables(database: &Database) -> Result<(), DatabaseError> {
             tracing::info!("made the tables");
             Ok(())
         }
-        Before::Legacy => Err(DatabaseError::schema(
+        Before::Legacy => Err(DatabaseError::Schema(
             "this database has the tables of crontabber 0.18 or older: run `crontabber migrate` once, on any host, to \
-             widen them in place; the old hosts go on working",
+             widen them in place; the old hosts go on working"
+                .to_owned(),
         )),
     }
 }

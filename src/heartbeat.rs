@@ -23,7 +23,7 @@ use crate::{
     claim::Held,
     clock::Boottime,
     spec::Lease,
-    store::{Database, Dedicated, error::DatabaseError},
+    store::{Connection, Database, error::DatabaseError, limited},
     supervise::Reins,
 };
 
@@ -125,7 +125,7 @@ impl Shared {
 }
 
 async fn beat(shared: Arc<Shared>, database: Database, now: Option<Timestamp>) {
-    let mut connection: Option<Dedicated> = None;
+    let mut connection: Option<Connection> = None;
     let mut pause = AGAIN;
     loop {
         let runs = shared.beating();
@@ -167,7 +167,7 @@ enum Renewed {
 async fn renew(
     shared: &Shared,
     database: &Database,
-    connection: &mut Option<Dedicated>,
+    connection: &mut Option<Connection>,
     runs: &[(Uuid, Beating)],
     now: Option<Timestamp>,
 ) -> Result<Renewed, DatabaseError> {
@@ -177,7 +177,7 @@ async fn renew(
         None => connection.insert(database.dedicated().await?),
     };
     let sent = Boottime::now();
-    let rows = within(limit, send(client, runs, now)).await?;
+    let rows = limited(limit, client.fuse(), send(client, runs, now)).await?;
     let mut renewed = HashMap::with_capacity(rows.len());
     for row in &rows {
         renewed.insert(row.try_get::<_, Uuid>("run_id")?, row.try_get::<_, bool>("cancelled")?);
@@ -197,7 +197,7 @@ async fn renew(
     if missing.is_empty() {
         return Ok(Renewed::All);
     }
-    let rows = within(limit, look_up(client, &missing)).await?;
+    let rows = limited(limit, client.fuse(), look_up(client, &missing)).await?;
     let standing: Vec<Uuid> = rows.iter().map(|row| row.try_get("run_id")).collect::<Result<_, _>>()?;
     for (run_id, run) in missing.iter().filter(|(run_id, _)| !standing.contains(run_id)) {
         fence(shared, *run_id, run);
@@ -211,16 +211,6 @@ fn fence(shared: &Shared, run_id: Uuid, run: &Beating) {
         tracing::error!(job = %run.job, %run_id, fence = run.fence, "fenced: the claim is somebody else's; killing the run");
         beating.cut = Some(Cut::Fenced);
         beating.reins.cancel();
-    }
-}
-
-async fn within(
-    limit: Duration,
-    query: impl Future<Output = Result<Vec<Row>, tokio_postgres::Error>>,
-) -> Result<Vec<Row>, DatabaseError> {
-    match timeout(limit, query).await {
-        Ok(rows) => Ok(rows?),
-        Err(_) => Err(DatabaseError::timed_out("renewing the leases", limit)),
     }
 }
 

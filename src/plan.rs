@@ -6,7 +6,7 @@
 mod state;
 mod wants;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -183,10 +183,11 @@ pub fn plan<'a>(graph: &'a JobGraph, table: &'a Table, place: &Place) -> Plan<'a
             Planned { index, spec, row, verdict }
         })
         .collect();
+    let known: HashSet<&str> = graph.jobs().iter().map(|spec| spec.name.as_str()).collect();
     let mut ghosts: Vec<_> = table
         .jobs
         .iter()
-        .filter(|(name, _)| graph.get(name).is_none())
+        .filter(|(name, _)| !known.contains(name.as_str()))
         .map(|(name, row)| (name.as_str(), row))
         .collect();
     ghosts.sort_unstable_by_key(|(name, _)| *name);
@@ -203,7 +204,7 @@ fn verdict(
     let spec = &graph.jobs()[index];
     let now = table.now;
     let Some(row) = row else {
-        return Verdict::New(spec.timetable.as_ref().map(|when| when.first(now, spec.start)));
+        return Verdict::New(spec.timetable.as_ref().and_then(|when| when.first(now, spec.start)));
     };
     let wanted = wants::wanted(graph, index, row, table);
     if let Some(since) = live_since(row, now) {

@@ -111,9 +111,12 @@ impl Timetable {
         Duration::from_millis(millis.unwrap_or(0))
     }
 
+    /// The zone of its wall times.
+    ///
     /// `None`: unknown, which `config` has refused before. jiff keeps the zones it has read, so
     /// that asking again costs a look at its cache, and it notices when the machine's are replaced.
-    fn zone(&self) -> Option<TimeZone> {
+    #[must_use]
+    pub fn zone(&self) -> Option<TimeZone> {
         zone(&self.timezone).ok()
     }
 

@@ -5,6 +5,7 @@
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::schedule::Timetable;
@@ -120,6 +121,21 @@ pub struct JobSpec {
     /// Labels that group jobs; they place nothing.
     #[serde(skip)]
     pub tags: Vec<String>,
+}
+
+impl JobSpec {
+    /// The hash of what the job is: 16 hexadecimal digits, the same on every host that means the same by it.
+    ///
+    /// Where it is defined, its description and its tags are not part of it.
+    ///
+    /// # Panics
+    /// Never: every field has a JSON form.
+    #[must_use]
+    pub fn definition(&self) -> String {
+        let json = serde_json::to_vec(self).expect("a job has a JSON form");
+        let digest = Sha256::digest(&json);
+        digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
 /// A place in a file of the configuration.

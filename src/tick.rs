@@ -33,11 +33,11 @@ pub async fn tick(engine: &Arc<Engine>, stop: &mut Stopper) -> Pass {
     tick.look(Look::All).await;
     loop {
         tick.start(stop).await;
-        let is_running = !tick.runs.is_empty();
+        let (is_running, plan_at, drain_at) = (!tick.runs.is_empty(), tick.plan_at, tick.drain_at);
         tokio::select! {
             Some(ended) = tick.runs.join_next() => tick.ended(ended).await,
-            () = sleep_until(tick.plan_at), if is_running => tick.look(Look::All).await,
-            () = tick.drained(), if is_running => engine.heart.stop_all(),
+            () = sleep_until(plan_at), if is_running => tick.look(Look::All).await,
+            () = at(drain_at), if is_running => tick.drained(),
             asked = stop.changed(), if is_running => tick.stopped(asked),
             else => return tick.pass,
         }
@@ -172,14 +172,16 @@ impl Tick {
         }
     }
 
-    /// When a stop was asked for and the runs have not ended in time.
-    fn drained(&mut self) -> impl Future<Output = ()> + use<> {
-        let at = self.drain_at;
-        async move {
-            match at {
-                Some(at) => sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        }
+    /// The runs have not ended in time after a stop was asked for.
+    fn drained(&mut self) {
+        self.drain_at = None;
+        self.engine.heart.stop_all();
+    }
+}
+
+async fn at(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => sleep_until(instant).await,
+        None => std::future::pending().await,
     }
 }

@@ -44,12 +44,17 @@ fn by_schedule(
         return Wanted::At(at);
     }
     let slot = when.latest(now, pending).map_or(pending, |latest| latest.max(pending));
-    let coalesced = (slot > pending).then(|| {
-        let last = when.latest(slot - MICROSECOND, pending).map_or(pending, |last| last.max(pending));
-        Slots { first: pending, last, count: when.count(pending, last).max(1) }
-    });
+    let coalesced = coalesced(when, row, pending, slot);
     let needs = needs_at(graph, index, slot, table);
     Wanted::Now(Due { pending: Some(pending), slot, coalesced, trigger: Trigger::Schedule, needs, failures: failures(row) })
+}
+
+/// The slots that a run for `slot` speaks for. A pending slot that has run and failed has its verdict already.
+fn coalesced(when: &Timetable, row: &JobState, pending: Timestamp, slot: Timestamp) -> Option<Slots> {
+    let has_failed = row.error_count > 0 && row.next_run.is_some_and(|at| at > pending);
+    let first = if has_failed { when.next(pending, pending)? } else { pending };
+    let last = when.latest(slot.checked_sub(MICROSECOND).ok()?, pending)?.max(first);
+    (first < slot).then(|| Slots { first, last, count: when.count(first, last).max(1) })
 }
 
 fn failures(row: &JobState) -> u32 {

@@ -206,12 +206,15 @@ fn retried(held: &Held, now: Timestamp, effect: Effect) -> Next {
     let delay = backoff::delay(&held.spec.retry, failures, claim::chance(held.run_id));
     let next = schedule(held).and_then(|when| {
         let slot = when.next(held.slot, held.slot)?;
-        Some((slot, backoff::retry_at(now, delay, shifted(when, held, slot))))
+        Some((slot, shifted(when, held, slot)))
     });
+    let retried = backoff::retry_at(now, delay, next.map(|(_, at)| at));
     match next {
-        Some((slot, retried)) if retried.slot_moves => Next { slot, ..same_slot(held, retried.at, effect) },
-        Some((_, retried)) => same_slot(held, retried.at, effect),
-        None => same_slot(held, later(now, delay), effect),
+        // A next slot that went by meanwhile takes the place of this one, after the delay.
+        Some((slot, at)) if retried.slot_moves || at <= now => {
+            Next { slot, ..same_slot(held, retried.at, effect) }
+        }
+        _ => same_slot(held, retried.at, effect),
     }
 }
 
@@ -226,19 +229,24 @@ fn later(at: Timestamp, by: std::time::Duration) -> Timestamp {
 }
 
 fn reason(ended: &Ended, outcome: Outcome, cut: Option<Cut>) -> Option<String> {
-    let last_line =
-        || ended.output.last_line().map(|line| format!(": {line}")).unwrap_or_default();
+    let output = ended.output.text();
+    let detail = || last_line(&output).map(|line| format!(": {line}")).unwrap_or_default();
     let reason = match (outcome, &ended.how) {
         (Outcome::Success, _) => return None,
-        (Outcome::Timeout, _) => format!("killed at its timeout{}", last_line()),
+        (Outcome::Timeout, _) => format!("killed at its timeout{}", detail()),
         (Outcome::Cancelled, _) => "cancelled".to_owned(),
         (_, How::GuardLost) => "its guard was killed".to_owned(),
         (Outcome::Lost, _) => lost(ended.stopped, cut).to_owned(),
         (_, How::NotStarted(why)) => why.clone(),
-        (_, How::Exited(code)) => format!("exit {code}{}", last_line()),
-        (_, How::Signaled(signal)) => format!("signal {signal}{}", last_line()),
+        (_, How::Exited(code)) => format!("exit {code}{}", detail()),
+        (_, How::Signaled(signal)) => format!("signal {signal}{}", detail()),
     };
     Some(clipped(&reason, 500))
+}
+
+/// The last line that says anything.
+fn last_line(output: &str) -> Option<&str> {
+    output.lines().rev().map(str::trim).find(|line| !line.is_empty())
 }
 
 fn lost(stopped: Option<Stopped>, cut: Option<Cut>) -> &'static str {

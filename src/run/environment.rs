@@ -1,7 +1,7 @@
 //! The environment of a run: nothing is inherited, everything has a reason.
 
 use super::placeholder::{Values, instant};
-use crate::{claim::Held, config::secret};
+use crate::{claim::Held, config::surroundings::Surroundings};
 
 /// Where programs are looked for, as in a crontab of root's.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -9,7 +9,7 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 /// The variables of a run; the job's own come last and win, except over what names the run.
 pub(super) fn of(held: &Held, values: &Values) -> Result<Vec<(String, String)>, String> {
     let home = std::env::var("HOME").unwrap_or_else(|_| "/".to_owned());
-    let zone = held.spec.timetable.as_ref().map_or("UTC", |when| when.timezone());
+    let zone = held.spec.timetable.as_ref().map_or("UTC", |when| when.timezone.as_str());
     let mut env: Vec<(String, String)> = vec![
         ("PATH".to_owned(), PATH.to_owned()),
         ("LANG".to_owned(), "C.UTF-8".to_owned()),
@@ -19,8 +19,10 @@ pub(super) fn of(held: &Held, values: &Values) -> Result<Vec<(String, String)>, 
     for (name, value) in &held.spec.env {
         set(&mut env, name, values.fill(value)?);
     }
+    let here = Surroundings::of_this_process();
     for (name, reference) in &held.spec.secrets {
-        let value = secret::resolve(reference).map_err(|why| format!("secret `{name}`: {why}"))?;
+        let value =
+            reference.resolve(&here).map_err(|why| format!("secret `{name}`: {why}"))?;
         set(&mut env, name, value.expose().to_owned());
     }
     for (name, value) in of_the_run(held) {
@@ -30,7 +32,6 @@ pub(super) fn of(held: &Held, values: &Values) -> Result<Vec<(String, String)>, 
 }
 
 fn of_the_run(held: &Held) -> Vec<(&'static str, String)> {
-    let left = held.deadline_of_the_run();
     let mut env = vec![
         ("CRONTABBER_JOB", held.job().to_string()),
         ("CRONTABBER_SLOT", instant(held.slot)),
@@ -38,7 +39,7 @@ fn of_the_run(held: &Held) -> Vec<(&'static str, String)> {
         ("CRONTABBER_RUN_ID", held.run_id.to_string()),
         ("CRONTABBER_RUN_KEY", format!("{}/{}", held.job(), instant(held.slot))),
         ("CRONTABBER_FENCE", held.fence.to_string()),
-        ("CRONTABBER_DEADLINE", instant(left)),
+        ("CRONTABBER_DEADLINE", instant(held.times_out_at())),
     ];
     if let Some(at) = held.last_success {
         env.push(("CRONTABBER_LAST_SUCCESS", instant(at)));

@@ -5,7 +5,7 @@
 
 use jiff::{Timestamp, tz::TimeZone};
 
-use crate::claim::Held;
+use crate::{claim::Held, schedule::Timetable};
 
 /// The names, for messages and documentation.
 pub const NAMES: [&str; 6] = ["slot", "slot:FORMAT", "job", "attempt", "run_id", "host"];
@@ -27,7 +27,7 @@ impl Values {
     pub fn of(held: &Held, host: &str) -> Self {
         Self {
             slot: held.slot,
-            zone: held.spec.timetable.as_ref().map_or(TimeZone::UTC, |when| when.zone()),
+            zone: held.spec.timetable.as_ref().and_then(Timetable::zone).unwrap_or(TimeZone::UTC),
             job: held.job().to_string(),
             attempt: held.attempt.to_string(),
             run_id: held.run_id.to_string(),

@@ -96,7 +96,7 @@ impl Found {
     /// Whether this program may use the tables.
     pub fn check(self) -> Result<(), DatabaseError> {
         if self.compatible_from > version() {
-            return Err(DatabaseError::schema(format!(
+            return Err(DatabaseError::Schema(format!(
                 "the tables have version {}, which needs a crontabber that knows version {} or later; this one knows \
                  {}: upgrade it on this host",
                 self.version,
@@ -105,7 +105,7 @@ impl Found {
             )));
         }
         if self.version < version() {
-            return Err(DatabaseError::schema(format!(
+            return Err(DatabaseError::Schema(format!(
                 "the tables have version {}, this crontabber needs {}: run `crontabber migrate` once, on any host; \
                  the other hosts go on meanwhile",
                 self.version,

@@ -123,7 +123,7 @@ pub async fn read(client: &Client, host: &str, now: Option<Timestamp>) -> Result
     let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&host, Type::TEXT), (&now, Type::TIMESTAMPTZ)];
     let rows = client.query_typed(include_str!("../../sql/read_table.sql"), &parameters).await?;
     let Some(first) = rows.first() else {
-        return Err(DatabaseError::no_schema());
+        return Err(DatabaseError::Schema("the table crontabber_schema is empty: run `crontabber migrate`".to_owned()));
     };
     super::schema::Found::from_row(first)?.check()?;
     let announced = first.try_get::<_, Option<Timestamp>>("host_seen_at")?;

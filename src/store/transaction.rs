@@ -8,7 +8,7 @@ use tokio_postgres::{
     types::{ToSql, Type},
 };
 
-use super::{Database, error::DatabaseError};
+use super::{Database, error::DatabaseError, limited};
 
 /// The first message of a transaction: the words that a database's defaults must not change, and a limit on
 /// every wait. `SET LOCAL`, because a pooled connection must not carry settings to the next borrower, and
@@ -40,7 +40,7 @@ pub async fn run(
         begun?;
         let rows = rows?;
         committed?;
-        Ok(rows)
+        Ok::<_, tokio_postgres::Error>(rows)
     };
-    client.within(LIMIT, sent).await
+    limited(LIMIT, client.fuse(), sent).await
 }
