@@ -17,3 +17,7 @@ pub mod config;
 pub mod spec;
 // When a job is next wanted.
 pub mod schedule;
+// Runs, each under a guard that outlives it.
+pub mod supervise;
+// The clock that deadlines are kept on.
+pub mod clock;
