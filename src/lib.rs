@@ -17,3 +17,7 @@ pub mod config;
 pub mod spec;
 // When a job is next wanted.
 pub mod schedule;
+
+// A private PostgreSQL of the machine's own, for who has none.
+#[cfg(feature = "embedded")]
+pub mod embedded;
