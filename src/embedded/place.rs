@@ -144,6 +144,11 @@ impl Home {
         self.socket_directory().join(format!(".s.PGSQL.{PORT}"))
     }
 
+    /// The file by which PostgreSQL keeps two servers from one socket.
+    pub(super) fn socket_lock(&self) -> PathBuf {
+        self.run().join(format!(".s.PGSQL.{PORT}.lock"))
+    }
+
     fn socket_directory(&self) -> PathBuf {
         let run = self.run();
         if run.as_os_str().len() <= LONGEST_SOCKET_DIRECTORY {

@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     io::{self, Read, Seek, SeekFrom},
     os::{fd::AsRawFd, unix::fs::MetadataExt},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
 };
@@ -45,10 +45,14 @@ impl PidFile {
         Some(Self { pid, ready })
     }
 
-    fn of(home: &Home) -> Option<Self> {
+    fn read(path: &Path) -> Option<Self> {
         // Unreadable is as good as absent: the server's own start will say what is wrong with it.
-        Self::parse(&fs::read_to_string(home.data().join("postmaster.pid")).ok()?)
+        Self::parse(&fs::read_to_string(path).ok()?)
     }
+}
+
+fn pid_file(home: &Home) -> PathBuf {
+    home.data().join("postmaster.pid")
 }
 
 /// What a pid of `postmaster.pid` is today.
@@ -67,7 +71,7 @@ enum Process {
 /// The server, if it takes connections: by its file and `/proc`, and if these leave it open (another
 /// pid namespace, a process we may not look at) by whether somebody listens on the socket.
 pub(super) fn ready(home: &Home) -> Option<Server> {
-    let file = PidFile::of(home).filter(|file| file.ready)?;
+    let file = PidFile::read(&pid_file(home)).filter(|file| file.ready)?;
     let pid = match process(home, file.pid) {
         Process::Ours => Some(file.pid),
         _ if listens(&home.socket()) => None,
@@ -91,7 +95,7 @@ fn listens(path: &Path) -> bool {
 
 /// The pid of the postmaster, ready or not.
 pub(super) fn alive(home: &Home) -> Option<i32> {
-    let file = PidFile::of(home)?;
+    let file = PidFile::read(&pid_file(home))?;
     (process(home, file.pid) == Process::Ours).then_some(file.pid)
 }
 
@@ -111,21 +115,22 @@ fn process(home: &Home, pid: i32) -> Process {
     }
 }
 
-/// Deletes a `postmaster.pid` whose pid now belongs to something else.
+/// Deletes the lock files of a dead server whose pid now belongs to something else.
 ///
 /// PostgreSQL sees through a stale file by itself if the pid is free, but refuses to start if it is
 /// taken. After a restart of a container it often is, and where nobody reaps, by the dead postmaster
 /// itself. The caller has the server's lock, the proof that no process of it is left.
 fn forget_stranger(home: &Home) -> Result<(), EmbeddedError> {
-    let Some(file) = PidFile::of(home) else {
-        return Ok(());
-    };
-    if process(home, file.pid) != Process::Other {
-        return Ok(());
+    for path in [pid_file(home), home.socket_lock()] {
+        let Some(file) = PidFile::read(&path) else {
+            continue;
+        };
+        if process(home, file.pid) == Process::Other {
+            tracing::warn!(pid = file.pid, file = %path.display(), "stale: the pid is another process now");
+            fs::remove_file(&path).map_err(EmbeddedError::io("delete", &path))?;
+        }
     }
-    let path = home.data().join("postmaster.pid");
-    tracing::warn!(pid = file.pid, file = %path.display(), "stale: the pid is another process now");
-    fs::remove_file(&path).map_err(EmbeddedError::io("delete", path))
+    Ok(())
 }
 
 /// Starts the server and waits until it takes connections. `log` is locked; the server takes the

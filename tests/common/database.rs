@@ -138,9 +138,7 @@ async fn within<T>(
     what: &str,
     future: impl Future<Output = Result<T, tokio_postgres::Error>>,
 ) -> T {
-    match timeout(LIMIT, future).await {
-        Ok(Ok(done)) => done,
-        Ok(Err(error)) => panic!("{what}: {error:?}"),
-        Err(_) => panic!("{what}: no answer within {LIMIT:?}"),
-    }
+    let answer = timeout(LIMIT, future).await;
+    let answer = answer.unwrap_or_else(|_| panic!("{what}: no answer within {LIMIT:?}"));
+    answer.unwrap_or_else(|error| panic!("{what}: {error:?}"))
 }

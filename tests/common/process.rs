@@ -8,6 +8,7 @@ use std::{
     os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -17,7 +18,7 @@ use nix::{
 };
 
 /// How long a run may take unless the test says otherwise.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// A command line of the program, with an environment that holds only what is given here.
 #[derive(Debug, Clone)]
@@ -186,9 +187,7 @@ impl Drop for Running {
 /// the test gave it a variable of its own. Our own process is not looked at.
 pub fn left_over(marker: &str) -> Vec<i32> {
     let marked = |pid: &i32| {
-        // A process that is gone, or another user's, is none of ours.
-        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment
+        environment(*pid)
             .windows(marker.len())
             .any(|part| part == marker.as_bytes())
     };
@@ -197,6 +196,20 @@ pub fn left_over(marker: &str) -> Vec<i32> {
         .filter(|&pid| pid != own)
         .filter(marked)
         .collect()
+}
+
+/// The environment a process was started with; empty for one that is gone, or another user's.
+fn environment(pid: i32) -> Vec<u8> {
+    for _ in 0..20 {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        // Empty for a moment while a process is in `exec`, and always for the kernel's threads, which
+        // have no program.
+        if !environment.is_empty() || fs::read_link(format!("/proc/{pid}/exe")).is_err() {
+            return environment;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    Vec::new()
 }
 
 /// The pids of the children of a process.
