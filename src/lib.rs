@@ -23,6 +23,9 @@ pub mod schedule;
 pub mod backoff;
 // From a heap of jobs to a graph that is known to be sound.
 pub mod dag;
+// A private PostgreSQL of the machine's own, for who has none.
+#[cfg(feature = "embedded")]
+pub mod embedded;
 // The database, reached: its address, its connections, its tables.
 pub mod store;
 // What should happen to each job now, and why.
