@@ -7,7 +7,8 @@ SELECT s.version, s.compatible_from,
        c.app_name, c.next_run, c.first_run, c.last_run, c.last_success, c.ongoing,
        coalesce(c.error_count, 0) AS error_count, left(c.last_error ->> 'value', 200) AS last_error,
        c.slot, c.success_slot, c.run_id, c.run_slot, c.run_trigger, c.attempt, c.host, c.lease_until, c.fence,
-       least(c.paused_until, '9999-01-01 00:00+00') AS paused_until, c.paused_by, c.pause_reason
+       CASE WHEN c.paused_until < '9999-01-01 00:00+00' THEN c.paused_until
+            WHEN c.paused_until IS NOT NULL THEN '9999-01-01 00:00+00' END AS paused_until, c.paused_by, c.pause_reason
   FROM crontabber_schema s
   LEFT JOIN crontabber_host h ON h.host = $1
   LEFT JOIN crontabber c ON true

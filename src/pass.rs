@@ -34,6 +34,8 @@ pub struct Pass {
     pub ongoing: usize,
     /// Claims that found their job run, moved, paused or blocked since the plan.
     pub changed: usize,
+    /// Claims that were not started because nobody could say whether they are durable.
+    pub doubtful: Vec<String>,
     /// What broke the pass off.
     pub error: Option<DatabaseError>,
     /// The signal of a second request to stop.
@@ -74,6 +76,7 @@ impl Pass {
             }
             Claimed::Doubtful(why) => {
                 tracing::warn!(%job, %why, "not started: the claim is in doubt");
+                self.doubtful.push(format!("{job}: {why}"));
             }
             Claimed::Ours(_) => {}
         }
@@ -125,7 +128,7 @@ impl Pass {
             (_, Some(signal)) if signal == nix::libc::SIGINT => Exit::Interrupted,
             (_, Some(_)) => Exit::Terminated,
             (Some(error), None) => error.exit(),
-            (None, None) if self.failed > 0 => Exit::Failed,
+            (None, None) if self.failed > 0 || !self.doubtful.is_empty() => Exit::Failed,
             (None, None) if self.well > 0 => Exit::Ok,
             (None, None) if self.ongoing > 0 => Exit::Ongoing,
             (None, None) if self.contended > 0 => Exit::Contended,

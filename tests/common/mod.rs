@@ -17,6 +17,7 @@
 )]
 
 mod database;
+pub mod host;
 mod ledger;
 mod postgres;
 mod private;
