@@ -15,5 +15,9 @@
 pub mod config;
 // A job as it is meant: the nouns everybody shares.
 pub mod spec;
+// How long, as people write it.
+pub mod duration;
 // When a job is next wanted.
 pub mod schedule;
+// How long to leave a failing job alone.
+pub mod backoff;
