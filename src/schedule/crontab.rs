@@ -68,9 +68,16 @@ impl Crontab {
         let mut stretch = Stretch::around(after, zone);
         loop {
             let first = self.first_wall(&stretch);
+<<<<<<< HEAD
             let wall = match after {
                 _ if after < stretch.start => first,
                 _ => first.max(stretch.wall(after) + 1),
+=======
+            let wall = if after < stretch.start {
+                first
+            } else {
+                first.max(stretch.wall(after) + 1)
+>>>>>>> schedule
             };
             let slot = stretch.instant(self.walls().at_or_after(wall)?);
             if slot < stretch.end {
@@ -133,6 +140,7 @@ impl Crontab {
     fn walls(&self) -> &Walls {
         self.walls.get_or_init(|| Walls::of(&self.fields))
     }
+<<<<<<< HEAD
 }
 
 /// The second an instant lies in, counted from 1970. Slots and the jumps of clocks are whole
@@ -498,4 +506,35 @@ mod tests {
             }
         }
     }
+=======
+>>>>>>> schedule
 }
+
+/// The second an instant lies in, counted from 1970. Slots and the jumps of clocks are whole
+/// seconds, so that nothing is lost.
+fn whole_second(instant: Timestamp) -> i64 {
+    instant.as_second() - i64::from(instant.subsec_nanosecond() < 0)
+}
+
+impl PartialEq for Crontab {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
+}
+
+impl Eq for Crontab {}
+
+impl fmt::Debug for Crontab {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Crontab").field(&self.source).finish()
+    }
+}
+
+impl Serialize for Crontab {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.source)
+    }
+}
+
+#[cfg(test)]
+mod tests;
