@@ -15,11 +15,7 @@ use crate::spec::Retry;
 /// use crontabber::{backoff::delay, spec::Retry};
 /// use std::time::Duration;
 ///
-<<<<<<< HEAD
-/// let minutes = |minutes| Duration::from_secs(60 * minutes);
-=======
 /// let minutes = Duration::from_mins;
->>>>>>> schedule
 /// let retry = Retry { first: minutes(5), factor: 2.0, max: minutes(60), jitter: 0.1, attempts: 0 };
 /// assert_eq!(delay(&retry, 1, 1.0), minutes(5));
 /// assert_eq!(delay(&retry, 3, 1.0), minutes(20));
@@ -36,12 +32,8 @@ pub fn delay(retry: &Retry, failures: u32, chance: f64) -> Duration {
     let scaled = full * (1.0 - jitter + jitter * chance.clamp(0.0, 1.0));
     // A jitter or a chance that is no number waits longest.
     let delay = Duration::try_from_secs_f64(scaled).unwrap_or(retry.max);
-<<<<<<< HEAD
-    Duration::from_millis(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX))
-=======
     let rounded = delay.saturating_add(Duration::from_micros(500)).as_millis();
     Duration::from_millis(u64::try_from(rounded).unwrap_or(u64::MAX)).min(retry.max)
->>>>>>> schedule
 }
 
 /// When a job that failed runs again.
@@ -62,11 +54,7 @@ pub struct Retried {
 /// use std::time::Duration;
 ///
 /// let at = |clock: &str| format!("2026-01-01T{clock}Z").parse::<Timestamp>().unwrap();
-<<<<<<< HEAD
-/// let five_minutes = Duration::from_secs(300);
-=======
 /// let five_minutes = Duration::from_mins(5);
->>>>>>> schedule
 /// // The next slot is hours away: again in five minutes, for the same slot.
 /// let later = retry_at(at("10:00:00"), five_minutes, Some(at("12:00:00")));
 /// assert_eq!(later, Retried { slot_moves: false, at: at("10:05:00") });
@@ -99,15 +87,9 @@ mod tests {
 
     fn retry(factor: f64, jitter: f64) -> Retry {
         Retry {
-<<<<<<< HEAD
-            first: Duration::from_secs(300),
-            factor,
-            max: Duration::from_secs(3_600),
-=======
             first: Duration::from_mins(5),
             factor,
             max: Duration::from_hours(1),
->>>>>>> schedule
             jitter,
             attempts: 0,
         }
@@ -123,39 +105,23 @@ mod tests {
 
     #[test]
     fn a_factor_of_one_waits_the_same_each_time() {
-<<<<<<< HEAD
-        assert_eq!(delay(&retry(1.0, 0.0), 7, 0.5), Duration::from_secs(300));
-=======
         assert_eq!(delay(&retry(1.0, 0.0), 7, 0.5), Duration::from_mins(5));
->>>>>>> schedule
     }
 
     #[test]
     fn no_failure_waits_like_the_first() {
-<<<<<<< HEAD
-        assert_eq!(delay(&retry(2.0, 0.0), 0, 0.5), Duration::from_secs(300));
-=======
         assert_eq!(delay(&retry(2.0, 0.0), 0, 0.5), Duration::from_mins(5));
->>>>>>> schedule
     }
 
     #[test]
     fn a_job_that_fails_for_ever_waits_the_longest_delay_and_no_longer() {
         assert_eq!(
             delay(&retry(2.0, 0.0), u32::MAX, 1.0),
-<<<<<<< HEAD
-            Duration::from_secs(3_600)
-        );
-        assert_eq!(
-            delay(&retry(f64::NAN, 0.0), 2, 1.0),
-            Duration::from_secs(3_600)
-=======
             Duration::from_hours(1)
         );
         assert_eq!(
             delay(&retry(f64::NAN, 0.0), 2, 1.0),
             Duration::from_hours(1)
->>>>>>> schedule
         );
     }
 
@@ -168,11 +134,7 @@ mod tests {
     #[test]
     fn a_job_without_a_next_slot_waits_the_delay() {
         let now = Timestamp::UNIX_EPOCH;
-<<<<<<< HEAD
-        let again = retry_at(now, Duration::from_secs(300), None);
-=======
         let again = retry_at(now, Duration::from_mins(5), None);
->>>>>>> schedule
         assert_eq!(again.at, Timestamp::constant(300, 0));
         assert!(!again.slot_moves);
     }
@@ -180,11 +142,7 @@ mod tests {
     #[test]
     fn a_next_slot_at_this_very_instant_does_not_run_a_failed_job_at_once() {
         let now = Timestamp::UNIX_EPOCH;
-<<<<<<< HEAD
-        let again = retry_at(now, Duration::from_secs(300), Some(now));
-=======
         let again = retry_at(now, Duration::from_mins(5), Some(now));
->>>>>>> schedule
         assert_eq!(again.at, Timestamp::constant(300, 0));
     }
 

@@ -15,8 +15,6 @@
 pub mod config;
 // A job as it is meant: the nouns everybody shares.
 pub mod spec;
-// From a heap of jobs to a graph that is known to be sound.
-pub mod dag;
 // How long, as people write it.
 pub mod duration;
 // When a job is next wanted.

@@ -1,7 +1,7 @@
 //! The environment of a run: nothing is inherited, everything has a reason.
 
 use super::placeholder::{Values, instant};
-use crate::{claim::Held, config::surroundings::Surroundings};
+use crate::{claim::Held, config::Surroundings};
 
 /// Where programs are looked for, as in a crontab of root's.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

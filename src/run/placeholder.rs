@@ -5,7 +5,7 @@
 
 use jiff::{Timestamp, tz::TimeZone};
 
-use crate::{claim::Held, schedule::Timetable};
+use crate::{claim::Held, schedule};
 
 /// The names, for messages and documentation.
 pub const NAMES: [&str; 6] = ["slot", "slot:FORMAT", "job", "attempt", "run_id", "host"];
@@ -27,7 +27,7 @@ impl Values {
     pub fn of(held: &Held, host: &str) -> Self {
         Self {
             slot: held.slot,
-            zone: held.spec.timetable.as_ref().and_then(Timetable::zone).unwrap_or(TimeZone::UTC),
+            zone: zone_of(held),
             job: held.job().to_string(),
             attempt: held.attempt.to_string(),
             run_id: held.run_id.to_string(),
@@ -54,6 +54,12 @@ impl Values {
             _ => return Err(unknown(name)),
         })
     }
+}
+
+/// The zone of the job; the configuration has refused those that are not known.
+fn zone_of(held: &Held) -> TimeZone {
+    let when = held.spec.timetable.as_ref();
+    when.and_then(|when| schedule::zone(&when.timezone).ok()).unwrap_or(TimeZone::UTC)
 }
 
 /// Whether every placeholder of a text is known; the message says what to write instead.

@@ -8,12 +8,6 @@ use super::nearest::nearest;
 /// The zone that every machine knows.
 pub(super) const UTC: &str = "UTC";
 
-<<<<<<< HEAD
-/// Names that mean another zone on each host.
-const OF_THE_HOST: [&str; 2] = ["localtime", "posixrules"];
-
-=======
->>>>>>> schedule
 /// A name that is no time zone.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("time zone `{name}` is unknown")]
@@ -27,24 +21,6 @@ pub struct UnknownZone {
 /// The zone of an IANA name, in any case: from the machine's tz database, or from the one built
 /// into this program where there is none. `UTC` needs neither.
 pub fn zone(name: &str) -> Result<TimeZone, UnknownZone> {
-<<<<<<< HEAD
-    if name == UTC {
-        return Ok(TimeZone::UTC);
-    }
-    if OF_THE_HOST
-        .iter()
-        .any(|host| host.eq_ignore_ascii_case(name))
-    {
-        return Err(UnknownZone {
-            name: name.to_owned(),
-            help: Some("every host must mean the same zone: name it, as in `Europe/Berlin`".into()),
-        });
-    }
-    TimeZone::get(name).map_err(|_| UnknownZone {
-        name: name.to_owned(),
-        help: suggestion(name),
-    })
-=======
     if let Some(zone) = known(name) {
         return Ok(zone);
     }
@@ -78,7 +54,6 @@ fn differs_between_hosts(name: &str) -> bool {
     ["localtime", "posixrules"]
         .iter()
         .any(|host| host.eq_ignore_ascii_case(name))
->>>>>>> schedule
 }
 
 /// A zone whose place is the name (`berlin`), or else one that is spelled nearly so.

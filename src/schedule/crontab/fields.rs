@@ -5,10 +5,7 @@ use jiff::civil::{Date, date};
 use super::{
     field::{DAY, HOUR, MINUTE, MONTH, Piece, Values, WEEKDAY},
     mistakes::{self, BadCrontab},
-<<<<<<< HEAD
-=======
     walls::LAST,
->>>>>>> schedule
 };
 
 /// The values that five fields allow.
@@ -37,12 +34,6 @@ pub(super) const NICKNAMES: [(&str, &str); 7] = [
     ("@hourly", "0 * * * *"),
 ];
 
-<<<<<<< HEAD
-/// The last second of the year 2100, where the calendar of the `cron` crate ends.
-const LAST: i64 = 4_133_980_799;
-
-=======
->>>>>>> schedule
 impl Fields {
     pub(super) fn parse(source: &str) -> Result<Self, BadCrontab> {
         let words: Vec<Piece<'_>> = Piece::new(source).words().collect();
