@@ -15,7 +15,7 @@ use crate::spec::Retry;
 /// use crontabber::{backoff::delay, spec::Retry};
 /// use std::time::Duration;
 ///
-/// let minutes = |minutes| Duration::from_secs(60 * minutes);
+/// let minutes = Duration::from_mins;
 /// let retry = Retry { first: minutes(5), factor: 2.0, max: minutes(60), jitter: 0.1, attempts: 0 };
 /// assert_eq!(delay(&retry, 1, 1.0), minutes(5));
 /// assert_eq!(delay(&retry, 3, 1.0), minutes(20));
@@ -32,7 +32,8 @@ pub fn delay(retry: &Retry, failures: u32, chance: f64) -> Duration {
     let scaled = full * (1.0 - jitter + jitter * chance.clamp(0.0, 1.0));
     // A jitter or a chance that is no number waits longest.
     let delay = Duration::try_from_secs_f64(scaled).unwrap_or(retry.max);
-    Duration::from_millis(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX))
+    let rounded = delay.saturating_add(Duration::from_micros(500)).as_millis();
+    Duration::from_millis(u64::try_from(rounded).unwrap_or(u64::MAX)).min(retry.max)
 }
 
 /// When a job that failed runs again.
@@ -53,7 +54,7 @@ pub struct Retried {
 /// use std::time::Duration;
 ///
 /// let at = |clock: &str| format!("2026-01-01T{clock}Z").parse::<Timestamp>().unwrap();
-/// let five_minutes = Duration::from_secs(300);
+/// let five_minutes = Duration::from_mins(5);
 /// // The next slot is hours away: again in five minutes, for the same slot.
 /// let later = retry_at(at("10:00:00"), five_minutes, Some(at("12:00:00")));
 /// assert_eq!(later, Retried { slot_moves: false, at: at("10:05:00") });
@@ -86,9 +87,9 @@ mod tests {
 
     fn retry(factor: f64, jitter: f64) -> Retry {
         Retry {
-            first: Duration::from_secs(300),
+            first: Duration::from_mins(5),
             factor,
-            max: Duration::from_secs(3_600),
+            max: Duration::from_hours(1),
             jitter,
             attempts: 0,
         }
@@ -104,23 +105,23 @@ mod tests {
 
     #[test]
     fn a_factor_of_one_waits_the_same_each_time() {
-        assert_eq!(delay(&retry(1.0, 0.0), 7, 0.5), Duration::from_secs(300));
+        assert_eq!(delay(&retry(1.0, 0.0), 7, 0.5), Duration::from_mins(5));
     }
 
     #[test]
     fn no_failure_waits_like_the_first() {
-        assert_eq!(delay(&retry(2.0, 0.0), 0, 0.5), Duration::from_secs(300));
+        assert_eq!(delay(&retry(2.0, 0.0), 0, 0.5), Duration::from_mins(5));
     }
 
     #[test]
     fn a_job_that_fails_for_ever_waits_the_longest_delay_and_no_longer() {
         assert_eq!(
             delay(&retry(2.0, 0.0), u32::MAX, 1.0),
-            Duration::from_secs(3_600)
+            Duration::from_hours(1)
         );
         assert_eq!(
             delay(&retry(f64::NAN, 0.0), 2, 1.0),
-            Duration::from_secs(3_600)
+            Duration::from_hours(1)
         );
     }
 
@@ -133,7 +134,7 @@ mod tests {
     #[test]
     fn a_job_without_a_next_slot_waits_the_delay() {
         let now = Timestamp::UNIX_EPOCH;
-        let again = retry_at(now, Duration::from_secs(300), None);
+        let again = retry_at(now, Duration::from_mins(5), None);
         assert_eq!(again.at, Timestamp::constant(300, 0));
         assert!(!again.slot_moves);
     }
@@ -141,7 +142,7 @@ mod tests {
     #[test]
     fn a_next_slot_at_this_very_instant_does_not_run_a_failed_job_at_once() {
         let now = Timestamp::UNIX_EPOCH;
-        let again = retry_at(now, Duration::from_secs(300), Some(now));
+        let again = retry_at(now, Duration::from_mins(5), Some(now));
         assert_eq!(again.at, Timestamp::constant(300, 0));
     }
 

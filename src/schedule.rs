@@ -19,7 +19,7 @@ pub use zone::{UnknownZone, zone};
 
 /// When a job is wanted: one or more rules in one time zone.
 ///
-/// Slots are whole microseconds, as the table keeps them. A zone that [`zone`] does not know has
+/// Slots are whole microseconds, as the table keeps them. A zone that [`zone()`] does not know has
 /// no slots at all, rather than slots at the wrong time.
 #[derive(Debug, Clone, Serialize)]
 pub struct Timetable {
@@ -41,7 +41,7 @@ pub enum Rule {
     Every {
         /// The period, at least a second; zero has no slots.
         period: Duration,
-        /// The wall time of a period of whole days: of what is more than those it takes no notice.
+        /// The wall time, when the period is whole days; hours beyond whole days do not count.
         at: Option<Time>,
     },
 }
@@ -56,7 +56,7 @@ impl Timetable {
     /// periods with the year 9999.
     #[must_use]
     pub fn next(&self, after: Timestamp, anchor: Timestamp) -> Option<Timestamp> {
-        self.next_in(&self.zone()?, after, anchor)
+        self.next_in(&zone::known(&self.timezone)?, after, anchor)
     }
 
     /// The latest slot at or before `until`, `anchor` as in [`Timetable::next`].
@@ -64,7 +64,7 @@ impl Timetable {
     /// `None` when there is none: crontab fields have no slots before 1970.
     #[must_use]
     pub fn latest(&self, until: Timestamp, anchor: Timestamp) -> Option<Timestamp> {
-        let (zone, anchor) = (self.zone()?, self.anchor(anchor));
+        let (zone, anchor) = (zone::known(&self.timezone)?, self.anchor(anchor));
         let latest = |rule: &Rule| rule.latest(until, anchor, &zone);
         self.rules.iter().filter_map(latest).max()
     }
@@ -76,7 +76,7 @@ impl Timetable {
     /// [`Timetable::COUNTED`].
     #[must_use]
     pub fn count(&self, from: Timestamp, until: Timestamp) -> i64 {
-        let Some(zone) = self.zone() else {
+        let Some(zone) = zone::known(&self.timezone) else {
             return 0;
         };
         match self.rules.as_slice() {
@@ -109,12 +109,6 @@ impl Timetable {
         let jitter = u64::try_from(self.jitter.as_millis()).unwrap_or(u64::MAX);
         let millis = first.checked_rem(jitter);
         Duration::from_millis(millis.unwrap_or(0))
-    }
-
-    /// `None`: unknown, which `config` has refused before. jiff keeps the zones it has read, so
-    /// that asking again costs a look at its cache, and it notices when the machine's are replaced.
-    fn zone(&self) -> Option<TimeZone> {
-        zone(&self.timezone).ok()
     }
 
     /// Beside other rules a known slot may be one of theirs, and a period that counted from it

@@ -124,23 +124,18 @@ pub struct JobSpec {
 }
 
 impl JobSpec {
-    /// A hash of what the job is: the same on hosts that mean the same by it, 16 hex digits.
+    /// The hash of what the job is: 16 hexadecimal digits, the same on every host that means the same by it.
     ///
-    /// Where it is defined, how it is described and how it is grouped are no part of it.
+    /// Where it is defined, its description and its tags are not part of it.
     ///
     /// # Panics
-    /// Never: a job is text and numbers.
+    /// Never: every field has a JSON form.
     #[must_use]
     pub fn definition(&self) -> String {
-        let json = serde_json::to_vec(self).expect("a job is text and numbers");
-        short_hex(&Sha256::digest(json))
+        let json = serde_json::to_vec(self).expect("a job has a JSON form");
+        let digest = Sha256::digest(&json);
+        digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
     }
-}
-
-/// The first 16 hex digits of a hash.
-pub(crate) fn short_hex(hash: &[u8]) -> String {
-    let bytes: [u8; 8] = std::array::from_fn(|at| hash.get(at).copied().unwrap_or_default());
-    format!("{:016x}", u64::from_be_bytes(bytes))
 }
 
 /// A place in a file of the configuration.

@@ -100,10 +100,9 @@ impl<'a> Days<'a> {
     }
 
     pub(super) fn next(&self, after: Timestamp) -> Option<Timestamp> {
-        // Yesterday's slot may be still to come, at a jump across midnight; tomorrow's may have
-        // been, when clocks set back across it show today once more.
-        let period = self.period_of(after, -1);
-        (period..period.saturating_add(5))
+        // Tomorrow's slot may have passed, when clocks set back across midnight show today again.
+        let period = self.period_of(after, 0);
+        (period..period.saturating_add(4))
             .filter_map(|period| self.slot(period))
             .find(|slot| *slot > after)
     }

@@ -8,9 +8,6 @@ use super::nearest::nearest;
 /// The zone that every machine knows.
 pub(super) const UTC: &str = "UTC";
 
-/// Names that mean another zone on each host.
-const OF_THE_HOST: [&str; 2] = ["localtime", "posixrules"];
-
 /// A name that is no time zone.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("time zone `{name}` is unknown")]
@@ -24,22 +21,39 @@ pub struct UnknownZone {
 /// The zone of an IANA name, in any case: from the machine's tz database, or from the one built
 /// into this program where there is none. `UTC` needs neither.
 pub fn zone(name: &str) -> Result<TimeZone, UnknownZone> {
-    if name == UTC {
-        return Ok(TimeZone::UTC);
+    if let Some(zone) = known(name) {
+        return Ok(zone);
     }
-    if OF_THE_HOST
+    let help = if differs_between_hosts(name) {
+        Some("every host must mean the same zone: name it, as in `Europe/Berlin`".into())
+    } else {
+        suggestion(name)
+    };
+    Err(UnknownZone {
+        name: name.to_owned(),
+        help,
+    })
+}
+
+/// What [`zone()`] finds, without the trouble of a suggestion.
+///
+/// jiff keeps the zones it has read, so that asking again costs a look at its cache, and it notices
+/// when the machine's are replaced.
+pub(super) fn known(name: &str) -> Option<TimeZone> {
+    if name == UTC {
+        return Some(TimeZone::UTC);
+    }
+    if differs_between_hosts(name) {
+        return None;
+    }
+    TimeZone::get(name).ok()
+}
+
+/// Files of the tz database that mean whatever their host was set to.
+fn differs_between_hosts(name: &str) -> bool {
+    ["localtime", "posixrules"]
         .iter()
         .any(|host| host.eq_ignore_ascii_case(name))
-    {
-        return Err(UnknownZone {
-            name: name.to_owned(),
-            help: Some("every host must mean the same zone: name it, as in `Europe/Berlin`".into()),
-        });
-    }
-    TimeZone::get(name).map_err(|_| UnknownZone {
-        name: name.to_owned(),
-        help: suggestion(name),
-    })
 }
 
 /// A zone whose place is the name (`berlin`), or else one that is spelled nearly so.

@@ -9,6 +9,7 @@ use super::mistakes::{self, BadCrontab};
 pub(super) struct Values(u64);
 
 impl Values {
+    // All minutes of an hour, all hours of a day, and so on.
     pub(super) const HOUR: Self = Self::all(0..=59);
     pub(super) const DAY: Self = Self::all(0..=23);
     pub(super) const MONTH: Self = Self::all(1..=31);

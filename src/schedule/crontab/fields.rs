@@ -5,6 +5,7 @@ use jiff::civil::{Date, date};
 use super::{
     field::{DAY, HOUR, MINUTE, MONTH, Piece, Values, WEEKDAY},
     mistakes::{self, BadCrontab},
+    walls::LAST,
 };
 
 /// The values that five fields allow.
@@ -32,9 +33,6 @@ pub(super) const NICKNAMES: [(&str, &str); 7] = [
     ("@midnight", "0 0 * * *"),
     ("@hourly", "0 * * * *"),
 ];
-
-/// The last second of the year 2100, where the calendar of the `cron` crate ends.
-const LAST: i64 = 4_133_980_799;
 
 impl Fields {
     pub(super) fn parse(source: &str) -> Result<Self, BadCrontab> {

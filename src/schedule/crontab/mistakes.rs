@@ -49,31 +49,23 @@ pub(super) fn number_of_fields(source: &str, words: &[Piece<'_>]) -> BadCrontab 
             Some(help.into()),
         );
     }
-    match words {
-        [first, .., last] if words.len() > 5 => {
-            too_many_fields(source, words, *first, *last, message)
-        }
-        _ => {
-            let names = "minute, hour, day of the month, month, day of the week";
-            let help = "write for example `0 7 * * 1-5` for 07:00 from Monday to Friday";
-            bad(message, 0..source.len(), names, Some(help.into()))
-        }
+    if words.len() > 5 {
+        return too_many_fields(source, words, message);
     }
+    let names = "minute, hour, day of the month, month, day of the week";
+    let help = "write for example `0 7 * * 1-5` for 07:00 from Monday to Friday";
+    bad(message, 0..source.len(), names, Some(help.into()))
 }
 
 /// More than five fields: seconds in front, or a command behind.
-fn too_many_fields(
-    source: &str,
-    words: &[Piece<'_>],
-    first: Piece<'_>,
-    last: Piece<'_>,
-    message: String,
-) -> BadCrontab {
+fn too_many_fields(source: &str, words: &[Piece<'_>], message: String) -> BadCrontab {
+    let text = |words: &[Piece<'_>]| &source[span(words)];
+    let first = words[0];
     if first.text.contains('=') {
         let help = "the zone of a job is its key `timezone`";
         return bad(message, first.span(), "not a field", Some(help.into()));
     }
-    let without_seconds = &source[words[1].span().start..words[words.len().min(6) - 1].span().end];
+    let without_seconds = text(&words[1..6]);
     if words.len() <= 7 && Crontab::parse(without_seconds).is_ok() {
         let help = format!("write `{without_seconds}`; for seconds there is `every = \"15s\"`");
         return bad(
@@ -83,10 +75,22 @@ fn too_many_fields(
             Some(help),
         );
     }
-    let fields = &source[first.span().start..words[4].span().end];
+    let fields = text(&words[..5]);
     let help = format!("write `{fields}`; what is run goes into `command` or `shell`");
-    let surplus = words[5].span().start..last.span().end;
-    bad(message, surplus, "after the fifth field", Some(help))
+    bad(
+        message,
+        span(&words[5..]),
+        "after the fifth field",
+        Some(help),
+    )
+}
+
+/// From the first of some words to the last.
+fn span(words: &[Piece<'_>]) -> Range<usize> {
+    match words {
+        [] => 0..0,
+        [first, ..] => first.span().start..words[words.len() - 1].span().end,
+    }
 }
 
 pub(super) fn nickname(nickname: Piece<'_>, rest: &[Piece<'_>]) -> BadCrontab {
@@ -99,16 +103,16 @@ pub(super) fn nickname(nickname: Piece<'_>, rest: &[Piece<'_>]) -> BadCrontab {
             "`@reboot` is not supported".into(),
             nickname.span(),
             "several hosts share one schedule",
-            Some("what belongs to the boot of one host belongs into a systemd unit".into()),
+            Some("what a host does at boot belongs in its own systemd unit".into()),
         ),
         ("@every", [period]) => unknown(format!(
             "write `every = \"{}\"` in place of `schedule`",
             period.text
         )),
         ("@every", _) => unknown("write `every = \"1h\"` in place of `schedule`".into()),
-        (name, [first, .., last]) if names.clone().any(|known| known == name) => bad(
+        (name, [_, ..]) if names.clone().any(|known| known == name) => bad(
             format!("`{}` is a whole schedule", nickname.text),
-            first.span().start..last.span().end,
+            span(rest),
             "nothing can follow it",
             None,
         ),
@@ -175,11 +179,8 @@ fn foreign(text: &str) -> Option<&'static str> {
     if text.contains('~') || text == "H" || text.starts_with("H(") {
         return Some("write one value: the key `jitter` spreads jobs");
     }
-    let digits_and = |marks: &str| {
-        text.chars()
-            .all(|c| c.is_ascii_digit() || marks.contains(c))
-    };
-    (text.contains(['L', 'W', '#']) && digits_and("LW#"))
+    let marked = |c: char| c.is_ascii_digit() || "LW#".contains(c);
+    (text.contains(['L', 'W', '#']) && text.chars().all(marked))
         .then_some("`L`, `W` and `#` are other schedulers'; write the days, as in `1-7`")
 }
 

@@ -11,6 +11,9 @@ use cron::Schedule;
 
 use super::{field::Values, fields::Fields};
 
+/// The last second of the year 2100, where the crate's calendar ends.
+pub(super) const LAST: i64 = 4_133_980_799;
+
 /// The wall times that match, in seconds since 1970 as if the zone were UTC, from 1970 to 2100.
 #[derive(Debug, Clone)]
 pub(super) struct Walls {
@@ -44,7 +47,8 @@ impl Walls {
         if wall < 0 {
             return None;
         }
-        let after = dressed(wall + 1)?;
+        // From a later year the crate would look for that year's month and day in 2100.
+        let after = dressed(wall.min(LAST) + 1)?;
         let previous = |schedule: &Schedule| schedule.after(&after).next_back();
         let walls = self.schedules.iter().filter_map(previous);
         walls.max().map(|wall| wall.timestamp())

@@ -1,0 +1,29 @@
+//! The database, reached: where it is, how a session with it is opened, and what its refusals mean.
+//!
+//! An [`Address`] is what libpq would make of the operator's text and environment. A [`Database`] opens
+//! [`Connection`]s to it, pooled or dedicated, none of them without a limit; and every failure is one
+//! [`DatabaseError`], which says what happened and what to do next and never shows a password.
+
+// Where the database is, and on what terms it is reached.
+pub mod address;
+// A password from `~/.pgpass`.
+mod pgpass;
+// Which connections are encrypted, and whose certificate is believed.
+pub mod tls;
+// One open connection: its warnings counted, its cut-off work never inherited.
+pub mod connection;
+// Opening connections: the pool, and those outside of it.
+pub mod connect;
+// How every transaction of the protocol begins, and single statements in one.
+pub mod transaction;
+// The state table, as a pass reads it.
+pub mod table;
+// The version of the tables, and the migrations.
+pub mod schema;
+// What can go wrong, in words to act on.
+pub mod error;
+
+pub use address::{Address, AddressError, Environment};
+pub use connect::{Database, Pooled};
+pub use connection::{Connection, Fuse, limited};
+pub use error::DatabaseError;

@@ -1,0 +1,265 @@
+//! One open connection: its warnings counted, its cut-off work never inherited.
+//!
+//! A future that is dropped does not stop the server. Whoever borrows that connection next waits for
+//! the query that nobody wants any more, or finds a transaction open that it did not begin. So work with
+//! a limit runs under [`limited`]: when the limit passes, or when the future around it is dropped, the
+//! connection's [`Fuse`] blows. The server is asked to cancel, the socket is closed, and the pool throws
+//! the connection away instead of lending it again. What the cancelled work has done is not known: the
+//! cancel request may have come too late.
+
+use std::{
+    future::{Future, poll_fn},
+    ops::{Deref, DerefMut},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use deadpool_postgres::ClientWrapper;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    runtime::Handle,
+    task::AbortHandle,
+    time::timeout,
+};
+use tokio_postgres::{
+    AsyncMessage, CancelToken, Client, Config, NoTls, Socket,
+    error::{DbError, Severity},
+};
+
+use super::error::{DatabaseError, Doing};
+
+/// How long a cancel request may take. It is a courtesy to the server: the connection is lost anyway.
+const CANCEL_LIMIT: Duration = Duration::from_secs(1);
+
+/// One open connection. It is a [`ClientWrapper`], and through it a [`tokio_postgres::Client`].
+#[derive(Debug)]
+pub struct Connection {
+    client: ClientWrapper,
+    fuse: Fuse,
+    warnings: Arc<Warnings>,
+}
+
+impl Connection {
+    /// How many warnings this connection has received. A `COMMIT` that is acknowledged with one more is
+    /// not known to be durable: the wait for the synchronous standby was cancelled, or there was no
+    /// transaction to commit. The count has moved before the acknowledgement can be seen.
+    ///
+    /// A role with `client_min_messages` above `warning` hears none: set it in the transaction.
+    #[must_use]
+    pub fn warnings(&self) -> u64 {
+        self.warnings.here.load(Ordering::Acquire)
+    }
+
+    /// What [`limited`] needs to cut off work on this connection.
+    #[must_use]
+    pub fn fuse(&self) -> Fuse {
+        self.fuse.clone()
+    }
+
+    /// Whether it may still be used: open, and no work on it was cut off.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        !self.fuse.0.blown.load(Ordering::Acquire) && !self.client.is_closed()
+    }
+}
+
+impl Deref for Connection {
+    type Target = ClientWrapper;
+
+    fn deref(&self) -> &ClientWrapper {
+        &self.client
+    }
+}
+
+impl DerefMut for Connection {
+    fn deref_mut(&mut self) -> &mut ClientWrapper {
+        &mut self.client
+    }
+}
+
+/// Runs `work`, which uses the connection of `fuse`, for at most `limit`.
+///
+/// When that passes, the server is asked to cancel, which takes a second more at most, and the
+/// connection is gone for everybody. The same happens in the background when the returned future is
+/// dropped before it is ready.
+pub async fn limited<T, E>(
+    limit: Duration,
+    fuse: Fuse,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, DatabaseError>
+where
+    DatabaseError: From<E>,
+{
+    let armed = Armed(Some(fuse));
+    let outcome = timeout(limit, work).await;
+    let fuse = armed.disarm();
+    if outcome.is_err() {
+        fuse.blow().await;
+    }
+    outcome
+        .map_err(|_| DatabaseError::TimedOut {
+            doing: Doing::Working,
+            limit,
+        })?
+        .map_err(DatabaseError::from)
+}
+
+/// Blows its fuse when it is dropped armed, that is with work under way.
+struct Armed(Option<Fuse>);
+
+impl Armed {
+    fn disarm(mut self) -> Fuse {
+        self.0.take().expect("it is taken here and in `drop` only")
+    }
+}
+
+impl Drop for Armed {
+    fn drop(&mut self) {
+        let Some(fuse) = self.0.take() else {
+            return;
+        };
+        fuse.0.blown.store(true, Ordering::Release);
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(fuse.blow())),
+            // Without a runtime nobody can be told; the socket closes with the connection's task.
+            Err(_) => fuse.0.task.abort(),
+        }
+    }
+}
+
+/// The way to cut off what a connection is doing, without holding the connection.
+#[derive(Clone)]
+pub struct Fuse(Arc<Wire>);
+
+struct Wire {
+    blown: AtomicBool,
+    cancel: CancelToken,
+    encryption: Encryption,
+    task: AbortHandle,
+}
+
+impl std::fmt::Debug for Fuse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Fuse").field(&self.0.blown).finish()
+    }
+}
+
+impl Fuse {
+    /// Cancels what the server is doing, and closes the connection.
+    async fn blow(self) {
+        self.0.blown.store(true, Ordering::Release);
+        match timeout(CANCEL_LIMIT, self.0.encryption.cancel(&self.0.cancel)).await {
+            Ok(Ok(())) => {}
+            // A server that cannot be told finds out when it writes to the closed socket.
+            Ok(Err(error)) => tracing::debug!(%error, "a cancel request was not sent"),
+            Err(_) => tracing::debug!("a cancel request took too long"),
+        }
+        self.0.task.abort();
+    }
+}
+
+/// Warnings received: on one connection, and on all of a database.
+#[derive(Debug)]
+struct Warnings {
+    here: AtomicU64,
+    everywhere: Arc<AtomicU64>,
+}
+
+impl Warnings {
+    /// Counts before it logs: the acknowledgement behind the warning must not overtake the count.
+    fn hear(&self, notice: &DbError) {
+        if notice.parsed_severity() != Some(Severity::Warning) {
+            tracing::debug!(
+                severity = notice.severity(),
+                code = notice.code().code(),
+                "{}",
+                notice.message()
+            );
+            return;
+        }
+        self.here.fetch_add(1, Ordering::Release);
+        self.everywhere.fetch_add(1, Ordering::Release);
+        tracing::warn!(code = notice.code().code(), "{}", notice.message());
+    }
+}
+
+/// How the bytes of a connection travel.
+pub(super) enum Encryption {
+    /// As they are.
+    None,
+    /// Through a handshake.
+    #[cfg(feature = "tls")]
+    Tls(super::tls::Connector),
+}
+
+impl Encryption {
+    /// Opens a connection and starts the task that serves it.
+    pub(super) async fn connect(
+        self,
+        config: &Config,
+        everywhere: &Arc<AtomicU64>,
+    ) -> Result<Connection, tokio_postgres::Error> {
+        let warnings = Arc::new(Warnings {
+            here: AtomicU64::new(0),
+            everywhere: Arc::clone(everywhere),
+        });
+        let (client, task) = match &self {
+            Self::None => start(config.connect(NoTls).await?, &warnings),
+            #[cfg(feature = "tls")]
+            Self::Tls(connector) => start(config.connect(connector.clone()).await?, &warnings),
+        };
+        let fuse = Fuse(Arc::new(Wire {
+            blown: AtomicBool::new(false),
+            cancel: client.cancel_token(),
+            encryption: self,
+            task: task.abort_handle(),
+        }));
+        Ok(Connection {
+            client: ClientWrapper::new(client, task),
+            fuse,
+            warnings,
+        })
+    }
+
+    async fn cancel(&self, token: &CancelToken) -> Result<(), tokio_postgres::Error> {
+        match self {
+            Self::None => token.cancel_query(NoTls).await,
+            #[cfg(feature = "tls")]
+            Self::Tls(connector) => token.cancel_query(connector.clone()).await,
+        }
+    }
+}
+
+fn start<S>(
+    (client, connection): (Client, tokio_postgres::Connection<Socket, S>),
+    warnings: &Arc<Warnings>,
+) -> (Client, tokio::task::JoinHandle<()>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let task = tokio::spawn(serve(connection, Arc::clone(warnings)));
+    (client, task)
+}
+
+/// Moves the bytes of one connection until it ends.
+async fn serve<S>(mut connection: tokio_postgres::Connection<Socket, S>, warnings: Arc<Warnings>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    loop {
+        match poll_fn(|context| connection.poll_message(context)).await {
+            Some(Ok(AsyncMessage::Notice(notice))) => warnings.hear(&notice),
+            // Nobody listens on these connections.
+            Some(Ok(_)) => {}
+            Some(Err(error)) => {
+                let error = DatabaseError::from(error);
+                tracing::debug!(%error, "a connection has ended");
+                return;
+            }
+            None => return,
+        }
+    }
+}
