@@ -293,7 +293,6 @@ fn layers(levels: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use std::thread;
 
@@ -318,7 +317,7 @@ mod tests {
             });
             jobs[place]
                 .depends_on
-                .extend(parent.map(|parent| parent.parse().unwrap()));
+                .extend(parent.map(|parent| parent.parse().expect("tests use good names")));
         }
         jobs
     }
@@ -330,7 +329,7 @@ mod tests {
     fn refuses(text: &str, expected: &[&str]) {
         let mut jobs = jobs(text);
         for _ in 0..2 {
-            let errors = JobGraph::resolve(jobs.clone()).unwrap_err();
+            let errors = JobGraph::resolve(jobs.clone()).expect_err("it is wrong");
             let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
             assert_eq!(errors, expected);
             jobs.reverse(); // the order of the files must not matter

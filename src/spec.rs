@@ -124,7 +124,8 @@ pub struct JobSpec {
 }
 
 impl JobSpec {
-    /// The hash of what the job is: 16 hexadecimal digits, the same on every host that means the same by it.
+    /// The hash of what the job is: 16 hexadecimal digits, the same on every host that means the
+    /// same by it.
     ///
     /// Where it is defined, its description and its tags are not part of it.
     ///
@@ -133,9 +134,14 @@ impl JobSpec {
     #[must_use]
     pub fn definition(&self) -> String {
         let json = serde_json::to_vec(self).expect("a job has a JSON form");
-        let digest = Sha256::digest(&json);
-        digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+        short_hex(&Sha256::digest(json))
     }
+}
+
+/// The first 16 hexadecimal digits of a hash.
+pub(crate) fn short_hex(hash: &[u8]) -> String {
+    let bytes: [u8; 8] = std::array::from_fn(|at| hash.get(at).copied().unwrap_or_default());
+    format!("{:016x}", u64::from_be_bytes(bytes))
 }
 
 /// A place in a file of the configuration.

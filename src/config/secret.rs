@@ -239,7 +239,6 @@ pub(super) fn passwords(text: &str) -> Vec<Range<usize>> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use std::fs;
 
@@ -267,10 +266,10 @@ mod tests {
     }
 
     fn file(name: &str, content: &[u8], mode: u32) -> (tempfile::TempDir, SecretRef) {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().expect("there is a place for temporary files");
         let path = directory.path().join(name);
-        fs::write(&path, content).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        fs::write(&path, content).expect("it is ours");
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("it is ours");
         (directory, SecretRef::File(path))
     }
 

@@ -146,22 +146,22 @@ fn visible(character: char) -> char {
 mod tests {
     use super::{super::source::Source, *};
 
-    fn snippet(text: &str, span: Range<usize>, secrets: &[Range<usize>]) -> Snippet {
+    fn snippet(text: &str, span: Range<usize>, secret: Option<Range<usize>>) -> Snippet {
         let sources = Sources::new(vec![Source::new("f".into(), text.to_owned())]);
-        let secrets: Vec<_> = secrets.iter().map(|s| Place::new(0, s.clone())).collect();
+        let secrets: Vec<_> = secret.map(|span| Place::new(0, span)).into_iter().collect();
         Snippet::of(&sources, Place::new(0, span), &secrets)
     }
 
     #[test]
     fn carets_stand_under_characters_and_not_under_bytes() {
-        let found = snippet("grün = 5\n", 8..9, &[]);
+        let found = snippet("grün = 5\n", 8..9, None);
         assert_eq!((found.column, found.indent, found.carets), (8, 7, 1));
     }
 
     #[test]
     fn a_long_line_is_clipped_around_the_place() {
         let text = "x".repeat(1_000_000);
-        let found = snippet(&text, 500_000..500_004, &[]);
+        let found = snippet(&text, 500_000..500_004, None);
         assert!(found.text.len() < 160, "{}", found.text.len());
         assert!(found.text.starts_with("...x") && found.text.ends_with("x..."));
         assert_eq!((found.indent, found.carets), (63, 4));
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_secret_is_shown_as_asterisks_whatever_its_length() {
-        let found = snippet("a = 'secret' b", 13..14, &[5..11]);
+        let found = snippet("a = 'secret' b", 13..14, Some(5..11));
         assert_eq!(found.text, "a = '***' b");
         assert_eq!(found.indent, 10);
     }
@@ -178,19 +178,19 @@ mod tests {
     fn a_password_is_hidden_on_a_line_that_nobody_understood() {
         let line = "url = \"postgres://u:hunter2@host/db";
         assert_eq!(
-            snippet(line, 0..3, &[]).text,
+            snippet(line, 0..3, None).text,
             "url = \"postgres://u:***@host/db"
         );
         let line = "url = \"host=db password=hunter2 user=u";
         assert_eq!(
-            snippet(line, 0..3, &[]).text,
+            snippet(line, 0..3, None).text,
             "url = \"host=db password=*** user=u"
         );
     }
 
     #[test]
     fn control_characters_become_visible() {
-        let found = snippet("\ta\u{1b}[31m\u{202e}\r\u{7f}", 1..2, &[]);
+        let found = snippet("\ta\u{1b}[31m\u{202e}\r\u{7f}", 1..2, None);
         assert_eq!(found.text, "→a␛[31m�␍�");
     }
 }

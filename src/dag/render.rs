@@ -105,18 +105,17 @@ fn when(job: &JobSpec) -> String {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 pub(super) mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::schedule::{Rule, Timetable};
+    use crate::schedule::{Crontab, Rule, Timetable};
     use crate::spec::{CatchUp, Kind, Lease, On, OnLost, Origin, Overlap, Placement, Retry, Start};
 
     /// A job that does nothing, when its parents have succeeded anew.
     pub(in crate::dag) fn job(name: &str) -> JobSpec {
         JobSpec {
-            name: name.parse().unwrap(),
+            name: name.parse().expect("tests use good names"),
             origin: Origin::default(),
             description: None,
             kind: Kind::Command(vec!["true".to_owned()]),
@@ -148,26 +147,32 @@ pub(super) mod tests {
         }
     }
 
-    fn every(seconds: u64, timezone: &str) -> Option<Timetable> {
-        Some(Timetable {
-            rules: vec![Rule::Every {
-                period: Duration::from_secs(seconds),
-                at: None,
-            }],
+    fn timetable(rule: Rule, timezone: &str) -> Timetable {
+        Timetable {
+            rules: vec![rule],
             timezone: timezone.to_owned(),
             jitter: Duration::ZERO,
-        })
+        }
     }
 
     fn graph() -> JobGraph {
         let mut list = job("feed_list");
-        list.timetable = every(21_600, "UTC");
+        list.timetable = Some(timetable(
+            Rule::Every {
+                period: Duration::from_hours(6),
+                at: None,
+            },
+            "UTC",
+        ));
         let mut scrape = job("feed_scrape");
-        scrape.timetable = every(600, "Europe/Berlin");
+        scrape.timetable = Some(timetable(
+            Rule::Crontab(Crontab::parse("0 7 * * *").expect("it is sound")),
+            "Europe/Berlin",
+        ));
         scrape.depends_on = vec![list.name.clone()];
         let mut index = job("feed_index");
         index.depends_on = vec![scrape.name.clone(), list.name.clone()];
-        JobGraph::resolve(vec![index, job("adhoc"), scrape, list]).unwrap()
+        JobGraph::resolve(vec![index, job("adhoc"), scrape, list]).expect("it is sound")
     }
 
     #[test]
@@ -175,8 +180,8 @@ pub(super) mod tests {
         let expected = "\
 adhoc           by hand
 feed_list       every 6h
-  feed_scrape   every 10m Europe/Berlin  ← feed_list
-    feed_index  after parents            ← feed_list, feed_scrape
+  feed_scrape   0 7 * * * (Europe/Berlin)  ← feed_list
+    feed_index  after parents              ← feed_list, feed_scrape
 ";
         assert_eq!(text(&graph()), expected);
     }
@@ -187,7 +192,7 @@ feed_list       every 6h
 flowchart TD
   j0[\"adhoc<br/>by hand\"]
   j1[\"feed_list<br/>every 6h\"]
-  j2[\"feed_scrape<br/>every 10m Europe/Berlin\"]
+  j2[\"feed_scrape<br/>0 7 #42; #42; #42; (Europe/Berlin)\"]
   j3[\"feed_index<br/>after parents\"]
   j1 --> j2
   j1 --> j3
