@@ -119,10 +119,11 @@ async fn the_environment_is_what_was_given_and_nothing_else() {
     order.env.push(("EMPTY".to_owned(), String::new()));
     order.env.push(("LINES".to_owned(), "a\nb=c ü".to_owned()));
     let ended = house.finish(&order).await;
-    let mut expected = String::new();
-    for (name, value) in &order.env {
-        expected += &format!("{name}={value}\n");
-    }
+    let pairs = order
+        .env
+        .iter()
+        .map(|(name, value)| [name, "=", value, "\n"].concat());
+    let expected: String = pairs.collect();
     assert_eq!(ended.output.text(), expected);
     house.leave().await;
 }
