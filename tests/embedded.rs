@@ -159,6 +159,8 @@ async fn a_postmaster_killed_alone_is_replaced_when_its_children_have_died() {
 
     kill(Pid::from_raw(private.postmaster()), Signal::SIGKILL).expect("it lives");
     let cluster = private.cluster().clone();
+    let stopped = async || cluster.status() == Status::Stopped;
+    until(SOON, "the postmaster is gone", stopped).await;
     let server = tokio::task::spawn_blocking(move || cluster.ensure_running());
     let server = server.await.expect("no panic").expect("it recovers");
     assert_eq!(server.start, Start::Started);
