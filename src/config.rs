@@ -99,7 +99,7 @@ pub enum Access {
     Secret(SecretRef),
     /// libpq's variables, `PGHOST` and its like.
     Environment,
-    /// A private cluster of this machine's own PostgreSQL.
+    /// A private cluster of this machine's own `PostgreSQL`.
     Embedded {
         /// Where it keeps its files; `None`: under the state directory.
         directory: Option<PathBuf>,

@@ -293,6 +293,7 @@ fn layers(levels: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use std::thread;
 

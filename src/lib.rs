@@ -1,4 +1,4 @@
-//! cron for several hosts, with one PostgreSQL table as the referee.
+//! cron for several hosts, with one `PostgreSQL` table as the referee.
 //!
 //! ```text
 //! jobs/*.toml ─ config ─▶ JobSpec* ─ dag ─▶ JobGraph ─┐

@@ -11,7 +11,7 @@ use crate::{
 use super::{
     diagnostic::{At, Code, Findings},
     files::Reader,
-    job::{JobSettings, RetrySettings},
+    job::{JobSettings, KINDS, RetrySettings},
     setting::Set,
     source::{Place, Source},
     value::Limit,
@@ -36,7 +36,7 @@ impl Ingredients<'_> {
         let settings = self.settings;
         let kind = self.kind(reader, findings);
         let timetable = self.timetable(findings);
-        let lease = lease(settings.lease_keys(), findings);
+        let lease = lease(&settings.lease_keys(), findings);
         let retry = retry(settings.retry.as_ref(), findings);
         self.refuse_contradictions(findings);
         Some(JobSpec {
@@ -67,6 +67,11 @@ impl Ingredients<'_> {
                 .as_ref()
                 .map_or_else(Vec::new, |set| set.value.0.clone()),
         })
+    }
+
+    /// Whether one of these keys is there and could not be read.
+    fn is_refused(&self, keys: &[&str]) -> bool {
+        keys.iter().any(|key| self.settings.refused.contains(key))
     }
 
     fn origin(&self) -> Origin {
@@ -121,7 +126,7 @@ impl Ingredients<'_> {
     }
 
     fn no_kind(&self, findings: &mut Findings) -> Option<Kind> {
-        if !self.is_partial {
+        if !self.is_partial && !self.is_refused(&KINDS) {
             let message = format!("job `{}` does not say what to run", self.name);
             findings
                 .error(Code::NoKind, self.key, message)
@@ -226,7 +231,8 @@ impl Ingredients<'_> {
             }
             (None, None) => Vec::new(),
         };
-        if let Some(at) = at.filter(|_| settings.every.is_none()) {
+        let nothing_to_go_with = settings.every.is_none() && !self.is_refused(&["every"]);
+        if let Some(at) = at.filter(|_| nothing_to_go_with) {
             self.not_daily(at.key, "there is no `every`", findings);
             return None;
         }
@@ -260,7 +266,7 @@ impl Ingredients<'_> {
             transaction.map(|set| misplaced(set.key, ("transaction", "sql"))),
         ];
         for (place, (key, goes_with)) in keys.into_iter().flatten() {
-            if !self.is_partial {
+            if !self.is_partial && !self.is_refused(&KINDS) {
                 let message = format!(
                     "`{key}` of job `{}` has no meaning without `{goes_with}`",
                     self.name
@@ -346,7 +352,7 @@ impl JobSettings {
 }
 
 /// The lease, if a run can be dead before it ends; otherwise an error with the arithmetic.
-pub(super) fn lease(keys: LeaseKeys<'_>, findings: &mut Findings) -> Option<Lease> {
+pub(super) fn lease(keys: &LeaseKeys<'_>, findings: &mut Findings) -> Option<Lease> {
     let usual = Lease::of(keys.lease?.value.0);
     let or = |key: Option<&Set<Limit>>, usual: Duration| key.map_or(usual, |set| set.value.0);
     let lease = Lease {

@@ -115,9 +115,10 @@ pub(super) enum Sticky {
 /// Refuses a directory into which anybody could put a file of theirs.
 pub(super) fn check_directory(directory: &Path, sticky: Sticky, findings: &mut Findings) {
     // A path without a directory is a file of the current one.
-    let directory = match directory.as_os_str().is_empty() {
-        true => Path::new("."),
-        false => directory,
+    let directory = if directory.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        directory
     };
     // What cannot be looked at cannot be read either, and reading says so.
     let Ok(metadata) = fs::metadata(directory) else {
@@ -215,10 +216,7 @@ impl Reader {
     pub(super) fn hash(mut self) -> String {
         self.hashes.sort_unstable();
         let whole = Sha256::digest(self.hashes.concat());
-        whole[..8]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        crate::spec::short_hex(&whole)
     }
 }
 

@@ -120,6 +120,9 @@ settings! {
     }
 }
 
+/// The keys that say what a run does.
+pub(super) const KINDS: [&str; 5] = ["command", "shell", "sql", "sql_file", "action"];
+
 impl JobSettings {
     /// These laid over those of a lower layer. Keys that answer one question go together: a job
     /// that says `schedule` has nothing to do with the `every` of its template.
@@ -136,17 +139,16 @@ impl JobSettings {
         self.laid_over(&lower)
     }
 
-    /// The keys that say what a run does.
+    /// The keys that say what a run does, each of [`KINDS`] with its place.
     pub(super) fn kinds(&self) -> impl Iterator<Item = (&'static str, Place)> {
-        let key = |name, key: Option<_>| key.map(|key| (name, key));
-        [
-            key("command", self.command.as_ref().map(|set| set.key)),
-            key("shell", self.shell.as_ref().map(|set| set.key)),
-            key("sql", self.sql.as_ref().map(|set| set.key)),
-            key("sql_file", self.sql_file.as_ref().map(|set| set.key)),
-            key("action", self.action.as_ref().map(|set| set.key)),
-        ]
-        .into_iter()
-        .flatten()
+        let places = [
+            self.command.as_ref().map(|set| set.key),
+            self.shell.as_ref().map(|set| set.key),
+            self.sql.as_ref().map(|set| set.key),
+            self.sql_file.as_ref().map(|set| set.key),
+            self.action.as_ref().map(|set| set.key),
+        ];
+        let named = KINDS.into_iter().zip(places);
+        named.filter_map(|(name, place)| place.map(|place| (name, place)))
     }
 }

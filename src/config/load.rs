@@ -105,7 +105,7 @@ impl Loader<'_> {
             return found.map(|path| (path, None)).collect();
         };
         let mut paths = Vec::new();
-        for element in listed.iter() {
+        for element in listed {
             let place = Place::new(number, element.span());
             let Some(path) = element.get_ref().as_str() else {
                 let message = "`jobs` lists files and directories";
@@ -275,7 +275,7 @@ impl Loader<'_> {
                 .max_parallel
                 .as_ref()
                 .map_or(usual_parallel, |set| set.value.0 as usize),
-            lease: build::lease(lease, &mut self.findings)?,
+            lease: build::lease(&lease, &mut self.findings)?,
             drain: settings.drain.as_ref()?.value.0,
             tick_drain: settings.tick_drain.as_ref()?.value.0,
             tags: settings.tags.as_ref()?.value.0.clone(),
@@ -372,7 +372,6 @@ impl Loader<'_> {
                 unknown.label("no such job");
                 unknown.help = meant.map(|meant| format!("did you mean `{meant}`?"));
             }
-            DagError::UnknownDependency { .. } => {}
             DagError::SelfDependency { job } => {
                 let error =
                     findings.error(Code::DependencyCycle, at(edge(job, job)), error.to_string());
@@ -392,8 +391,9 @@ impl Loader<'_> {
                     error.related.extend(place.map(|place| (place, label)));
                 }
             }
-            // The map that the jobs come from has each name once.
-            DagError::Duplicate { .. } => {}
+            // What a broken file seems to leave out may be in it, and the map that the jobs come from
+            // has each name once.
+            DagError::UnknownDependency { .. } | DagError::Duplicate { .. } => {}
         }
     }
 }

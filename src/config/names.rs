@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::spec::{BadName, JobName, SecretRef};
 
 use super::{
-    diagnostic::{Code, Findings, shown},
+    diagnostic::{Code, Findings, counted, shown},
     setting::{Found, Leaf, Set, Setting},
     source::Place,
     with::names_a_secret,
@@ -35,13 +35,16 @@ fn bad_name(
         Err(bad) => bad,
     };
     let (bytes, label) = match bad {
-        BadName::Empty => (0..0, "nothing here"),
-        BadName::TooLong(_) => (0..name.len(), "too long"),
-        BadName::Character { character, at } => (at..at + character.len_utf8(), "not allowed here"),
+        BadName::Empty => (0..0, "nothing here".to_owned()),
+        BadName::TooLong(length) => (0..name.len(), counted(length, "character")),
+        BadName::Character { character, at } => {
+            let label = format!("`{character}` is not allowed here");
+            (at..at + character.len_utf8(), label)
+        }
     };
-    let message = match &bad {
+    let message = match bad {
         BadName::Empty => format!("{what} needs a name"),
-        bad => format!("`{}` cannot be the name of {what}: {bad}", shown(name)),
+        _ => format!("`{}` cannot be the name of {what}", shown(name)),
     };
     let error = findings.error(Code::BadName, place(bytes), message);
     error.label(label);

@@ -4,7 +4,7 @@
 
 use super::{
     diagnostic::{Code, Findings},
-    setting::Settings,
+    setting::{Owner, Settings},
     source::Place,
 };
 
@@ -49,10 +49,10 @@ pub(super) fn warn(section: &str, settings: &impl Settings, findings: &mut Findi
     }
 }
 
-/// Warns of a section that has no effect yet.
-pub(super) fn warn_section(section: &str, key: Place, findings: &mut Findings) {
+/// Warns of a section that has no effect yet; `owner` is how it is called.
+pub(super) fn warn_section(section: &str, owner: Owner<'_>, key: Place, findings: &mut Findings) {
     if SECTIONS.contains(&section) {
-        add(&format!("`[{section}]`"), key, findings);
+        add(&owner.to_string(), key, findings);
     }
 }
 

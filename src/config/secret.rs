@@ -239,6 +239,7 @@ pub(super) fn passwords(text: &str) -> Vec<Range<usize>> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use std::fs;
 
@@ -293,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_secret_that_says_nothing_is_refused() {
-        for content in [b"".as_slice(), b"\n", b"\xff", b"a\0b", &[b'x'; 70_000]] {
+        for content in [b"".as_slice(), b"\n", b"\xff", b"a\0b", &vec![b'x'; 70_000]] {
             let (_directory, secret) = file("s", content, 0o600);
             let refused = secret.resolve(&Surroundings::none()).unwrap_err();
             assert!(matches!(refused, BadSecret::Unusable(..)), "{refused}");

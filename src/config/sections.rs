@@ -19,7 +19,7 @@ settings! {
     DatabaseSettings {
         /// Where the database is: a literal without a password, or a reference.
         url: Url,
-        /// Whether a private database is started from the machine's own PostgreSQL.
+        /// Whether a private database is started from the machine's own `PostgreSQL`.
         embedded: bool,
         /// Where the private database keeps its files.
         directory: Directory,

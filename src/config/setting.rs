@@ -3,7 +3,7 @@
 //! One [`settings!`] table per section names each key, its type and its meaning. Reading, "did you
 //! mean", merging, `config show` and the reference all come from that table.
 
-use std::{fmt, ops::Range};
+use std::{collections::BTreeSet, fmt, ops::Range};
 
 use serde_json::Value;
 use toml::de::{DeTable, DeValue};
@@ -87,8 +87,10 @@ pub(super) struct Key {
 pub(super) trait Settings: Default + Clone {
     const KEYS: &'static [Key];
 
-    /// Takes one key; `false`: there is no such key.
-    fn take(&mut self, key: &str, found: &Found<'_>, findings: &mut Findings) -> bool;
+    /// Takes one key; `None`: there is no such key; `Some(false)`: its value was refused.
+    fn take(&mut self, key: &str, found: &Found<'_>, findings: &mut Findings) -> Option<bool>;
+    /// The keys that are there and could not be read: what they would have said is not missing.
+    fn refused(&mut self) -> &mut BTreeSet<&'static str>;
     fn laid_over(&self, lower: &Self) -> Self;
     fn push_leaves(&self, prefix: &str, leaves: &mut Vec<Leaf>);
 
@@ -98,19 +100,17 @@ pub(super) trait Settings: Default + Clone {
         for (key, value) in table {
             let name = key.get_ref().as_ref();
             let found = found.inside(name, key.span(), value.get_ref(), value.span());
-            if !settings.take(name, &found, findings) {
-                let meant = findings.nearest(name, Self::KEYS.iter().map(|key| key.name));
-                let place = found.key;
-                let unknown = findings.error(
-                    Code::UnknownKey,
-                    place,
-                    format!("unknown key `{}` in {}", shown(name), found.owner),
-                );
-                unknown.label(format!("not a {} setting", found.owner.kind()));
-                if let Some(meant) = meant {
-                    unknown.help(format!("did you mean `{meant}`?"));
+            let names = || Self::KEYS.iter().map(|key| key.name);
+            let refused = match settings.take(name, &found, findings) {
+                Some(true) => None,
+                Some(false) => names().find(|key| *key == name),
+                None => {
+                    let meant = findings.nearest(name, names());
+                    found.unknown_key(meant, findings);
+                    meant
                 }
-            }
+            };
+            settings.refused().extend(refused);
         }
         settings
     }
@@ -152,6 +152,8 @@ macro_rules! settings {
         #[derive(Debug, Clone, Default)]
         pub(super) struct $name {
             $( $(#[doc = $doc])+ pub(super) $field: Option<crate::config::setting::Set<$kind>>, )*
+            /// Keys that are there and could not be read.
+            pub(super) refused: std::collections::BTreeSet<&'static str>,
         }
 
         impl crate::config::setting::Settings for $name {
@@ -168,18 +170,25 @@ macro_rules! settings {
                 key: &str,
                 found: &crate::config::setting::Found<'_>,
                 findings: &mut crate::config::diagnostic::Findings,
-            ) -> bool {
+            ) -> Option<bool> {
                 match key {
-                    $( stringify!($field) => self.$field = found.read(findings), )*
-                    _ => return false,
+                    $( stringify!($field) => {
+                        self.$field = found.read(findings);
+                        Some(self.$field.is_some())
+                    } )*
+                    _ => None,
                 }
-                true
+            }
+
+            fn refused(&mut self) -> &mut std::collections::BTreeSet<&'static str> {
+                &mut self.refused
             }
 
             fn laid_over(&self, lower: &Self) -> Self {
                 use crate::config::setting::Set;
                 Self {
                     $( $field: Set::over(self.$field.as_ref(), lower.$field.as_ref()), )*
+                    refused: &self.refused | &lower.refused,
                 }
             }
 
@@ -334,17 +343,26 @@ impl<'a> Found<'a> {
         })
     }
 
+    /// An error about the key, which nobody knows.
+    fn unknown_key(&self, meant: Option<&str>, findings: &mut Findings) {
+        let message = format!("unknown key `{}` in {}", shown(&self.name), self.owner);
+        let unknown = findings.error(Code::UnknownKey, self.key, message);
+        unknown.label(match self.name.rsplit_once('.') {
+            Some((table, _)) => format!("not a setting of `{}`", shown(table)),
+            None => format!("not a {} setting", self.owner.kind()),
+        });
+        unknown.help = meant.map(|meant| format!("did you mean `{meant}`?"));
+    }
+
     /// An error about the value: `label` says what is wrong with it.
     pub(super) fn bad_value<'f>(
         &self,
         findings: &'f mut Findings,
         label: impl Into<String>,
     ) -> &'f mut Diagnostic {
-        let written = self.value.as_str().map_or("this value", |text| text);
-        let message = format!("`{}` is not a value of `{}`", shown(written), self.name);
-        let message = match self.value {
-            DeValue::String(_) => message,
-            _ => format!("this is not a value of `{}`", self.name),
+        let message = match self.value.as_str().filter(|text| !text.trim().is_empty()) {
+            Some(text) => format!("`{}` is not a value of `{}`", shown(text), self.name),
+            None => format!("this is not a value of `{}`", self.name),
         };
         findings
             .error(Code::BadValue, self.place, message)

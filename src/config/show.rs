@@ -1,6 +1,6 @@
 //! The merged configuration, each value with where it comes from, and the reference of all keys.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use serde_json::{Map, Value, json};
 
@@ -38,7 +38,7 @@ impl Config {
         let sections = self.sections(job);
         let mut text = format!("# {}\n", self.file.display());
         for Section { name, lines } in &sections {
-            text += &format!("\n[{name}]\n");
+            let _ = writeln!(text, "\n[{name}]");
             let written: Vec<_> = lines
                 .iter()
                 .map(|line| format!("{} = {}", line.key, toml_of(&line.value)))
@@ -47,7 +47,7 @@ impl Config {
             let widths = written.iter().map(|line| line.chars().count());
             let width = widths.filter(|width| *width <= 60).max().unwrap_or(0);
             for (line, written) in lines.iter().zip(written) {
-                text += &format!("{written:width$}  # {}\n", line.origin);
+                let _ = writeln!(text, "{written:width$}  # {}", line.origin);
             }
         }
         text

@@ -100,7 +100,9 @@ fn draw(
     let mut hidden_until = 0;
     for (at, character) in text[window.clone()].char_indices() {
         let at = window.start + at;
-        let before = width;
+        if at == underlined.start {
+            cells = Some(width..width);
+        }
         if at >= hidden_until {
             if let Some(secret) = masked.iter().find(|secret| secret.contains(&at)) {
                 hidden_until = masked_end(secret, masked);
@@ -112,7 +114,7 @@ fn draw(
             }
         }
         if underlined.contains(&at) {
-            let first = cells.as_ref().map_or(before, |cells| cells.start);
+            let first = cells.map_or(width, |cells| cells.start);
             cells = Some(first..width);
         }
     }

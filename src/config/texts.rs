@@ -121,13 +121,12 @@ impl Setting for ExitCodes {
         let codes: Vec<_> = elements
             .map(|element| {
                 let number = element.expect::<Self, _>(element.value.as_integer(), findings)?;
-                match i32::from_str_radix(number.as_str(), number.radix()) {
-                    Ok(code @ 1..=255) => Some(code),
-                    _ => {
-                        element.bad_value(findings, "1 to 255; 0 is success");
-                        None
-                    }
+                let code = i32::from_str_radix(number.as_str(), number.radix());
+                if let Ok(code @ 1..=255) = code {
+                    return Some(code);
                 }
+                element.bad_value(findings, "1 to 255; 0 is success");
+                None
             })
             .collect();
         codes.into_iter().collect::<Option<_>>().map(Self)

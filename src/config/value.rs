@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use toml::de::{DeFloat, DeInteger};
 
 use crate::{
     duration,
@@ -112,8 +113,8 @@ impl<const LEAST: u32, const MOST: u32> Setting for Number<LEAST, MOST> {
     const EXPECTED: &'static str = "a number";
 
     fn read(found: &Found<'_>, findings: &mut Findings) -> Option<Self> {
-        let whole = found.value.as_integer().map(|number| number.as_str());
-        let float = found.value.as_float().map(|number| number.as_str());
+        let whole = found.value.as_integer().map(DeInteger::as_str);
+        let float = found.value.as_float().map(DeFloat::as_str);
         let text = found.expect::<Self, _>(whole.or(float), findings)?;
         match text.parse() {
             Ok(number) if (f64::from(LEAST)..=f64::from(MOST)).contains(&number) => {

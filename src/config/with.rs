@@ -51,13 +51,13 @@ fn json_of(found: &Found<'_>, findings: &mut Findings) -> Option<Value> {
             }
             json!(text)
         }
-        DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
-            Ok(number) => json!(number),
-            Err(_) => {
+        DeValue::Integer(number) => {
+            let Ok(number) = i64::from_str_radix(number.as_str(), number.radix()) else {
                 found.bad_value(findings, "too large");
                 return None;
-            }
-        },
+            };
+            json!(number)
+        }
         DeValue::Float(number) => match number.as_str().parse::<f64>() {
             Ok(number) if number.is_finite() => json!(number),
             _ => {

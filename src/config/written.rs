@@ -141,7 +141,7 @@ impl Written {
             "notify" => each(found, findings, |name, found, findings| {
                 let found = owned(found, Owner::Notify(name));
                 if let Some(channel) = NotifySettings::read(&found, findings) {
-                    not_yet::warn_section("notify", found.key, findings);
+                    not_yet::warn_section("notify", found.owner, found.key, findings);
                     self.notify.insert(name.to_owned(), channel);
                 }
             }),
@@ -206,7 +206,7 @@ fn settings<T: Settings>(
     let found = owned(found, Owner::Section(name));
     let settings = T::from_table(&found, table, findings);
     match name {
-        "check" => not_yet::warn_section(name, found.key, findings),
+        "check" => not_yet::warn_section(name, found.owner, found.key, findings),
         "defaults" => not_yet::warn("job", &settings, findings),
         _ => not_yet::warn(name, &settings, findings),
     }
@@ -259,7 +259,7 @@ fn unknown_section(name: &str, found: &Found<'_>, findings: &mut Findings) {
     });
 }
 
-/// PostgreSQL, argv and the environment all end a text at its first NUL.
+/// The database, argv and the environment all end a text at its first NUL.
 fn refuse_nul(found: &Found<'_>, findings: &mut Findings) {
     match found.value {
         DeValue::String(text) if text.contains('\0') => {

@@ -105,6 +105,7 @@ fn when(job: &JobSpec) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 pub(super) mod tests {
     use std::time::Duration;
 
