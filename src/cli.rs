@@ -4,18 +4,18 @@ mod config;
 mod db;
 mod fail;
 mod graph;
-mod history;
-mod list;
-mod logs;
 mod migrate;
-mod ongoing;
 mod open;
 mod run;
-mod show;
 mod tick;
-mod why;
 
-use std::{ffi::OsString, io::IsTerminal, panic, path::PathBuf};
+use std::{
+    ffi::OsString,
+    io::{self, IsTerminal, Write},
+    panic,
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
 
@@ -70,18 +70,6 @@ enum Command {
     Tick(tick::Tick),
     /// Run one job here
     Run(run::Run),
-    /// List the jobs: state, schedule, next run, errors, and why
-    List(list::List),
-    /// List the runs that are going on
-    Ongoing(ongoing::Ongoing),
-    /// Show all that is known of a job
-    Show(show::Show),
-    /// Say why a job runs or does not run now
-    Why(why::Why),
-    /// List past runs
-    History(history::History),
-    /// Print what a run printed
-    Logs(logs::Logs),
     /// Print the graph of jobs
     Graph(graph::Graph),
     /// Check or show the configuration
@@ -99,17 +87,17 @@ enum Command {
 
 /// Runs the command that was typed.
 #[must_use]
-pub fn main() -> Exit {
+pub fn main() -> ExitCode {
     // Before anything else: the supervisor shares neither arguments, nor log, nor runtime with the rest.
     if std::env::args_os().nth(1).as_deref() == Some("supervise".as_ref()) {
         return supervise::main();
     }
     match panic::catch_unwind(|| answer(std::env::args_os())) {
-        Ok(exit) => exit,
+        Ok(exit) => exit.into(),
         Err(_) => {
             // The panic's own message has been printed.
             eprintln!("crontabber: this is a bug in crontabber; please report it with the lines above");
-            Exit::Software
+            Exit::Software.into()
         }
     }
 }
@@ -124,17 +112,12 @@ fn answer(arguments: impl Iterator<Item = OsString>) -> Exit {
     let outcome = match cli.command {
         Command::Tick(tick) => tick.answer(&cli.global),
         Command::Run(run) => run.answer(&cli.global),
-        Command::List(list) => list.answer(&cli.global),
-        Command::Ongoing(ongoing) => ongoing.answer(&cli.global),
-        Command::Show(show) => show.answer(&cli.global),
-        Command::Why(why) => why.answer(&cli.global),
-        Command::History(history) => history.answer(&cli.global),
-        Command::Logs(logs) => logs.answer(&cli.global),
         Command::Graph(graph) => graph.answer(&cli.global),
         Command::Config(config) => config.answer(&cli.global),
         Command::Migrate(migrate) => migrate.answer(&cli.global),
         Command::Db(db) => db.answer(&cli.global),
-        Command::Supervise => Ok(supervise::main()),
+        // Answered in `main`, before anything was parsed.
+        Command::Supervise => Ok(Exit::Usage),
     };
     outcome.unwrap_or_else(|failure: Failure| failure.tell())
 }
@@ -143,10 +126,17 @@ impl Command {
     /// Whether silence is the answer when all is well: cron mails whatever a pass prints.
     fn is_quiet(&self) -> bool {
         match self {
-            Self::Tick(_) | Self::Run(_) => !std::io::stderr().is_terminal(),
+            Self::Tick(_) => !io::stderr().is_terminal(),
             _ => true,
         }
     }
+}
+
+/// Prints an answer; a reader that has gone away is no reason to panic.
+fn print(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
 }
 
 /// A wrong command line is 64; clap's own 2 means something else to crontabber's and Nagios' readers.

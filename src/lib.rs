@@ -59,6 +59,6 @@ pub mod exit;
 // What went on, for people and for machines.
 pub mod log;
 // What may be typed, and which command answers.
-// pub mod cli;
+pub mod cli;
 // Named faults, for the tests; nothing in a release build.
 pub mod faults;

@@ -19,6 +19,8 @@ pub struct Ran {
     pub after: After,
     /// What became of the record.
     pub recorded: Recorded,
+    /// What it printed: the beginning and the end.
+    pub output: String,
 }
 
 /// The tally of a pass.
@@ -83,7 +85,7 @@ impl Pass {
     }
 
     pub(crate) fn ended(&mut self, ran: Ran) {
-        let Ran { held, after, recorded } = ran;
+        let Ran { held, after, recorded, .. } = ran;
         let (job, slot, run_id, attempt) = (held.job(), held.slot, held.run_id, held.attempt);
         let outcome = after.outcome.as_str();
         let reason = after.reason.as_deref();

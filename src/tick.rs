@@ -47,9 +47,9 @@ pub async fn tick(engine: &Arc<Engine>, stop: &mut Stopper) -> Pass {
 /// Takes one claim through its stations.
 pub(crate) async fn run_and_record(engine: Arc<Engine>, claim: Claim) -> Result<Ran, DatabaseError> {
     let finished = run(claim, &engine.host.place.host, &engine.supervisor, &engine.heart).await;
-    let held = finished.held().clone();
+    let (held, output) = (finished.held().clone(), finished.output().text());
     let (after, recorded) = record(finished, &engine.database, engine.now).await?;
-    Ok(Ran { held, after, recorded })
+    Ok(Ran { held, after, recorded, output })
 }
 
 struct Tick {

@@ -76,6 +76,17 @@ fn user_of(pid: i32) -> u32 {
         .uid()
 }
 
+/// The processes that work in a directory, which is where PostgreSQL's are.
+fn processes_in(directory: &Path) -> Vec<i32> {
+    let entries = fs::read_dir("/proc").expect("/proc is mounted").flatten();
+    let mut found: Vec<i32> = entries
+        .filter(|entry| fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == directory))
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect();
+    found.sort_unstable();
+    found
+}
+
 /// The message of an attempt that must fail.
 fn refusal(cluster: &Cluster) -> String {
     let refused = cluster.ensure_running();
@@ -107,7 +118,10 @@ fn twelve_processes_that_find_nothing_agree_on_one_server() {
             format!("server Server {{ pid: Some({pid}), start: Created }}"),
         ]
     );
-    // All who might have started it are gone, and so is any other server's process.
+    let data = private.cluster().directory().join("data");
+    let mut servers = private.processes();
+    servers.sort_unstable();
+    assert_eq!(processes_in(&data), servers, "there is another server");
     let session = nix::unistd::getsid(Some(Pid::from_raw(pid))).expect("it lives");
     assert_eq!(session.as_raw(), pid, "it has a session of its own");
 }
@@ -145,6 +159,8 @@ async fn a_postmaster_killed_alone_is_replaced_when_its_children_have_died() {
 
     kill(Pid::from_raw(private.postmaster()), Signal::SIGKILL).expect("it lives");
     let cluster = private.cluster().clone();
+    let stopped = async || cluster.status() == Status::Stopped;
+    until(SOON, "the postmaster is gone", stopped).await;
     let server = tokio::task::spawn_blocking(move || cluster.ensure_running());
     let server = server.await.expect("no panic").expect("it recovers");
     assert_eq!(server.start, Start::Started);

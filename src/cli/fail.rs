@@ -31,7 +31,7 @@ impl Failure {
     pub(super) fn tell(&self) -> Exit {
         eprintln!("{self}");
         match self {
-            Self::Configuration(report) => report.exit(),
+            Self::Configuration(_) => Exit::Configuration,
             Self::NoDatabase(_) => Exit::Configuration,
             Self::Usage(_) => Exit::Usage,
             Self::Database(error) => error.exit(),

@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn text_says_how_much_is_missing() {
-        let text = captured(&[b'x'; Output::HEAD + Output::TAIL + 5], 4096).text();
+        let text = captured(&vec![b'x'; Output::HEAD + Output::TAIL + 5], 4096).text();
         assert!(text.contains("x\n[... 5 bytes left out ...]\nx"), "{text}");
     }
 
