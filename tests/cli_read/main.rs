@@ -5,5 +5,8 @@
 mod common;
 
 mod golden;
+mod host;
+mod json;
 mod program;
+mod streams;
 mod world;

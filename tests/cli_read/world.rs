@@ -33,12 +33,21 @@ pub(crate) fn config() -> Config {
 
 /// This host.
 pub(crate) fn place() -> Place {
-    Place { host: "web1".into(), tags: Vec::new() }
+    Place {
+        host: "web1".into(),
+        tags: Vec::new(),
+    }
 }
 
 /// The hosts that have announced themselves: one lives, one is silent.
 pub(crate) fn hosts() -> Vec<Seen> {
-    let seen = |host: &str, at| Seen { place: Place { host: host.into(), tags: Vec::new() }, at };
+    let seen = |host: &str, at| Seen {
+        place: Place {
+            host: host.into(),
+            tags: Vec::new(),
+        },
+        at,
+    };
     vec![seen("db1", minutes(-20 * 60)), seen("web1", minutes(-2))]
 }
 
@@ -70,20 +79,41 @@ fn claimed(row: JobState, host: &str, since: Timestamp, until: Timestamp) -> Job
         host: host.into(),
         lease_until: until,
     };
-    JobState { ongoing: Some(since), claim: Some(claim), ..row }
+    JobState {
+        ongoing: Some(since),
+        claim: Some(claim),
+        ..row
+    }
 }
 
 fn failed(row: JobState, errors: i32, error: &str) -> JobState {
-    JobState { error_count: errors, last_error: Some(error.into()), ..row }
+    JobState {
+        error_count: errors,
+        last_error: Some(error.into()),
+        ..row
+    }
 }
 
 /// The table.
 pub(crate) fn table() -> Table {
-    let mail = JobState { slot: Some(minutes(-30)), success_slot: Some(minutes(-4_000)), ..well(minutes(5)) };
+    let mail = JobState {
+        slot: Some(minutes(-30)),
+        success_slot: Some(minutes(-4_000)),
+        ..well(minutes(5))
+    };
     let rows = [
         ("fetch", well(seconds(252))),
-        ("index", claimed(well(never()), "web1", seconds(-12), seconds(108))),
-        ("legacy", JobState { ongoing: Some(minutes(-90)), ..well(minutes(-91)) }),
+        (
+            "index",
+            claimed(well(never()), "web1", seconds(-12), seconds(108)),
+        ),
+        (
+            "legacy",
+            JobState {
+                ongoing: Some(minutes(-90)),
+                ..well(minutes(-91))
+            },
+        ),
         (
             "disk_swap",
             JobState {
@@ -100,21 +130,60 @@ pub(crate) fn table() -> Table {
                 paused_by: Some("on_lost".into()),
                 pause_reason: Some("its run on web2 was lost".into()),
                 slot: Some(minutes(-500)),
-                ..failed(well(never()), 1, "the host of the run stopped renewing its lease")
+                ..failed(
+                    well(never()),
+                    1,
+                    "the host of the run stopped renewing its lease",
+                )
             },
         ),
-        ("mail", failed(mail, 2, "exit 1: 421 mail server busy\u{1b}[2J")),
+        (
+            "mail",
+            failed(mail, 2, "exit 1: 421 mail server busy\u{1b}[2J"),
+        ),
         ("report", well(minutes(-3))),
-        ("archive", JobState { last_run: Some(minutes(-43 * 60)), ..well(minutes(-19 * 60)) }),
-        ("backup", failed(well(minutes(20)), 1, "exit 78: no\tsuch disk")),
+        (
+            "archive",
+            JobState {
+                last_run: Some(minutes(-43 * 60)),
+                ..well(minutes(-19 * 60))
+            },
+        ),
+        (
+            "backup",
+            failed(well(minutes(20)), 1, "exit 78: no\tsuch disk"),
+        ),
         ("beat", well(now())),
-        ("adhoc", JobState { slot: Some(Timestamp::UNIX_EPOCH), success_slot: None, ..well(never()) }),
-        ("digest", JobState { slot: Some(minutes(-60)), ..well(never()) }),
+        (
+            "adhoc",
+            JobState {
+                slot: Some(Timestamp::UNIX_EPOCH),
+                success_slot: None,
+                ..well(never())
+            },
+        ),
+        (
+            "digest",
+            JobState {
+                slot: Some(minutes(-60)),
+                ..well(never())
+            },
+        ),
         ("old\u{1b}[2Jjob\n", well(minutes(7))),
-        ("other", claimed(well(minutes(1)), "db1", minutes(-200), minutes(-3))),
+        (
+            "other",
+            claimed(well(minutes(1)), "db1", minutes(-200), minutes(-3)),
+        ),
     ];
-    let jobs = rows.into_iter().map(|(name, row)| (name.to_owned(), row)).collect();
-    Table { now: now(), jobs, announced: None }
+    let jobs = rows
+        .into_iter()
+        .map(|(name, row)| (name.to_owned(), row))
+        .collect();
+    Table {
+        now: now(),
+        jobs,
+        announced: None,
+    }
 }
 
 /// The id of a run.
@@ -138,7 +207,8 @@ pub(crate) fn entries() -> Vec<Entry> {
         exit_code: Some(i32::from(outcome != "success")),
         ..Entry::default()
     };
-    let output = (1..=9).map(|line| format!("line {line} \u{202e}\u{9b}2J\n")).collect();
+    let line = |line| format!("line {line} \u{202e}\u{9b}2J\n");
+    let output = (1..=9).map(line).collect::<Vec<_>>().concat();
     let skipped = Entry {
         run_id: None,
         attempt: Some(0),
@@ -152,8 +222,16 @@ pub(crate) fn entries() -> Vec<Entry> {
         ..run(0, "skipped", -30)
     };
     vec![
-        Entry { reason: Some("exit 1: 421 mail server busy".into()), output: Some(output), attempt: Some(2), ..run(3, "failure", -6) },
-        Entry { reason: Some("exit 1: 421 mail server busy".into()), ..run(2, "failure", -12) },
+        Entry {
+            reason: Some("exit 1: 421 mail server busy".into()),
+            output: Some(output),
+            attempt: Some(2),
+            ..run(3, "failure", -6)
+        },
+        Entry {
+            reason: Some("exit 1: 421 mail server busy".into()),
+            ..run(2, "failure", -12)
+        },
         skipped,
         run(1, "success", -4_000),
     ]
