@@ -127,6 +127,7 @@ impl Cluster {
     }
 
     /// Puts another certificate into it.
+    #[cfg(feature = "tls")]
     pub(crate) fn present(&self, certificate: &super::certificates::Pair) {
         let data = self.directory.path().join("data");
         self.certificates.install(certificate, &data);

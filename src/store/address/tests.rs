@@ -114,7 +114,6 @@ fn urls_and_keyword_strings_mean_what_they_mean_to_libpq() {
         ),
         ("postgres://a,b,c/x?port=1", "postgres://me@a:1,b:1,c:1/x"),
         ("postgres://a:1,b,c:3/x", "postgres://me@a:1,b:5432,c:3/x"),
-        ("postgres://db/x?ssl=true", "postgres://me@db:5432/x"),
         ("postgres://db/x?", "postgres://me@db:5432/x"),
         (" postgres://db/x\n", "postgres://me@db:5432/x"),
         // Keyword strings.
@@ -257,6 +256,12 @@ fn modes_of_encryption_have_libpqs_names() {
 
 #[cfg(feature = "tls")]
 #[test]
+fn jdbcs_spelling_of_encryption_is_known() {
+    assert_eq!(parsed("postgres://db/?ssl=true").tls.mode, TlsMode::Require);
+}
+
+#[cfg(feature = "tls")]
+#[test]
 fn the_systems_roots_go_with_the_full_verification_only() {
     let system = parsed("host=db sslrootcert=system");
     assert_eq!(system.tls.mode, TlsMode::VerifyFull);
@@ -270,7 +275,6 @@ fn the_systems_roots_go_with_the_full_verification_only() {
         AddressError::NoNameToVerify.to_string()
     );
     assert!(parsed("hostaddr=10.0.0.1 sslmode=verify-ca").tls.mode == TlsMode::VerifyCa);
-    assert_eq!(parsed("postgres://db/?ssl=true").tls.mode, TlsMode::Require);
 }
 
 #[cfg(not(feature = "tls"))]
