@@ -175,19 +175,32 @@ struct Door<'a> {
 
 impl fmt::Display for Door<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.server.place, self.number) {
-            (Place::Host(name) | Place::Numeric(_, Some(name)), Some(number)) => {
+        let number = self.number.map(|number| number.to_string());
+        match (&self.server.place, number) {
+            (Place::Socket(directory), _) => write!(f, "{}", directory.display())?,
+            (Place::Host(name) | Place::Numeric(_, Some(name)), Some(number))
+                if *name != number =>
+            {
                 write!(f, "{name} ({number})")?;
             }
-            (_, Some(number)) => write!(f, "{number}")?,
-            (Place::Socket(directory), None) => write!(f, "{}", directory.display())?,
-            (Place::Host(name), None) => write!(f, "{name}")?,
-            (Place::Numeric(number, _), None) => write!(f, "{number}")?,
+            (Place::Host(name), _) => f.write_str(name)?,
+            (Place::Numeric(number, _), _) => write!(f, "{number}")?,
         }
-        write!(f, " port {}", self.server.port)?;
-        match self.way {
-            Way::Plain => Ok(()),
-            Way::Offered | Way::Encrypted => f.write_str(" with TLS"),
+        write!(f, " port {}", self.server.port)
+    }
+}
+
+impl Door<'_> {
+    /// Its name, with the way that was tried where that is what the error is about.
+    fn failed(&self, error: DatabaseError) -> Attempt {
+        let way = match self.way {
+            _ if !error.is_about_encryption() => "",
+            Way::Plain => " without TLS",
+            Way::Offered | Way::Encrypted => " with TLS",
+        };
+        Attempt {
+            place: format!("{self}{way}"),
+            error,
         }
     }
 }
@@ -246,10 +259,7 @@ impl Opener {
                     number: None,
                     way: Way::Plain,
                 };
-                attempts.push(Attempt {
-                    place: door.to_string(),
-                    error,
-                });
+                attempts.push(door.failed(error));
                 return None;
             }
         };
@@ -270,10 +280,7 @@ impl Opener {
                     Err(error) => error,
                 };
                 let again = error.is_about_encryption();
-                attempts.push(Attempt {
-                    place: door.to_string(),
-                    error,
-                });
+                attempts.push(door.failed(error));
                 if !again {
                     break;
                 }
