@@ -2,13 +2,11 @@
 
 mod common;
 
-use std::time::Duration;
-
 use common::{
     Postgres,
-    host::{Host, after, job},
+    host::{Host, job},
 };
-use crontabber::{exit::Exit, plan::Verdict, spec::JobSpec};
+use crontabber::exit::Exit;
 use jiff::{SignedDuration, Timestamp};
 
 /// An instant after the server's start, so that reaping is not held back by it.
@@ -25,8 +23,13 @@ async fn a_job_that_is_due_runs_once_and_is_wanted_again_a_period_later() {
         .rows("SELECT error_count, run_id, last_success = next_run - interval '1 hour', extract(epoch FROM next_run) FROM crontabber")
         .await;
     let next = noon() + SignedDuration::from_hours(1);
-    assert_eq!(row, [["0", "NULL", "t", &format!("{}.000000", next.as_second())]]);
-    let log = database.rows("SELECT outcome, attempt, trigger, host, exit_code FROM crontabber_log").await;
+    assert_eq!(
+        row,
+        [["0", "NULL", "t", &format!("{}.000000", next.as_second())]]
+    );
+    let log = database
+        .rows("SELECT outcome, attempt, trigger, host, exit_code FROM crontabber_log")
+        .await;
     assert_eq!(log, [["success", "1", "schedule", "alpha", "0"]]);
     assert_eq!(alpha.at(noon()).tick().await.well, 0);
 }
