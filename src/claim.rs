@@ -122,8 +122,9 @@ pub async fn claim(
     let warned = client.warnings();
     let answer = limited(transaction::LIMIT, client.fuse(), request.send(&client)).await;
     crate::faults::point("after-commit");
-    let answer = match answer.and_then(Answer::known) {
-        Ok(answer) => answer,
+    let answer = match answer {
+        Ok(answer) if answer.is_known() => answer,
+        Ok(_) => return look_up(database, &request, due).await,
         Err(error) if error.is_unknown_outcome() => return look_up(database, &request, due).await,
         Err(error) => return Err(error),
     };
@@ -350,33 +351,17 @@ enum Decided {
 }
 
 impl Answer {
-    /// The answer, unless the connection was lost: all four were under way together, so that any of them leaves
-    /// it open whether the last was carried out.
-    fn known(self) -> Result<Self, DatabaseError> {
-        let Self {
-            begun,
-            locked,
-            written,
-            committed,
-        } = self;
+    /// Whether it is known what was carried out. Not when the connection was lost: all four were under way
+    /// together. Nor when the BEGIN was refused: what followed it was then no transaction.
+    fn is_known(&self) -> bool {
         let lost = |error: &tokio_postgres::Error| error.as_db_error().is_none();
-        match (begun, locked, written, committed) {
-            (Err(error), ..) | (_, Err(error), ..) | (_, _, Err(error), _) | (.., Err(error))
-                if lost(&error) =>
-            {
-                Err(DatabaseError::from(error))
-            }
-            (begun, locked, written, committed) => Ok(Self {
-                begun,
-                locked,
-                written,
-                committed,
-            }),
-        }
+        self.begun.is_ok()
+            && !self.locked.as_ref().is_err_and(lost)
+            && !self.written.as_ref().is_err_and(lost)
+            && !self.committed.as_ref().is_err_and(lost)
     }
 
     fn decide(self, due: &Due) -> Result<Decided, DatabaseError> {
-        self.begun?;
         let locked = match self.locked {
             Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
                 return Ok(Decided::Not(Claimed::Contended));

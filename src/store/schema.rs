@@ -163,15 +163,19 @@ pub async fn migrate(client: &Client) -> Result<Vec<&'static str>, DatabaseError
     let mut tries = 0;
     loop {
         match migrate_once(client).await {
-            Err(error)
-                if error.sql_state() == Some(&SqlState::LOCK_NOT_AVAILABLE) && tries < TRIES =>
-            {
+            Err(error) if is_worth_another_try(&error) && tries < TRIES => {
                 tries += 1;
                 tokio::time::sleep(PAUSE).await;
             }
             result => return result,
         }
     }
+}
+
+/// A lock that did not come, or that could not: a live table's users may ask for theirs in another order.
+fn is_worth_another_try(error: &DatabaseError) -> bool {
+    let state = error.sql_state();
+    state == Some(&SqlState::LOCK_NOT_AVAILABLE) || state == Some(&SqlState::T_R_DEADLOCK_DETECTED)
 }
 
 async fn migrate_once(client: &Client) -> Result<Vec<&'static str>, DatabaseError> {
