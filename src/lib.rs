@@ -15,7 +15,50 @@
 pub mod config;
 // A job as it is meant: the nouns everybody shares.
 pub mod spec;
+// How long, as people write it.
+pub mod duration;
 // When a job is next wanted.
 pub mod schedule;
-// The database, reached.
+// How long to leave a failing job alone.
+pub mod backoff;
+// From a heap of jobs to a graph that is known to be sound.
+pub mod dag;
+// A private PostgreSQL of the machine's own, for who has none.
+#[cfg(feature = "embedded")]
+pub mod embedded;
+// The database, reached: its address, its connections, its tables.
 pub mod store;
+// What should happen to each job now, and why.
+pub mod plan;
+// Taking a job, on this host and no other.
+pub mod claim;
+// Processes under guard, whose trees end in time.
+pub mod supervise;
+// Renewing this host's claims.
+pub mod heartbeat;
+// Doing the work of a claim.
+pub mod run;
+// Writing down how it went, and when the job is wanted next.
+pub mod record;
+// Closing the runs of hosts that stopped renewing.
+pub mod reap;
+// This host: who it is, what it announces.
+pub mod host;
+// What the stations of a pass share.
+pub mod engine;
+// How a pass went.
+pub mod pass;
+// One pass: look, plan, claim, run, record.
+pub mod tick;
+// Being told to stop.
+pub mod stop;
+// The clock that goes on in suspend and that nobody sets.
+pub mod clock;
+// What the exit codes mean.
+pub mod exit;
+// What went on, for people and for machines.
+pub mod log;
+// What may be typed, and which command answers.
+pub mod cli;
+// Named faults, for the tests; nothing in a release build.
+pub mod faults;

@@ -5,6 +5,7 @@
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::schedule::Timetable;
@@ -120,6 +121,27 @@ pub struct JobSpec {
     /// Labels that group jobs; they place nothing.
     #[serde(skip)]
     pub tags: Vec<String>,
+}
+
+impl JobSpec {
+    /// The hash of what the job is: 16 hexadecimal digits, the same on every host that means the
+    /// same by it.
+    ///
+    /// Where it is defined, its description and its tags are not part of it.
+    ///
+    /// # Panics
+    /// Never: every field has a JSON form.
+    #[must_use]
+    pub fn definition(&self) -> String {
+        let json = serde_json::to_vec(self).expect("a job has a JSON form");
+        short_hex(&Sha256::digest(json))
+    }
+}
+
+/// The first 16 hexadecimal digits of a hash.
+pub(crate) fn short_hex(hash: &[u8]) -> String {
+    let bytes: [u8; 8] = std::array::from_fn(|at| hash.get(at).copied().unwrap_or_default());
+    format!("{:016x}", u64::from_be_bytes(bytes))
 }
 
 /// A place in a file of the configuration.

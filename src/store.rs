@@ -14,6 +14,12 @@ pub mod tls;
 pub mod connection;
 // Opening connections: the pool, and those outside of it.
 pub mod connect;
+// How every transaction of the protocol begins, and single statements in one.
+pub mod transaction;
+// The state table, as a pass reads it.
+pub mod table;
+// The version of the tables, and the migrations.
+pub mod schema;
 // What can go wrong, in words to act on.
 pub mod error;
 

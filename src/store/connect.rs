@@ -99,7 +99,7 @@ impl Database {
 
     /// A connection of one's own, outside of the pool: for heartbeats, which must not wait for others.
     pub async fn dedicated(&self) -> Result<Connection, DatabaseError> {
-        self.pool.manager().open().await
+        Box::pin(self.pool.manager().open()).await
     }
 
     /// How many warnings all the connections of this database have received so far; see
@@ -150,7 +150,8 @@ impl Manager for Opener {
     type Error = DatabaseError;
 
     async fn create(&self) -> Result<Connection, DatabaseError> {
-        self.open().await
+        // Boxed: opening is rare and its future large, and it would be part of every other one.
+        Box::pin(self.open()).await
     }
 
     async fn recycle(

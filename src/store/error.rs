@@ -6,6 +6,8 @@ use deadpool::managed::{PoolError, TimeoutType};
 use thiserror::Error;
 use tokio_postgres::error::{DbError, SqlState};
 
+use crate::exit::Exit;
+
 /// The longest text of one error, in bytes; a job's SQL can raise megabytes.
 const MAX_TEXT: usize = 4096;
 
@@ -42,6 +44,9 @@ pub enum DatabaseError {
         "{0}; if it is a standby, name the primary or list all servers with target_session_attrs=read-write"
     )]
     ReadOnly(Report),
+    /// The tables are not of a version this program can use.
+    #[error("{0}")]
+    Schema(String),
     /// Anything else.
     #[error("{0}")]
     Other(Report),
@@ -174,13 +179,38 @@ impl DatabaseError {
         }
     }
 
+    /// Whether the database has no tables of ours at all.
+    #[must_use]
+    pub fn is_missing_tables(&self) -> bool {
+        matches!(self, Self::MissingTables(_))
+    }
+
+    /// The exit code that tells it.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Permission(_) => Exit::Permission,
+            Self::Refused(report) if matches!(code(report), Some("28000" | "28P01")) => {
+                Exit::Permission
+            }
+            Self::MissingTables(_) | Self::Schema(_) => Exit::Configuration,
+            Self::Unreachable(_) | Self::Refused(_) | Self::TimedOut { .. } | Self::ReadOnly(_) => {
+                Exit::Unavailable
+            }
+            Self::Other(_) if self.is_transient() => Exit::Unavailable,
+            Self::Other(_) => Exit::Software,
+        }
+    }
+
     /// Whether the same thing may well succeed a little later, with nobody doing anything.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
             // Read-only too: a failover moves the primary to another server.
             Self::Unreachable(_) | Self::TimedOut { .. } | Self::ReadOnly(_) => true,
-            Self::Refused(_) | Self::Permission(_) | Self::MissingTables(_) => false,
+            Self::Refused(_) | Self::Permission(_) | Self::MissingTables(_) | Self::Schema(_) => {
+                false
+            }
             Self::Other(_) => self.sql_state().is_some_and(|state| {
                 let code = state.code();
                 matches!(code, "55P03" | "55006" | "57014" | "25P03")
@@ -315,7 +345,7 @@ impl DatabaseError {
             | Self::MissingTables(report)
             | Self::ReadOnly(report)
             | Self::Other(report) => Some(report),
-            Self::TimedOut { .. } => None,
+            Self::TimedOut { .. } | Self::Schema(_) => None,
         }
     }
 
@@ -327,7 +357,7 @@ impl DatabaseError {
             | Self::MissingTables(report)
             | Self::ReadOnly(report)
             | Self::Other(report) => Some(report),
-            Self::TimedOut { .. } => None,
+            Self::TimedOut { .. } | Self::Schema(_) => None,
         }
     }
 }

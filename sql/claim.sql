@@ -1,0 +1,48 @@
+-- claim: under the lock, check everything again and write the claim, its running log row and the verdict of the
+-- slots it coalesces. No row back = something changed since the plan: nothing is claimed.
+-- Parameters: 1 job, 2 the pending slot the plan saw (compare-and-set), 3 the slot to run, 4-5 last and number of
+-- the slots coalesced into it (from the pending one), 6 run id, 7 host, 8 lease in seconds, 9 trigger, 10 on_lost,
+-- 11 the slot after this one, 12 backoff in seconds after a repeated loss, 13-14 parents and the slot each must
+-- have succeeded, 15 max_ongoing_age in seconds, 16 the time or NULL.
+WITH claimed AS (
+    UPDATE crontabber j
+       SET revision = revision + 1,
+           ongoing = coalesce($16, clock_timestamp()),
+           run_id = $6, run_slot = $3, run_trigger = $9, host = $7,
+           lease_until = coalesce($16, clock_timestamp()) + make_interval(secs => $8),
+           fence = nextval('crontabber_fence_seq'),
+           on_lost = $10, lost_next_slot = $11, lost_backoff = make_interval(secs => $12), cancel_run_id = NULL,
+           slot = CASE WHEN $9 IN ('schedule', 'parents') THEN $3 ELSE j.slot END,
+           attempt = 1 + coalesce((SELECT max(l.attempt) FROM crontabber_log l WHERE l.app_name = $1 AND l.slot = $3), 0)
+     WHERE app_name = $1
+       AND run_id IS NULL
+       AND (ongoing IS NULL OR ongoing <= coalesce($16, clock_timestamp()) - make_interval(secs => $15))
+       AND ($9 = 'manual' OR paused_until IS NULL OR paused_until <= coalesce($16, clock_timestamp()))
+       AND CASE $9
+               WHEN 'schedule' THEN coalesce(slot, next_run, ongoing) = $2 AND $3 >= $2
+                                    AND $3 <= coalesce($16, clock_timestamp())
+                                    AND coalesce(next_run, ongoing) <= coalesce($16, clock_timestamp())
+               WHEN 'parents' THEN slot IS NOT DISTINCT FROM $2
+                                   AND ($3 > $2 OR $2 IS NULL OR next_run <= coalesce($16, clock_timestamp()))
+               ELSE true
+           END
+       AND NOT EXISTS (
+               SELECT FROM unnest($13, $14) AS need(name, slot)
+                 LEFT JOIN crontabber p ON p.app_name = need.name
+                WHERE p.success_slot IS NULL OR p.success_slot < need.slot)
+    RETURNING app_name, run_id, run_slot, run_trigger, attempt, fence, host, ongoing, lease_until,
+              coalesce(error_count, 0) AS error_count, success_slot, last_success, lost_backoff
+), coalesced AS (
+    INSERT INTO crontabber_log (app_name, log_time, slot, slot_until, slots, attempt, host, trigger, outcome, reason, finished_at)
+    SELECT $1, claimed.ongoing, $2, $4, $5, 0, $7, $9, 'skipped', 'coalesced', claimed.ongoing
+      FROM claimed
+     WHERE $5 > 0
+        ON CONFLICT (app_name, slot, attempt) WHERE slot IS NOT NULL DO NOTHING
+), logged AS (
+    INSERT INTO crontabber_log (app_name, log_time, run_id, slot, attempt, fence, host, trigger, outcome, started_at)
+    SELECT app_name, ongoing, run_id, run_slot, attempt, fence, host, run_trigger, 'running', ongoing
+      FROM claimed
+    RETURNING run_id
+)
+SELECT claimed.fence, claimed.attempt, claimed.ongoing, claimed.lease_until, claimed.error_count, claimed.last_success
+  FROM claimed JOIN logged USING (run_id)

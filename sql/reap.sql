@@ -1,0 +1,54 @@
+-- reap: close the runs whose lease has ended, for any job, known here or not: all it needs was copied into the
+-- row at the claim. FOR UPDATE SKIP LOCKED: whoever holds a row is dealing with it. Not before one lease after
+-- the server's start: every living host gets one lease to renew, or to deliver an outcome.
+-- Parameters: 1 grace in seconds, 2 lease in seconds, 3 the time or NULL.
+WITH dead AS (
+    SELECT j.app_name, j.run_id, j.run_slot, j.run_trigger, j.host, j.on_lost, j.lost_next_slot, j.lost_backoff,
+           coalesce(j.cancel_run_id = j.run_id, false) AS cancelled,
+           EXISTS (SELECT FROM crontabber_log l
+                    WHERE l.app_name = j.app_name AND l.slot = j.run_slot AND l.outcome = 'lost') AS again
+      FROM crontabber j
+     WHERE j.run_id IS NOT NULL
+       AND j.lease_until < coalesce($3, clock_timestamp()) - make_interval(secs => $1)
+       AND coalesce($3, clock_timestamp()) > pg_postmaster_start_time() + make_interval(secs => $2)
+     ORDER BY j.app_name
+     LIMIT 50
+       FOR UPDATE SKIP LOCKED
+), freed AS (
+    UPDATE crontabber j
+       SET revision = revision + 1,
+           ongoing = NULL, run_id = NULL, run_slot = NULL, run_trigger = NULL, attempt = NULL, host = NULL,
+           lease_until = NULL, on_lost = NULL, lost_next_slot = NULL, lost_backoff = NULL, cancel_run_id = NULL,
+           first_run = coalesce(j.first_run, j.ongoing),
+           last_run = j.ongoing,
+           error_count = CASE WHEN d.cancelled OR d.run_trigger = 'backfill' THEN j.error_count ELSE coalesce(j.error_count, 0) + 1 END,
+           last_error = CASE WHEN d.cancelled OR d.run_trigger = 'backfill' THEN j.last_error
+                             ELSE json_build_object('type', 'lost', 'value', 'the host of the run stopped renewing its lease', 'traceback', '') END,
+           slot = CASE WHEN d.run_trigger IN ('schedule', 'parents') AND (d.cancelled OR d.on_lost = 'skip')
+                       THEN coalesce(d.lost_next_slot, j.slot) ELSE j.slot END,
+           next_run = CASE WHEN j.paused_until > coalesce($3, clock_timestamp()) THEN j.next_run
+                           WHEN d.run_trigger NOT IN ('schedule', 'parents') THEN j.next_run
+                           WHEN d.on_lost = 'hold' AND NOT d.cancelled THEN '9999-01-01 00:00+00'
+                           WHEN d.cancelled OR d.on_lost = 'skip' THEN coalesce(d.lost_next_slot, '9999-01-01 00:00+00')
+                           WHEN d.again THEN coalesce($3, clock_timestamp()) + d.lost_backoff
+                           WHEN d.run_trigger = 'parents' THEN coalesce($3, clock_timestamp())
+                           ELSE j.next_run END,
+           paused_until = CASE WHEN d.on_lost = 'hold' AND NOT d.cancelled AND d.run_trigger <> 'backfill'
+                               THEN '9999-01-01 00:00+00' ELSE j.paused_until END,
+           paused_by = CASE WHEN d.on_lost = 'hold' AND NOT d.cancelled AND d.run_trigger <> 'backfill'
+                            THEN 'on_lost' ELSE j.paused_by END,
+           pause_reason = CASE WHEN d.on_lost = 'hold' AND NOT d.cancelled AND d.run_trigger <> 'backfill'
+                               THEN format('its run on %s was lost', d.host) ELSE j.pause_reason END
+      FROM dead d
+     WHERE j.app_name = d.app_name AND j.run_id = d.run_id
+    RETURNING j.app_name, d.run_id, d.host, d.cancelled
+), closed AS (
+    UPDATE crontabber_log l
+       SET outcome = CASE WHEN f.cancelled THEN 'cancelled' ELSE 'lost' END,
+           reason = format('%s stopped renewing its lease', f.host),
+           finished_at = coalesce($3, clock_timestamp()), log_time = coalesce($3, clock_timestamp()),
+           exc_type = 'lost', exc_value = format('%s stopped renewing its lease', f.host), exc_traceback = ''
+      FROM freed f
+     WHERE l.run_id = f.run_id AND l.outcome = 'running'
+)
+SELECT app_name, run_id, host FROM freed

@@ -1,0 +1,20 @@
+-- replan_jobs: give jobs whose definition this host has changed their pending slot from the new definition.
+-- Only a pending slot that still lies ahead moves, and only from what was read; a live claim keeps its slot.
+-- Parameters: arrays, one entry a job: 1 names, 2 the pending slot read, 3 the new slot, 4 next_run,
+-- 5 definition hashes, 6 parents, comma-separated; 7 the time or NULL.
+WITH picked AS (
+    SELECT j.app_name, n.slot, n.next_run, n.definition_hash, n.parents
+      FROM unnest($1, $2, $3, $4, $5, $6) AS n(name, read_slot, slot, next_run, definition_hash, parents)
+      JOIN crontabber j ON j.app_name = n.name
+     WHERE j.run_id IS NULL AND j.ongoing IS NULL
+       AND coalesce(j.slot, j.next_run) = n.read_slot
+       AND n.read_slot > coalesce($7, clock_timestamp())
+     ORDER BY j.app_name
+       FOR UPDATE OF j SKIP LOCKED
+)
+UPDATE crontabber j
+   SET revision = revision + 1, slot = picked.slot, next_run = picked.next_run,
+       definition_hash = picked.definition_hash, depends_on = string_to_array(nullif(picked.parents, ''), ',')
+  FROM picked
+ WHERE j.app_name = picked.app_name
+RETURNING j.app_name

@@ -1,0 +1,462 @@
+//! Taking a job, on this host and no other.
+//!
+//! # Why a slot starts once
+//!
+//! Hosts read the table, each by itself, and each may conclude that a job is due. crontabber stopped there: it
+//! read the row in one transaction and wrote `ongoing` in another, so that eight hosts within 30 ms started a
+//! job twice in half of all trials. `FOR UPDATE NOWAIT` alone does not help: it notices only another's *open*
+//! transaction, not one that ended a moment ago. What helps is the order:
+//!
+//! ```text
+//! BEGIN
+//! SELECT ... WHERE app_name = $1 FOR UPDATE NOWAIT     by key only: the lock, and nothing else
+//! UPDATE ... WHERE <every condition again>             a younger snapshot, taken under the lock
+//! INSERT INTO crontabber_log ... 'running'             three unique indexes agree, or nothing happened
+//! COMMIT                                               acknowledged without a warning, or nothing starts
+//! ```
+//!
+//! The second statement has a snapshot of its own, taken after the lock was ours. Nobody can change the row
+//! while we hold it, and whatever was committed before we got it is seen. So its conditions are the truth:
+//! the pending slot is still the one the plan saw (compare-and-set), it is due by the database's clock, nobody
+//! holds a claim, nobody paused it, each parent has succeeded far enough.
+//!
+//! | order of A's and B's steps (lock, decide and write, commit) | outcome |
+//! |---|---|
+//! | A locks, B locks | B gets 55P03: [`Claimed::Contended`] |
+//! | A locks, writes, commits; B locks, writes | B sees A's claim: [`Claimed::Ongoing`] |
+//! | A claims, runs, records; B locks, writes | the pending slot has moved: [`Claimed::Changed`] |
+//! | A locks, dies before its commit | rolled back; A had started nothing |
+//! | A commits, the acknowledgement is lost | A looks its run id up before it starts; B is kept off by the row |
+//! | A commits, dies before it starts | the lease ends, the run is `lost`, the next attempt runs |
+//! | A claims, freezes past its lease, B reaps and claims | A's guard killed its run before; A's record is fenced |
+//! | B's clock is wrong | no condition reads a host's clock |
+//!
+//! # Why a claim is proof
+//!
+//! A [`Claim`] can be made only here, from a commit that was acknowledged; running consumes it, and recording
+//! consumes what running returned. To run twice, or to record what never ran, does not compile.
+//!
+//! What a claim proves ends: with `lease_until` by the database's clock, and for its host earlier, `margin`
+//! before that, on a clock that goes on in suspend and that nobody sets, counted from *before* the statement
+//! that granted the lease was sent. After that instant the run is dead: see [`crate::supervise`].
+
+use futures_util::join;
+use jiff::{SignedDuration, Timestamp};
+use tokio_postgres::{
+    Client, Row,
+    error::SqlState,
+    types::{ToSql, Type},
+};
+use uuid::Uuid;
+
+use crate::{
+    backoff,
+    clock::Boottime,
+    plan::{Due, Live, MAX_ONGOING_AGE, Trigger},
+    spec::{JobName, JobSpec, OnLost},
+    store::{Database, error::DatabaseError, limited, transaction},
+};
+
+/// Proof that this host, and no other, may run one job.
+///
+/// Only [`claim`] makes one, and running the job consumes it.
+#[derive(Debug)]
+#[must_use = "a claim that is dropped keeps its job from running until the lease ends"]
+pub struct Claim(Held);
+
+/// What a claim holds: which run, of which slot, since when, until when.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// The job as this host knew it when it claimed: the record goes by this, whatever is reloaded meanwhile.
+    pub spec: JobSpec,
+    /// The identity of the run.
+    pub run_id: Uuid,
+    /// Grows with every claim of the job.
+    pub fence: i64,
+    /// The instant the run is for.
+    pub slot: Timestamp,
+    /// What made it run.
+    pub trigger: Trigger,
+    /// Which attempt at the slot, from 1.
+    pub attempt: i32,
+    /// Failures in a row before this run.
+    pub error_count: i32,
+    /// When the last successful run started.
+    pub last_success: Option<Timestamp>,
+    /// When the claim was made, by the database's clock.
+    pub since: Timestamp,
+    /// The same moment on this host's own clock, taken before the statement was sent.
+    pub since_here: Boottime,
+}
+
+/// What came of an attempt to claim a job. None of these is an error.
+#[derive(Debug)]
+pub enum Claimed {
+    /// It is ours.
+    Ours(Box<Claim>),
+    /// Somebody else held the row at that very moment.
+    Contended,
+    /// Another host claimed it between our plan and our claim.
+    Ongoing(Live),
+    /// It is not due any more: it was run, paused, moved or blocked since the plan.
+    Changed,
+    /// The row is gone.
+    Gone,
+    /// It could not be made sure that the claim is durable: nothing is started, and it was given back or expires.
+    Doubtful(String),
+}
+
+/// Tries to take one due job: one round trip, its own transaction.
+///
+/// `now` is the time to take for the database's clock: `None` in production.
+pub async fn claim(
+    database: &Database,
+    host: &str,
+    spec: &JobSpec,
+    due: &Due,
+    now: Option<Timestamp>,
+) -> Result<Claimed, DatabaseError> {
+    let request = Request::new(host, spec, due, now);
+    let client = database.get().await?;
+    let since_here = Boottime::now();
+    let warned = client.warnings();
+    let answer = limited(transaction::LIMIT, client.fuse(), request.send(&client)).await;
+    crate::faults::point("after-commit");
+    let answer = match answer.and_then(Answer::known) {
+        Ok(answer) => answer,
+        Err(error) if error.is_unknown_outcome() => return look_up(database, &request, due).await,
+        Err(error) => return Err(error),
+    };
+    let held = match answer.decide(due)? {
+        Decided::Not(claimed) => return Ok(claimed),
+        Decided::Written(row) => request.held(&row, since_here)?,
+    };
+    if client.warnings() != warned {
+        let why = "the commit was acknowledged with a warning";
+        return give_back(database, &held, why).await;
+    }
+    start_or_give_back(database, held).await
+}
+
+/// The start gate: a claim that took too long to come back is not started, its lease may end too soon.
+async fn start_or_give_back(database: &Database, held: Held) -> Result<Claimed, DatabaseError> {
+    if Boottime::now() + held.spec.lease.grace >= held.deadline() {
+        return give_back(
+            database,
+            &held,
+            "the claim came back when its lease was nearly over",
+        )
+        .await;
+    }
+    Ok(Claimed::Ours(Box::new(Claim(held))))
+}
+
+/// After a lost acknowledgement: a heartbeat by run id tells whether the claim is there, and makes it durable.
+async fn look_up(
+    database: &Database,
+    request: &Request<'_>,
+    due: &Due,
+) -> Result<Claimed, DatabaseError> {
+    let client = database.get().await?;
+    let since_here = Boottime::now();
+    let rows = limited(
+        transaction::LIMIT,
+        client.fuse(),
+        request.send_lookup(&client),
+    )
+    .await?;
+    match rows.first() {
+        Some(row) => {
+            let held = request.held(row, since_here)?;
+            tracing::warn!(job = %held.spec.name, slot = %due.slot, run_id = %held.run_id, "the acknowledgement of the claim was lost; the claim stands");
+            start_or_give_back(database, held).await
+        }
+        None => Ok(Claimed::Doubtful(
+            "the acknowledgement of the claim was lost".to_owned(),
+        )),
+    }
+}
+
+/// Ends a claim that is not started, so that its job need not wait for the lease to end.
+async fn give_back(database: &Database, held: &Held, why: &str) -> Result<Claimed, DatabaseError> {
+    let client = database.get().await?;
+    let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
+        (&held.spec.name.as_str(), Type::TEXT),
+        (&held.run_id, Type::UUID),
+        (&held.fence, Type::INT8),
+        (&why, Type::TEXT),
+    ];
+    let sql = include_str!("../sql/give_back.sql");
+    limited(
+        transaction::LIMIT,
+        client.fuse(),
+        client.execute_typed(sql, &parameters),
+    )
+    .await?;
+    Ok(Claimed::Doubtful(why.to_owned()))
+}
+
+/// Everything the statements of one claim are given.
+struct Request<'a> {
+    host: &'a str,
+    spec: &'a JobSpec,
+    due: &'a Due,
+    run_id: Uuid,
+    lease: f64,
+    next_slot: Option<Timestamp>,
+    lost_backoff: f64,
+    parents: Vec<&'a str>,
+    needs: Vec<Timestamp>,
+    now: Option<Timestamp>,
+}
+
+impl<'a> Request<'a> {
+    fn new(host: &'a str, spec: &'a JobSpec, due: &'a Due, now: Option<Timestamp>) -> Self {
+        let run_id = Uuid::new_v4();
+        let next_slot = spec
+            .timetable
+            .as_ref()
+            .and_then(|when| when.next(due.slot, due.slot));
+        let delay = backoff::delay(&spec.retry, due.failures + 1, chance(run_id));
+        Self {
+            host,
+            spec,
+            due,
+            run_id,
+            lease: spec.lease.lease.as_secs_f64(),
+            next_slot,
+            lost_backoff: delay.as_secs_f64(),
+            parents: due
+                .needs
+                .iter()
+                .map(|(parent, _)| parent.as_str())
+                .collect(),
+            needs: due.needs.iter().map(|&(_, slot)| slot).collect(),
+            now,
+        }
+    }
+
+    /// The four messages of a claim, sent in one go; an error in any of them turns the COMMIT into a ROLLBACK.
+    async fn send(&self, client: &Client) -> Result<Answer, DatabaseError> {
+        let job = self.spec.name.as_str();
+        let coalesced = self.due.coalesced;
+        let (last, count) = (
+            coalesced.map(|slots| slots.last),
+            coalesced.map_or(0, |slots| slots.count),
+        );
+        let parameters: [(&(dyn ToSql + Sync), Type); 16] = [
+            (&job, Type::TEXT),
+            (&self.due.pending, Type::TIMESTAMPTZ),
+            (&self.due.slot, Type::TIMESTAMPTZ),
+            (&last, Type::TIMESTAMPTZ),
+            (&count, Type::INT8),
+            (&self.run_id, Type::UUID),
+            (&self.host, Type::TEXT),
+            (&self.lease, Type::FLOAT8),
+            (&self.due.trigger.as_str(), Type::TEXT),
+            (&on_lost(self.spec.on_lost), Type::TEXT),
+            (&self.next_slot, Type::TIMESTAMPTZ),
+            (&self.lost_backoff, Type::FLOAT8),
+            (&self.parents, Type::TEXT_ARRAY),
+            (&self.needs, Type::TIMESTAMPTZ_ARRAY),
+            (&MAX_ONGOING_AGE.as_secs_f64(), Type::FLOAT8),
+            (&self.now, Type::TIMESTAMPTZ),
+        ];
+        let lock: [(&(dyn ToSql + Sync), Type); 1] = [(&job, Type::TEXT)];
+        #[cfg(feature = "faults")]
+        crate::faults::in_slow_motion(client, &lock, &parameters).await;
+        let (begun, locked, written, committed) = join!(
+            client.batch_execute(transaction::BEGIN),
+            client.query_typed(include_str!("../sql/claim_lock.sql"), &lock),
+            client.query_typed(write_statement(), &parameters),
+            client.batch_execute("COMMIT"),
+        );
+        Ok(Answer {
+            begun,
+            locked,
+            written,
+            committed,
+        })
+    }
+
+    async fn send_lookup(&self, client: &Client) -> Result<Vec<Row>, tokio_postgres::Error> {
+        let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
+            (&self.spec.name.as_str(), Type::TEXT),
+            (&self.run_id, Type::UUID),
+            (&self.lease, Type::FLOAT8),
+            (&self.now, Type::TIMESTAMPTZ),
+        ];
+        client
+            .query_typed(include_str!("../sql/claim_lookup.sql"), &parameters)
+            .await
+    }
+
+    fn held(&self, row: &Row, since_here: Boottime) -> Result<Held, DatabaseError> {
+        Ok(Held {
+            spec: self.spec.clone(),
+            run_id: self.run_id,
+            fence: row.try_get("fence")?,
+            slot: self.due.slot,
+            trigger: self.due.trigger,
+            attempt: row.try_get("attempt")?,
+            error_count: row.try_get("error_count")?,
+            last_success: row.try_get("last_success")?,
+            since: row.try_get("ongoing")?,
+            since_here,
+        })
+    }
+}
+
+/// The statement that re-checks and writes. Test builds hold one that writes without the re-check, to show
+/// that the tests notice.
+fn write_statement() -> &'static str {
+    #[cfg(feature = "faults")]
+    if crate::faults::is_on("claim-without-recheck") {
+        return include_str!("../sql/faults/claim_without_recheck.sql");
+    }
+    include_str!("../sql/claim.sql")
+}
+
+fn on_lost(policy: OnLost) -> &'static str {
+    match policy {
+        OnLost::Retry => "retry",
+        OnLost::Skip => "skip",
+        OnLost::Hold => "hold",
+    }
+}
+
+/// A number in 0..1 from the random bits of a run id.
+pub(crate) fn chance(run_id: Uuid) -> f64 {
+    let bits = u32::from_le_bytes([
+        run_id.as_bytes()[12],
+        run_id.as_bytes()[13],
+        run_id.as_bytes()[14],
+        run_id.as_bytes()[15],
+    ]);
+    f64::from(bits) / (f64::from(u32::MAX) + 1.0)
+}
+
+/// What the server said to the four messages.
+struct Answer {
+    begun: Result<(), tokio_postgres::Error>,
+    locked: Result<Vec<Row>, tokio_postgres::Error>,
+    written: Result<Vec<Row>, tokio_postgres::Error>,
+    committed: Result<(), tokio_postgres::Error>,
+}
+
+enum Decided {
+    Not(Claimed),
+    Written(Row),
+}
+
+impl Answer {
+    /// The answer, unless the connection was lost: all four were under way together, so that any of them leaves
+    /// it open whether the last was carried out.
+    fn known(self) -> Result<Self, DatabaseError> {
+        let Self {
+            begun,
+            locked,
+            written,
+            committed,
+        } = self;
+        let lost = |error: &tokio_postgres::Error| error.as_db_error().is_none();
+        match (begun, locked, written, committed) {
+            (Err(error), ..) | (_, Err(error), ..) | (_, _, Err(error), _) | (.., Err(error))
+                if lost(&error) =>
+            {
+                Err(DatabaseError::from(error))
+            }
+            (begun, locked, written, committed) => Ok(Self {
+                begun,
+                locked,
+                written,
+                committed,
+            }),
+        }
+    }
+
+    fn decide(self, due: &Due) -> Result<Decided, DatabaseError> {
+        self.begun?;
+        let locked = match self.locked {
+            Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
+                return Ok(Decided::Not(Claimed::Contended));
+            }
+            locked => locked?,
+        };
+        let Some(row) = locked.first() else {
+            return Ok(Decided::Not(Claimed::Gone));
+        };
+        let written = match self.written {
+            Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
+                // An invariant held by an index: a running log row whose claim is gone. The reaper closes it.
+                return Ok(Decided::Not(Claimed::Doubtful(
+                    DatabaseError::from(error).to_string(),
+                )));
+            }
+            written => written?,
+        };
+        self.committed?;
+        match written.into_iter().next() {
+            Some(row) => Ok(Decided::Written(row)),
+            None => Ok(Decided::Not(not_claimed(row, due)?)),
+        }
+    }
+}
+
+/// Why the re-check wrote nothing, as far as the locked row tells.
+fn not_claimed(row: &Row, due: &Due) -> Result<Claimed, DatabaseError> {
+    let Some(since) = row.try_get::<_, Option<Timestamp>>("ongoing")? else {
+        return Ok(Claimed::Changed);
+    };
+    Ok(Claimed::Ongoing(Live {
+        since,
+        host: row.try_get("host")?,
+        run_id: row.try_get("run_id")?,
+        lease_until: row.try_get("lease_until")?,
+        due: due.trigger != Trigger::Manual,
+    }))
+}
+
+impl Held {
+    /// The instant by which this host's run is dead unless a heartbeat has moved it.
+    #[must_use]
+    pub fn deadline(&self) -> Boottime {
+        self.since_here + self.spec.lease.lease.saturating_sub(self.spec.lease.margin)
+    }
+
+    /// When the run is killed for taking too long, by the database's clock.
+    #[must_use]
+    pub fn times_out_at(&self) -> Timestamp {
+        self.since
+            .saturating_add(
+                SignedDuration::try_from(self.spec.timeout).unwrap_or(SignedDuration::MAX),
+            )
+            .unwrap_or(Timestamp::MAX)
+    }
+
+    /// The name of the job.
+    #[must_use]
+    pub fn job(&self) -> &JobName {
+        &self.spec.name
+    }
+
+    /// The database's clock now, as far as this host can tell without asking.
+    #[must_use]
+    pub fn database_now(&self) -> Timestamp {
+        let elapsed = Boottime::now().saturating_since(self.since_here);
+        self.since.saturating_add(elapsed).unwrap_or(Timestamp::MAX)
+    }
+}
+
+impl Claim {
+    /// What it holds.
+    #[must_use]
+    pub fn held(&self) -> &Held {
+        &self.0
+    }
+
+    /// Gives up the proof for what it holds: only a run may.
+    pub(crate) fn into_held(self) -> Held {
+        self.0
+    }
+}

@@ -1,0 +1,162 @@
+//! The command line: what may be typed, and which command answers.
+
+mod config;
+mod db;
+mod fail;
+mod graph;
+mod migrate;
+mod open;
+mod run;
+mod tick;
+
+use std::{
+    ffi::OsString,
+    io::{self, IsTerminal, Write},
+    panic,
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Args, Parser, Subcommand, error::ErrorKind};
+
+use crate::{
+    exit::Exit,
+    log::{self, LogFormat},
+    supervise,
+};
+
+use fail::Failure;
+
+/// cron for several hosts, with one PostgreSQL table as the referee.
+#[derive(Debug, Parser)]
+#[command(name = "crontabber", version, max_term_width = 110, after_help = EXAMPLES)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  crontabber tick                    run what is due, then exit: for cron and systemd timers
+  crontabber list                    every job, its state, and why
+  crontabber why report              why a job runs or does not run now
+  crontabber run report --force      run a job here and now
+  crontabber config check            every mistake in the configuration, at once
+
+Exit codes: 0 well, 1 a job failed, 2 contended, 3 ongoing elsewhere, 64 usage, 69 no database, 78 configuration.";
+
+/// What every command understands.
+#[derive(Debug, Args)]
+struct Global {
+    /// The configuration [default: ./crontabber.toml, then /etc/crontabber/crontabber.toml]
+    #[arg(long, global = true, value_name = "FILE", env = "CRONTABBER_CONFIG")]
+    config: Option<PathBuf>,
+    /// The name of this host [default: `[daemon] host`, then the machine's name]
+    #[arg(long, global = true, value_name = "NAME", env = "CRONTABBER_HOST")]
+    host: Option<String>,
+    /// How the log is written
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORMAT",
+        value_enum,
+        env = "CRONTABBER_LOG_FORMAT"
+    )]
+    log_format: Option<LogFormat>,
+    /// Say more: the history of this pass; twice: every decision
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run what is due, then exit
+    Tick(tick::Tick),
+    /// Run one job here
+    Run(run::Run),
+    /// Print the graph of jobs
+    Graph(graph::Graph),
+    /// Check or show the configuration
+    #[command(subcommand)]
+    Config(config::Config),
+    /// Create, widen or update the tables
+    Migrate(migrate::Migrate),
+    /// The embedded PostgreSQL
+    #[command(subcommand)]
+    Db(db::Db),
+    /// Guards runs; started by the other commands.
+    #[command(hide = true)]
+    Supervise,
+}
+
+/// Runs the command that was typed.
+#[must_use]
+pub fn main() -> ExitCode {
+    // Before anything else: the supervisor shares neither arguments, nor log, nor runtime with the rest.
+    if std::env::args_os().nth(1).as_deref() == Some("supervise".as_ref()) {
+        return supervise::main();
+    }
+    let answered = panic::catch_unwind(|| answer(std::env::args_os()));
+    answered
+        .unwrap_or_else(|_| {
+            // The panic's own message has been printed.
+            eprintln!(
+                "crontabber: this is a bug in crontabber; please report it with the lines above"
+            );
+            Exit::Software
+        })
+        .into()
+}
+
+fn answer(arguments: impl Iterator<Item = OsString>) -> Exit {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    log::start(
+        cli.global.log_format,
+        cli.global.verbose,
+        cli.command.is_quiet(),
+    );
+    crate::faults::point("start");
+    let outcome = match cli.command {
+        Command::Tick(tick) => tick.answer(&cli.global),
+        Command::Run(run) => run.answer(&cli.global),
+        Command::Graph(graph) => graph.answer(&cli.global),
+        Command::Config(config) => config.answer(&cli.global),
+        Command::Migrate(migrate) => migrate.answer(&cli.global),
+        Command::Db(db) => db.answer(&cli.global),
+        // Answered in `main`, before anything was parsed.
+        Command::Supervise => Ok(Exit::Usage),
+    };
+    outcome.unwrap_or_else(|failure: Failure| failure.tell())
+}
+
+impl Command {
+    /// Whether silence is the answer when all is well: cron mails whatever a pass prints.
+    fn is_quiet(&self) -> bool {
+        match self {
+            Self::Tick(_) => !io::stderr().is_terminal(),
+            _ => true,
+        }
+    }
+}
+
+/// Prints an answer; a reader that has gone away is no reason to panic.
+fn print(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
+}
+
+/// A wrong command line is 64; clap's own 2 means something else to crontabber's and Nagios' readers.
+fn usage(error: &clap::Error) -> Exit {
+    // To a closed pipe there is nothing to say.
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Ok,
+        _ => Exit::Usage,
+    }
+}

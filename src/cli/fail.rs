@@ -1,0 +1,47 @@
+//! Why a command could not do what it was asked: one message, one exit code.
+
+use std::io;
+
+use thiserror::Error;
+
+use crate::{config, exit::Exit, store::error::DatabaseError};
+
+/// What kept a command from its answer.
+#[derive(Debug, Error)]
+pub(super) enum Failure {
+    /// The configuration is wrong; every mistake is in the report.
+    #[error("{0}")]
+    Configuration(config::Report),
+    /// The configuration is right, and names no database, or not one that can be had.
+    #[error("error: {0}")]
+    NoDatabase(String),
+    /// What was typed names something that is not there.
+    #[error("error: {0}")]
+    Usage(String),
+    /// The database.
+    #[error("error: {0}")]
+    Database(#[from] DatabaseError),
+    /// A stream or a file.
+    #[error("error: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl Failure {
+    /// Tells it on stderr, once.
+    pub(super) fn tell(&self) -> Exit {
+        eprintln!("{self}");
+        match self {
+            Self::Configuration(_) | Self::NoDatabase(_) => Exit::Configuration,
+            Self::Usage(_) => Exit::Usage,
+            Self::Database(error) => error.exit(),
+            Self::Io(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Ok,
+            Self::Io(_) => Exit::Io,
+        }
+    }
+}
+
+impl From<config::Report> for Failure {
+    fn from(report: config::Report) -> Self {
+        Self::Configuration(report)
+    }
+}

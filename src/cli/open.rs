@@ -1,0 +1,166 @@
+//! Opening what a command needs: the configuration, the database, a runtime; no more than it needs, no earlier.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::{
+    config::{self, Access, Config, Surroundings},
+    engine::Engine,
+    heartbeat::Heart,
+    host::Host,
+    plan::{Place, Plan, plan},
+    spec::{JobName, JobSpec},
+    store::{
+        Address, Database, Environment,
+        table::{self, Table},
+    },
+    supervise::Supervisor,
+};
+
+use super::{Global, fail::Failure};
+
+/// The configuration that was named, or that is found.
+pub(super) fn configuration(global: &Global) -> Result<Config, Failure> {
+    Ok(config::load(global.config.as_deref())?)
+}
+
+/// The referee, with at most this many connections at once; opens none yet.
+pub(super) fn database(config: &Config, connections: usize) -> Result<Database, Failure> {
+    let wanted = config.require_database()?;
+    let text = match &wanted.access {
+        Access::Url(text) => text.clone(),
+        Access::Secret(reference) => {
+            let secret = reference.resolve(&Surroundings::of_this_process());
+            secret
+                .map_err(|error| Failure::NoDatabase(error.to_string()))?
+                .expose()
+                .to_owned()
+        }
+        Access::Environment => String::new(),
+        Access::Embedded { directory } => super::db::running(directory.as_deref())?,
+    };
+    let address = Address::parse(&text, &Environment::of_this_process())
+        .map_err(|error| Failure::NoDatabase(error.to_string()))?;
+    for warning in address.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let address = match wanted.schema.as_str() {
+        "public" => address,
+        schema => address.with_schema(schema),
+    };
+    Ok(Database::new(
+        address,
+        "crontabber",
+        connections,
+        wanted.connect_timeout,
+    ))
+}
+
+/// This host, as the command line, the configuration or the machine names it.
+pub(super) fn place(global: &Global, config: &Config) -> Result<Place, Failure> {
+    let named = global.host.clone().or_else(|| config.daemon.host.clone());
+    let host = match named {
+        Some(name) => name,
+        None => nix::unistd::gethostname()
+            .map_err(std::io::Error::from)?
+            .to_string_lossy()
+            .into_owned(),
+    };
+    Ok(Place {
+        host,
+        tags: config.daemon.tags.clone(),
+    })
+}
+
+/// A host ready for work. Must be called in a runtime.
+pub(super) fn engine(global: &Global, config: Config) -> Result<Arc<Engine>, Failure> {
+    let place = place(global, &config)?;
+    let database = database(&config, config.daemon.max_parallel)?;
+    Ok(Arc::new(Engine {
+        host: Host::new(place, config.text_hash),
+        heart: Heart::new(database.clone(), None),
+        database,
+        supervisor: Supervisor::new(),
+        terms: config.daemon.lease,
+        max_parallel: config.daemon.max_parallel,
+        drain: config.daemon.tick_drain,
+        now: None,
+        graph: config.graph,
+    }))
+}
+
+/// What a reading command looks at: the configuration, and the table as it is now.
+pub(super) struct View {
+    pub(super) config: Config,
+    pub(super) database: Database,
+    pub(super) place: Place,
+    table: Table,
+}
+
+impl View {
+    /// Reads the table once; writes nothing. Must be called in a runtime.
+    pub(super) async fn open(global: &Global) -> Result<Self, Failure> {
+        let config = configuration(global)?;
+        let place = place(global, &config)?;
+        let database = database(&config, 1)?;
+        let client = database.get().await?;
+        let table = table::read(&client, &place.host, None).await?;
+        drop(client);
+        Ok(Self {
+            config,
+            database,
+            place,
+            table,
+        })
+    }
+
+    /// The same plan that a pass would make.
+    pub(super) fn plan(&self) -> Plan<'_> {
+        plan(&self.config.graph, &self.table, &self.place)
+    }
+
+    /// The database's clock.
+    pub(super) fn now(&self) -> Timestamp {
+        self.table.now
+    }
+}
+
+/// The job of this name, or what to type instead.
+pub(super) fn job<'a>(config: &'a Config, name: &str) -> Result<&'a JobSpec, Failure> {
+    let known = name
+        .parse::<JobName>()
+        .ok()
+        .and_then(|name| config.graph.get(&name));
+    known.ok_or_else(|| {
+        no_such_job(
+            config.graph.jobs().iter().map(|job| job.name.as_str()),
+            name,
+        )
+    })
+}
+
+fn no_such_job<'a>(names: impl Iterator<Item = &'a str>, name: &str) -> Failure {
+    let shown: String = name.chars().take(JobName::MAX).collect();
+    let nearest = names
+        .map(|known| (strsim::damerau_levenshtein(known, &shown), known))
+        .filter(|(distance, known)| *distance <= known.len().max(shown.len()) / 3)
+        .min();
+    let hint = nearest.map_or_else(
+        || "; `crontabber list` shows those there are".to_owned(),
+        |(_, known)| format!("; did you mean `{known}`?"),
+    );
+    Failure::Usage(format!("no job named `{}`{hint}", shown.escape_debug()))
+}
+
+/// Runs a command's asynchronous part: one thread, because a command that starts each minute on every host
+/// should be over in milliseconds.
+pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let outcome = runtime.block_on(work);
+    // Nothing is waited for: what is still under way in the background is a connection being closed.
+    runtime.shutdown_background();
+    outcome
+}

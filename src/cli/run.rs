@@ -1,0 +1,179 @@
+//! `run JOB`: one job, here, now.
+
+use std::{io::Write, sync::Arc};
+
+use clap::Args;
+
+use crate::{
+    claim::{Claimed, claim},
+    engine::Engine,
+    exit::Exit,
+    pass::Ran,
+    plan::{Due, Plan, Planned, Trigger, Verdict, plan},
+    record::{Outcome, Recorded},
+    stop::{Stop, Stopper},
+    tick::run_and_record,
+};
+
+use super::{
+    Global,
+    fail::Failure,
+    open::{self, block_on},
+};
+
+/// Runs one job here: its pending slot if it is due, or with --force a run of its own that leaves the schedule alone.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 success; 1 failed; 2 another process held the row at that instant; 3 it is going on elsewhere;
+4 not due, blocked or paused; 5 timed out.
+
+Examples:
+  crontabber run report              if it is due
+  crontabber run report --force      in any case, unless it is running already")]
+pub(super) struct Run {
+    /// The job
+    job: String,
+    /// Run it though it is not due, blocked or paused; never while it is running
+    #[arg(long)]
+    force: bool,
+}
+
+impl Run {
+    pub(super) fn answer(self, global: &Global) -> Result<Exit, Failure> {
+        let config = open::configuration(global)?;
+        let name = open::job(&config, &self.job)?.name.clone();
+        block_on(async {
+            let engine = open::engine(global, config)?;
+            let table = engine.look().await?;
+            let plan = plan(&engine.graph, &table, &engine.host.place);
+            let job = plan
+                .get(name.as_str())
+                .expect("the graph holds the job that was looked up in it");
+            match wanted(&plan, job, self.force) {
+                Ok(due) => run(&engine, job, &due).await,
+                Err((why, exit)) => {
+                    eprintln!("not run: {name} {why}");
+                    Ok(exit)
+                }
+            }
+        })
+    }
+}
+
+/// What to claim, or why nothing and with which exit code.
+fn wanted(plan: &Plan<'_>, job: &Planned<'_>, force: bool) -> Result<Due, (String, Exit)> {
+    if let Verdict::Ongoing(live) = &job.verdict {
+        let host = live.host.as_deref().unwrap_or("a Python host");
+        return Err((
+            format!("is running on {host} since {}", live.since),
+            Exit::Ongoing,
+        ));
+    }
+    if let Verdict::Unsupported(_) = &job.verdict {
+        return Err((job.reason(), Exit::Configuration));
+    }
+    if force {
+        let failures = job.row.map_or(0, |row| row.error_count);
+        return Ok(Due {
+            pending: None,
+            slot: plan.now,
+            coalesced: None,
+            trigger: Trigger::Manual,
+            needs: Vec::new(),
+            failures: u32::try_from(failures).unwrap_or(0),
+        });
+    }
+    let hint = "; --force runs it all the same";
+    match &job.verdict {
+        Verdict::Run(due) => Ok(due.clone()),
+        Verdict::NotYet(at) => Err((format!("is not due before {at}{hint}"), Exit::NotDue)),
+        Verdict::AfterParents => Err((
+            format!("waits for its parents to succeed anew{hint}"),
+            Exit::NotDue,
+        )),
+        _ => Err((
+            format!("is {}: {}{hint}", job.state(plan.now), job.reason()),
+            Exit::NotDue,
+        )),
+    }
+}
+
+async fn run(engine: &Arc<Engine>, job: &Planned<'_>, due: &Due) -> Result<Exit, Failure> {
+    let name = &job.spec.name;
+    match claim(
+        &engine.database,
+        &engine.host.place.host,
+        job.spec,
+        due,
+        engine.now,
+    )
+    .await?
+    {
+        Claimed::Ours(claim) => {
+            let run = tokio::spawn(run_and_record(Arc::clone(engine), *claim));
+            let mut stop = Stopper::listen()?;
+            ended(engine, run, &mut stop).await
+        }
+        Claimed::Contended => {
+            eprintln!("not run: another process holds the row of {name} at this moment; try again");
+            Ok(Exit::Contended)
+        }
+        Claimed::Ongoing(live) => {
+            eprintln!(
+                "not run: {name} has just been started on {}",
+                live.host.as_deref().unwrap_or("a Python host")
+            );
+            Ok(Exit::Ongoing)
+        }
+        Claimed::Changed | Claimed::Gone => {
+            eprintln!("not run: {name} is not due any more");
+            Ok(Exit::NotDue)
+        }
+        Claimed::Doubtful(why) => {
+            eprintln!("not run: {name}: {why}");
+            Ok(Exit::Failed)
+        }
+    }
+}
+
+/// Waits for the run: the first request to stop gives it the time of a drain, the second kills it.
+async fn ended(
+    engine: &Engine,
+    mut run: tokio::task::JoinHandle<Result<Ran, crate::store::error::DatabaseError>>,
+    stop: &mut Stopper,
+) -> Result<Exit, Failure> {
+    loop {
+        tokio::select! {
+            ended = &mut run => match ended {
+                Ok(ran) => return tell(&ran?),
+                Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+            },
+            asked = stop.changed() => match asked {
+                Stop::Drain => eprintln!("asked to stop: waiting for the run; ask again to kill it"),
+                Stop::Kill(_) => engine.heart.stop_all(),
+            },
+        }
+    }
+}
+
+/// What the run printed, how it ended, and the exit code.
+fn tell(ran: &Ran) -> Result<Exit, Failure> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(ran.output.as_bytes())?;
+    stdout.flush()?;
+    if ran.recorded == Recorded::Fenced {
+        eprintln!(
+            "{}: fenced: another host holds the job; the outcome was not recorded",
+            ran.held.job()
+        );
+        return Ok(Exit::Failed);
+    }
+    if ran.after.outcome != Outcome::Success {
+        eprintln!("{}: {}", ran.held.job(), ran.after.summary());
+    }
+    Ok(match ran.after.outcome {
+        Outcome::Success => Exit::Ok,
+        Outcome::Timeout => Exit::TimedOut,
+        Outcome::Failure | Outcome::Cancelled | Outcome::Lost => Exit::Failed,
+    })
+}

@@ -1,0 +1,84 @@
+//! `tick`: one pass.
+
+use std::io::{IsTerminal, stdout};
+
+use clap::Args;
+
+use crate::{exit::Exit, pass::Pass, plan::Verdict, stop::Stopper, tick::tick};
+
+use super::{
+    Global,
+    fail::Failure,
+    open::{self, block_on},
+};
+
+/// Runs everything that is due and may run here, children after their parents, then exits.
+///
+/// Silent when all is well, unless on a terminal or with -v: cron mails what it prints.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 all that was due ran well, or nothing was due; 1 a job failed; 2 another process held the row at
+that instant; 3 what is due is going on elsewhere. For 2 and 3 nothing was run; a pass that ran something says 0 or 1.
+
+Examples:
+  * * * * *  crontabber tick         a line of a crontab
+  crontabber tick --dry-run          what it would do, and why")]
+pub(super) struct Tick {
+    /// Print what would run and why the rest would not, and run nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Tick {
+    pub(super) fn answer(self, global: &Global) -> Result<Exit, Failure> {
+        if self.dry_run {
+            return block_on(dry_run(global));
+        }
+        let config = open::configuration(global)?;
+        block_on(async {
+            let engine = open::engine(global, config)?;
+            let mut stop = Stopper::listen()?;
+            let pass = tick(&engine, &mut stop).await;
+            if stdout().is_terminal() || global.verbose > 0 {
+                summarize(&pass);
+            }
+            Ok(pass.exit())
+        })
+    }
+}
+
+/// One line for people.
+fn summarize(pass: &Pass) {
+    let Pass {
+        well,
+        failed,
+        contended,
+        ongoing,
+        changed,
+        ..
+    } = pass;
+    tracing::info!(well, failed, contended, ongoing, changed, "pass over");
+}
+
+async fn dry_run(global: &Global) -> Result<Exit, Failure> {
+    let view = open::View::open(global).await?;
+    let plan = view.plan();
+    let runs = plan
+        .jobs
+        .iter()
+        .filter(|job| matches!(job.verdict, Verdict::Run(_)));
+    println!(
+        "would run: {}",
+        names(runs.map(|job| job.spec.name.as_str()))
+    );
+    Ok(Exit::Ok)
+}
+
+fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.collect();
+    if names.is_empty() {
+        "nothing".to_owned()
+    } else {
+        names.join(", ")
+    }
+}

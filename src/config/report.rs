@@ -1,0 +1,232 @@
+//! Everything that was found, as a text for people and as JSON for editors.
+
+use std::{error::Error, fmt};
+
+use serde_json::json;
+
+use super::{
+    diagnostic::{At, Code, Diagnostic, Findings, Severity, counted, is_plain},
+    snippet::Snippet,
+    source::{Place, Sources},
+};
+
+/// What is wrong with a configuration, in the order of its files and lines.
+///
+/// Prints as rustc prints its errors, a summary last; an empty report is the summary alone.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    diagnostics: Vec<Diagnostic>,
+    /// Sorted; no line that is printed shows them.
+    secrets: Vec<Place>,
+    sources: Sources,
+    jobs: usize,
+}
+
+/// More than this many are counted and not printed.
+const PRINTED: usize = 500;
+
+impl Report {
+    pub(super) fn new(findings: Findings, sources: Sources, jobs: usize) -> Self {
+        let Findings {
+            mut diagnostics,
+            mut secrets,
+            ..
+        } = findings;
+        settle(&mut diagnostics, &sources);
+        secrets.sort_unstable();
+        Self {
+            diagnostics,
+            secrets,
+            sources,
+            jobs,
+        }
+    }
+
+    /// Whether there is nothing to say.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.diagnostics.is_empty()
+    }
+
+    /// How many errors there are.
+    #[must_use]
+    pub fn errors(&self) -> usize {
+        self.count(Severity::Error)
+    }
+
+    /// How many warnings there are.
+    #[must_use]
+    pub fn warnings(&self) -> usize {
+        self.count(Severity::Warning)
+    }
+
+    fn count(&self, severity: Severity) -> usize {
+        let matching = self.diagnostics.iter().filter(|d| d.severity == severity);
+        matching.count()
+    }
+
+    /// The codes of all diagnostics, in order.
+    pub fn codes(&self) -> impl Iterator<Item = Code> {
+        self.diagnostics.iter().map(|diagnostic| diagnostic.code)
+    }
+
+    /// `5 errors, 1 warning in 1 file, 3 jobs checked`.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let mut found = Vec::new();
+        match (self.errors(), self.warnings()) {
+            (0, 0) => found.push("no mistakes".to_owned()),
+            (0, warnings) => found.push(counted(warnings, "warning")),
+            (errors, 0) => found.push(counted(errors, "error")),
+            (errors, warnings) => {
+                found.push(counted(errors, "error"));
+                found.push(counted(warnings, "warning"));
+            }
+        }
+        format!(
+            "{} in {}, {} checked",
+            found.join(", "),
+            counted(self.sources.written(), "file"),
+            counted(self.jobs, "job")
+        )
+    }
+
+    /// One object per diagnostic: `severity code message label help file line column`.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        let objects = self.diagnostics.iter().map(|diagnostic| {
+            let (file, line, column) = match &diagnostic.at {
+                At::Nowhere => (None, None, None),
+                At::Path(path) => (Some(path.display().to_string()), None, None),
+                At::Place(place) => {
+                    let snippet = Snippet::of(&self.sources, *place, &[]);
+                    let file = self.sources.path(*place).display().to_string();
+                    (Some(file), Some(snippet.line), Some(snippet.column))
+                }
+            };
+            json!({
+                "severity": diagnostic.severity.as_str(),
+                "code": diagnostic.code.as_str(),
+                "message": diagnostic.message,
+                "label": diagnostic.label,
+                "help": diagnostic.help,
+                "file": file,
+                "line": line,
+                "column": column,
+            })
+        });
+        objects.collect()
+    }
+
+    fn write(&self, f: &mut fmt::Formatter<'_>, diagnostic: &Diagnostic) -> fmt::Result {
+        let (severity, code) = (diagnostic.severity.as_str(), diagnostic.code.as_str());
+        writeln!(f, "{severity}[{code}]: {}", harmless(&diagnostic.message))?;
+        let gutter = self.gutter(diagnostic);
+        match &diagnostic.at {
+            At::Nowhere => {}
+            At::Path(path) => writeln!(f, "{:gutter$}--> {}", "", path.display())?,
+            At::Place(place) => self.write_snippet(f, gutter, "-->", *place, &diagnostic.label)?,
+        }
+        for (place, label) in &diagnostic.related {
+            self.write_snippet(f, gutter, ":::", *place, label)?;
+        }
+        if let Some(help) = &diagnostic.help {
+            for (number, line) in help.lines().enumerate() {
+                let start = if number == 0 { "= help:" } else { "       " };
+                writeln!(f, "{:gutter$} {start} {}", "", harmless(line))?;
+            }
+        }
+        writeln!(f)
+    }
+
+    fn write_snippet(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        gutter: usize,
+        arrow: &str,
+        place: Place,
+        label: &str,
+    ) -> fmt::Result {
+        let Snippet {
+            line,
+            column,
+            text,
+            indent,
+            carets,
+        } = Snippet::of(&self.sources, place, &self.secrets);
+        let path = self.sources.path(place).display();
+        writeln!(f, "{:gutter$}{arrow} {path}:{line}:{column}", "")?;
+        writeln!(f, "{:gutter$} |", "")?;
+        writeln!(f, "{}", format!("{line:gutter$} | {text}").trim_end())?;
+        let underline = format!("{:indent$}{} {}", "", "^".repeat(carets), harmless(label));
+        writeln!(f, "{:gutter$} | {}", "", underline.trim_end())
+    }
+
+    /// The width of the widest line number.
+    fn gutter(&self, diagnostic: &Diagnostic) -> usize {
+        let related = diagnostic.related.iter().map(|(place, _)| *place);
+        diagnostic
+            .place()
+            .into_iter()
+            .chain(related)
+            .map(|place| self.sources.line(place).to_string().len())
+            .max()
+            .unwrap_or(1)
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for diagnostic in self.diagnostics.iter().take(PRINTED) {
+            self.write(f, diagnostic)?;
+        }
+        if self.diagnostics.len() > PRINTED {
+            writeln!(f, "... and {} more\n", self.diagnostics.len() - PRINTED)?;
+        }
+        writeln!(f, "{}", self.summary())
+    }
+}
+
+impl Error for Report {}
+
+/// Messages quote what somebody wrote: escaped here, and cut where nobody reads on.
+fn harmless(text: &str) -> String {
+    const LONGEST: usize = 400;
+    let mut shown = String::new();
+    for character in text.chars().take(LONGEST) {
+        if is_plain(character) {
+            shown.push(character);
+        } else {
+            shown.extend(character.escape_default());
+        }
+    }
+    if text.chars().nth(LONGEST).is_some() {
+        shown.push_str("...");
+    }
+    shown
+}
+
+/// Puts diagnostics in order, says each thing once, and lets a syntax error silence what else its
+/// line seems to say: the rest of a broken line is a guess.
+fn settle(diagnostics: &mut Vec<Diagnostic>, sources: &Sources) {
+    let is_syntax = |d: &Diagnostic| matches!(d.code, Code::Syntax | Code::DuplicateKey);
+    let line = |place: Place| (place.file(), sources.line(place));
+    let broken: std::collections::HashSet<_> = diagnostics
+        .iter()
+        .filter(|diagnostic| is_syntax(diagnostic))
+        .filter_map(|diagnostic| diagnostic.place().map(line))
+        .collect();
+    diagnostics.retain(|diagnostic| {
+        let on_broken_line = diagnostic
+            .place()
+            .is_some_and(|place| broken.contains(&line(place)));
+        is_syntax(diagnostic) || !on_broken_line
+    });
+    diagnostics.sort_by_key(|diagnostic| (diagnostic.place(), diagnostic.code));
+    diagnostics.dedup_by(|later, earlier| {
+        let same_line = || later.place().map(line) == earlier.place().map(line);
+        later.place().is_some()
+            && (is_syntax(later) && is_syntax(earlier) && same_line()
+                || later.code == earlier.code && later.place() == earlier.place())
+    });
+}

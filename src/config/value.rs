@@ -1,0 +1,171 @@
+//! What single keys may hold: durations, numbers, words.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use toml::de::{DeFloat, DeInteger};
+
+use crate::{
+    duration,
+    spec::{CatchUp, On, OnLost, Overlap, Start},
+};
+
+use super::{
+    diagnostic::{Code, Findings},
+    setting::{Found, Setting},
+};
+
+impl Setting for String {
+    const EXPECTED: &'static str = "a text";
+
+    fn read(found: &Found<'_>, findings: &mut Findings) -> Option<Self> {
+        found.text::<Self>(findings).map(str::to_owned)
+    }
+
+    fn value(&self) -> Value {
+        json!(self)
+    }
+}
+
+impl Setting for bool {
+    const EXPECTED: &'static str = "true or false";
+
+    fn read(found: &Found<'_>, findings: &mut Findings) -> Option<Self> {
+        found.expect::<Self, _>(found.value.as_bool(), findings)
+    }
+
+    fn value(&self) -> Value {
+        json!(self)
+    }
+}
+
+/// A duration of at least so many milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Lasting<const LEAST: u64>(pub(super) Duration);
+
+/// Longer than nothing.
+pub(super) type Limit = Lasting<1>;
+
+impl<const LEAST: u64> Setting for Lasting<LEAST> {
+    const EXPECTED: &'static str = "a duration such as \"90s\" or \"1h30m\"";
+
+    fn read(found: &Found<'_>, findings: &mut Findings) -> Option<Self> {
+        if found.value.is_integer() || found.value.is_float() {
+            let help = "write a unit: \"30s\", \"5m\", \"2h\", \"1d\"";
+            found.wrong_type(Self::EXPECTED, findings).help(help);
+            return None;
+        }
+        let text = found.text::<Self>(findings)?;
+        let length = match duration::parse(text) {
+            Ok(length) => length,
+            Err(bad) => {
+                let place = found.part(bad.span);
+                let error = findings.error(Code::BadDuration, place, bad.message);
+                error.label(bad.label).help = bad.help;
+                return None;
+            }
+        };
+        let least = Duration::from_millis(LEAST);
+        if length < least {
+            let label = match LEAST {
+                1 => "longer than nothing".to_owned(),
+                _ => format!("{} at least", duration::written(least)),
+            };
+            found.bad_value(findings, label);
+            return None;
+        }
+        Some(Self(length))
+    }
+
+    fn value(&self) -> Value {
+        json!(duration::written(self.0))
+    }
+}
+
+/// A whole number in a range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Count<const LEAST: u32, const MOST: u32>(pub(super) u32);
+
+impl<const LEAST: u32, const MOST: u32> Setting for Count<LEAST, MOST> {
+    const EXPECTED: &'static str = "a whole number";
+
+    fn read(found: &Found<'_>, findings: &mut Findings) -> Option<Self> {
+        let number = found.expect::<Self, _>(found.value.as_integer(), findings)?;
+        match u32::from_str_radix(number.as_str(), number.radix()) {
+            Ok(number) if (LEAST..=MOST).contains(&number) => Some(Self(number)),
+            _ => {
+                found.bad_value(findings, format!("{LEAST} to {MOST}"));
+                None
+            }
+        }
+    }
+
+    fn value(&self) -> Value {
+        json!(self.0)
+    }
+}
+
+/// A number in a range, whole or not.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Number<const LEAST: u32, const MOST: u32>(pub(super) f64);
+
+impl<const LEAST: u32, const MOST: u32> Setting for Number<LEAST, MOST> {
+    const EXPECTED: &'static str = "a number";
+
+    fn read(found: &Found<'_>, findings: &mut Findings) -> Option<Self> {
+        let whole = found.value.as_integer().map(DeInteger::as_str);
+        let float = found.value.as_float().map(DeFloat::as_str);
+        let text = found.expect::<Self, _>(whole.or(float), findings)?;
+        match text.parse() {
+            Ok(number) if (f64::from(LEAST)..=f64::from(MOST)).contains(&number) => {
+                Some(Self(number))
+            }
+            // Numbers like 0x10 land here too: nobody means them.
+            _ => {
+                found.bad_value(findings, format!("{LEAST} to {MOST}"));
+                None
+            }
+        }
+    }
+
+    fn value(&self) -> Value {
+        json!(self.0)
+    }
+}
+
+/// A value that is one of a few words.
+macro_rules! words {
+    ($kind:ty, $expected:literal, $( $word:literal => $variant:path ),*) => {
+        impl Setting for $kind {
+            const EXPECTED: &'static str = $expected;
+
+            fn read(found: &Found<'_>, findings: &mut Findings) -> Option<Self> {
+                match found.text::<Self>(findings)? {
+                    $( $word => Some($variant), )*
+                    other => {
+                        not_a_word(found, other, &[$($word),*], findings);
+                        None
+                    }
+                }
+            }
+
+            fn value(&self) -> Value {
+                match self { $( $variant => json!($word) ),* }
+            }
+        }
+    };
+}
+
+fn not_a_word(found: &Found<'_>, wrong: &str, words: &[&str], findings: &mut Findings) {
+    let meant = findings.nearest(wrong, words.iter().copied());
+    let error = found.bad_value(findings, format!("one of {}", words.join(", ")));
+    if let Some(meant) = meant {
+        error.help(format!("did you mean \"{meant}\"?"));
+    }
+}
+
+words!(Start, "\"next\" or \"now\"", "next" => Self::Next, "now" => Self::Now);
+words!(OnLost, "\"retry\", \"skip\" or \"hold\"", "retry" => Self::Retry, "skip" => Self::Skip, "hold" => Self::Hold);
+words!(CatchUp, "\"none\", \"latest\" or \"all\"", "none" => Self::None, "latest" => Self::Latest, "all" => Self::All);
+words!(Overlap, "\"skip\" or \"queue_one\"", "skip" => Self::Skip, "queue_one" => Self::QueueOne);
+words!(On, "\"one\" or \"each\"", "one" => Self::One, "each" => Self::Each);

@@ -1,0 +1,281 @@
+//! What the files say, section by section, before anything is merged.
+
+use std::collections::BTreeMap;
+
+use toml::de::{DeTable, DeValue};
+
+use crate::spec::JobName;
+
+use super::{
+    diagnostic::{Code, Findings, shown},
+    job::JobSettings,
+    names, not_yet,
+    sections::{CheckSettings, DaemonSettings, DatabaseSettings, NotifySettings},
+    setting::{Found, Owner, Set, Setting, Settings},
+    source::{Place, Source},
+};
+
+/// Every section of every file.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    pub(super) database: DatabaseSettings,
+    pub(super) daemon: DaemonSettings,
+    pub(super) defaults: JobSettings,
+    pub(super) check: CheckSettings,
+    pub(super) templates: BTreeMap<String, Named<JobSettings>>,
+    pub(super) notify: BTreeMap<String, NotifySettings>,
+    pub(super) jobs: BTreeMap<JobName, Named<JobSettings>>,
+    /// A file could not be read in full, so that what seems to be missing may be there.
+    pub(super) is_partial: bool,
+}
+
+/// The settings of something with a name, and where the name stands.
+#[derive(Debug, Clone)]
+pub(super) struct Named<T> {
+    pub(super) key: Place,
+    pub(super) settings: T,
+}
+
+/// What a file may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Everything.
+    Main,
+    /// Jobs and templates.
+    DropIn,
+}
+
+/// The sections there are, and whether a drop-in may hold them.
+const SECTIONS: [(&str, Role); 7] = [
+    ("database", Role::Main),
+    ("daemon", Role::Main),
+    ("defaults", Role::Main),
+    ("templates", Role::DropIn),
+    ("notify", Role::Main),
+    ("check", Role::Main),
+    ("jobs", Role::DropIn),
+];
+
+/// The tree of a file, and a finding for each place where it is not TOML.
+pub(super) fn parse<'a>(
+    number: usize,
+    source: &'a Source,
+    written: &mut Written,
+    findings: &mut Findings,
+) -> DeTable<'a> {
+    let (table, errors) = DeTable::parse_recoverable(&source.text);
+    written.is_partial |= !errors.is_empty();
+    for error in errors {
+        let place = Place::new(number, error.span().unwrap_or_default());
+        if error.message() == "duplicate key" {
+            let key = source.text.get(place.span()).unwrap_or_default();
+            let message = format!("key `{}` is given twice", shown(key));
+            let error = findings.error(Code::DuplicateKey, place, message);
+            error.label("second time in this table");
+        } else {
+            findings.error(Code::Syntax, place, error.message());
+        }
+    }
+    table.into_inner()
+}
+
+impl Written {
+    /// Takes over what one file says.
+    pub(super) fn take(
+        &mut self,
+        number: usize,
+        source: &Source,
+        table: &DeTable<'_>,
+        role: Role,
+        findings: &mut Findings,
+    ) {
+        for (key, value) in table {
+            let found = Found {
+                value: value.get_ref(),
+                name: String::new(),
+                key: Place::new(number, key.span()),
+                place: Place::new(number, value.span()),
+                owner: Owner::Top,
+                source,
+            };
+            let name = key.get_ref().as_ref();
+            match SECTIONS.iter().find(|(section, _)| *section == name) {
+                None => unknown_section(name, &found, findings),
+                Some((_, Role::Main)) if role == Role::DropIn => {
+                    let message = format!("`{name}` belongs in the main file");
+                    let error = findings.error(Code::MainFileOnly, found.key, message);
+                    error.label("not in this one");
+                    error.help("this file may hold [jobs.NAME] and [templates.NAME]");
+                }
+                Some(_) => self.section(name, &found, role, findings),
+            }
+            refuse_nul(&found, findings);
+        }
+    }
+
+    fn section(&mut self, name: &str, found: &Found<'_>, role: Role, findings: &mut Findings) {
+        if name == "jobs" && found.value.is_array() {
+            if role == Role::DropIn {
+                let message = "a list of files belongs in the main file";
+                findings.error(Code::MainFileOnly, found.key, message);
+            } // The main file's list was followed before.
+            return;
+        }
+        let Some(table) = found.value.as_table() else {
+            let message = format!("`{name}` must be a section");
+            let error = findings.error(Code::WrongType, found.place, message);
+            error.label("not a table").help(format!("write [{name}]"));
+            return;
+        };
+        match name {
+            "database" => self.database = settings(name, found, table, findings),
+            "daemon" => self.daemon = settings(name, found, table, findings),
+            "defaults" => {
+                self.defaults = settings(name, found, table, findings);
+                no_template(self.defaults.template.as_ref(), "`[defaults]`", findings);
+            }
+            "check" => self.check = settings(name, found, table, findings),
+            "templates" => each(found, findings, |name, found, findings| {
+                self.template(name, found, findings);
+            }),
+            "notify" => each(found, findings, |name, found, findings| {
+                let found = owned(found, Owner::Notify(name));
+                if let Some(channel) = NotifySettings::read(&found, findings) {
+                    not_yet::warn_section("notify", found.owner, found.key, findings);
+                    self.notify.insert(name.to_owned(), channel);
+                }
+            }),
+            _ => each(found, findings, |name, found, findings| {
+                self.job(name, found, findings);
+            }),
+        }
+    }
+
+    fn template(&mut self, name: &str, found: &Found<'_>, findings: &mut Findings) {
+        let found = owned(found, Owner::Template(name));
+        names::checked(name, "a template", &found, findings);
+        let Some(settings) = JobSettings::read(&found, findings) else {
+            return;
+        };
+        no_template(settings.template.as_ref(), "a template", findings);
+        not_yet::warn("job", &settings, findings);
+        let key = found.key;
+        if let Some(first) = self.templates.get(name) {
+            let message = format!("template `{}` is defined twice", shown(name));
+            twice(Code::DuplicateTemplate, message, key, first.key, findings);
+            return;
+        }
+        self.templates
+            .insert(name.to_owned(), Named { key, settings });
+    }
+
+    fn job(&mut self, name: &str, found: &Found<'_>, findings: &mut Findings) {
+        let found = owned(found, Owner::Job(name));
+        let job = names::checked(name, "a job", &found, findings);
+        let Some(settings) = JobSettings::read(&found, findings) else {
+            return;
+        };
+        not_yet::warn("job", &settings, findings);
+        let key = found.key;
+        let Some(job) = job else {
+            return;
+        };
+        if let Some(first) = self.jobs.get(&job) {
+            let message = format!("job `{job}` is defined twice");
+            twice(Code::DuplicateJob, message, key, first.key, findings);
+            return;
+        }
+        self.jobs.insert(job, Named { key, settings });
+    }
+}
+
+fn owned<'a>(found: &Found<'a>, owner: Owner<'a>) -> Found<'a> {
+    Found {
+        owner,
+        name: String::new(),
+        ..found.clone()
+    }
+}
+
+fn settings<T: Settings>(
+    name: &str,
+    found: &Found<'_>,
+    table: &DeTable<'_>,
+    findings: &mut Findings,
+) -> T {
+    let found = owned(found, Owner::Section(name));
+    let settings = T::from_table(&found, table, findings);
+    match name {
+        "check" => not_yet::warn_section(name, found.owner, found.key, findings),
+        "defaults" => not_yet::warn("job", &settings, findings),
+        _ => not_yet::warn(name, &settings, findings),
+    }
+    settings
+}
+
+/// Calls `take` for each named table of a section.
+fn each(
+    found: &Found<'_>,
+    findings: &mut Findings,
+    mut take: impl FnMut(&str, &Found<'_>, &mut Findings),
+) {
+    for (name, entry) in found.entries().into_iter().flatten() {
+        take(name, &entry, findings);
+    }
+}
+
+fn twice(code: Code, message: String, second: Place, first: Place, findings: &mut Findings) {
+    findings
+        .error(code, second, message)
+        .label("second definition")
+        .related(first, "first definition");
+}
+
+fn no_template(template: Option<&Set<String>>, owner: &str, findings: &mut Findings) {
+    if let Some(template) = template {
+        let message = format!("{owner} cannot start from a template");
+        let error = findings.error(Code::Misplaced, template.key, message);
+        error.label("only jobs have a template");
+    }
+}
+
+fn unknown_section(name: &str, found: &Found<'_>, findings: &mut Findings) {
+    let known = SECTIONS.iter().map(|(section, _)| *section);
+    let meant = findings.nearest(name, known);
+    let what = if found.value.is_table() {
+        "section"
+    } else {
+        "top-level key"
+    };
+    let message = format!("unknown {what} `{}`", shown(name));
+    let error = findings.error(Code::UnknownSection, found.key, message);
+    error.label("not a section");
+    error.help(match meant {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!(
+            "sections are {}",
+            SECTIONS.map(|(section, _)| section).join(", ")
+        ),
+    });
+}
+
+/// The database, argv and the environment all end a text at its first NUL.
+fn refuse_nul(found: &Found<'_>, findings: &mut Findings) {
+    match found.value {
+        DeValue::String(text) if text.contains('\0') => {
+            let error = findings.error(Code::Nul, found.place, "a text contains a NUL character");
+            error.label("it would end there for everybody who reads it");
+        }
+        DeValue::Array(_) => {
+            for element in found.elements().into_iter().flatten() {
+                refuse_nul(&element, findings);
+            }
+        }
+        DeValue::Table(_) => {
+            for (_, entry) in found.entries().into_iter().flatten() {
+                refuse_nul(&entry, findings);
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,168 @@
+//! What the stations of a pass share: this host, its graph, its database and its runs.
+
+use std::{collections::VecDeque, time::Duration};
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::{
+    dag::JobGraph,
+    heartbeat::Heart,
+    host::{self, Host},
+    plan::{Due, Plan, Verdict, plan},
+    reap,
+    spec::Lease,
+    store::{
+        Database,
+        error::DatabaseError,
+        schema::{self, Before},
+        table::{self, Table},
+    },
+    supervise::Supervisor,
+};
+
+/// A host process at work.
+#[derive(Debug)]
+pub struct Engine {
+    /// Who we are.
+    pub host: Host,
+    /// The jobs we know.
+    pub graph: JobGraph,
+    /// The referee.
+    pub database: Database,
+    /// Starts and guards our runs.
+    pub supervisor: Supervisor,
+    /// Renews their claims.
+    pub heart: Heart,
+    /// The terms by which we reap.
+    pub terms: Lease,
+    /// How many runs at once.
+    pub max_parallel: usize,
+    /// How long runs may go on after a stop was asked for.
+    pub drain: Duration,
+    /// The time to take for the database's clock: `None` in production.
+    pub now: Option<Timestamp>,
+}
+
+/// How often one look may change what it looks at: reap, announce, adopt, create the tables.
+const ROUNDS: usize = 5;
+
+impl Engine {
+    /// Reads the table; before that, once each and only where the table says so: makes the tables of an empty
+    /// database, reaps, announces this host, makes the rows of new jobs.
+    pub async fn look(&self) -> Result<Table, DatabaseError> {
+        let mut table = self.read_or_create().await?;
+        let (mut reaped, mut announced) = (false, false);
+        for _ in 0..ROUNDS {
+            if !reaped && reap::is_wanted(&table, &self.terms) {
+                reaped = true;
+                self.reap().await?;
+            } else if !announced && self.host.is_due(&table) {
+                announced = true;
+                let moved = self
+                    .host
+                    .announce(&self.graph, &table, &self.database, self.now)
+                    .await?;
+                for job in &moved {
+                    tracing::info!(%job, "planned anew: its definition has changed");
+                }
+                if moved.is_empty() {
+                    continue;
+                }
+            } else if !self.adopt(&table).await? {
+                return Ok(table);
+            }
+            table = self.read().await?;
+        }
+        Ok(table)
+    }
+
+    async fn read(&self) -> Result<Table, DatabaseError> {
+        let client = self.database.get().await?;
+        table::read(&client, &self.host.place.host, self.now).await
+    }
+
+    async fn read_or_create(&self) -> Result<Table, DatabaseError> {
+        match self.read().await {
+            Err(error) if error.is_missing_tables() => {
+                create_tables(&self.database).await?;
+                self.read().await
+            }
+            result => result,
+        }
+    }
+
+    async fn reap(&self) -> Result<(), DatabaseError> {
+        for lost in reap::reap(&self.database, &self.terms, self.now).await? {
+            tracing::warn!(job = %lost.job, run_id = %lost.run_id, host = lost.host.as_deref(), "lost: its host stopped renewing the lease");
+        }
+        self.close_orphans().await;
+        Ok(())
+    }
+
+    /// Closes log rows that are `running` without a claim: each would keep its job from ever being claimed.
+    pub async fn close_orphans(&self) {
+        match reap::reap_orphans(&self.database, &self.terms, self.now).await {
+            Ok(closed) => {
+                for lost in closed {
+                    tracing::warn!(job = %lost.job, run_id = %lost.run_id, "lost: its claim is gone from the row");
+                }
+            }
+            // The next pass meets the same rows again.
+            Err(error) => tracing::warn!(%error, "cannot close the log rows of lost claims"),
+        }
+    }
+
+    /// Makes the rows of new jobs; `true` if there were any.
+    async fn adopt(&self, table: &Table) -> Result<bool, DatabaseError> {
+        let plan = plan(&self.graph, table, &self.host.place);
+        let new = host::adopt(&plan, &self.database).await?;
+        for job in &new {
+            tracing::info!(%job, "met for the first time");
+        }
+        Ok(!new.is_empty())
+    }
+
+    /// What is due, parents before children; within a layer at random, so that hosts that start in the same
+    /// instant do not all try the same rows in the same order.
+    #[must_use]
+    pub fn in_order(&self, plan: &Plan<'_>) -> VecDeque<(usize, Due)> {
+        let mut due: Vec<_> = plan
+            .jobs
+            .iter()
+            .filter_map(|job| match &job.verdict {
+                Verdict::Run(due) => Some((self.layer(job.index), Uuid::new_v4(), job.index, due)),
+                _ => None,
+            })
+            .collect();
+        due.sort_unstable_by_key(|&(layer, chance, ..)| (layer, chance));
+        due.into_iter()
+            .map(|(_, _, job, due)| (job, due.clone()))
+            .collect()
+    }
+}
+
+impl Engine {
+    fn layer(&self, job: usize) -> usize {
+        self.graph
+            .layers()
+            .partition_point(|layer| layer.end <= job)
+    }
+}
+
+/// Makes the tables of a database that has none; everything else is for `crontabber migrate`.
+async fn create_tables(database: &Database) -> Result<(), DatabaseError> {
+    let client = database.get().await?;
+    match schema::look(&client).await? {
+        Before::Nothing | Before::Ours(_) => {
+            schema::migrate(&client).await?;
+            tracing::info!("made the tables");
+            Ok(())
+        }
+        Before::Legacy => Err(DatabaseError::Schema(
+            "this database has the tables of crontabber 0.18 or older: run `crontabber migrate` once, on any host, to \
+             widen them in place; the old hosts go on working"
+                .to_owned(),
+        )),
+    }
+}

@@ -1,0 +1,85 @@
+//! What the exit codes of the program mean. They are an interface: monitoring and cron lines read them.
+
+use std::process::ExitCode;
+
+/// How a command ended.
+///
+/// 0, 2 and 3 mean what they meant in crontabber; 64 to 78 are those of `sysexits.h`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// All that was due ran well, or nothing was due; the command did what it was asked.
+    Ok,
+    /// A job failed, or was fenced; problems were found.
+    Failed,
+    /// Nothing could run: another process held the row at that instant.
+    Contended,
+    /// Nothing could run: what is due is going on elsewhere.
+    Ongoing,
+    /// `run`: not due, blocked or paused.
+    NotDue,
+    /// `run`: the run timed out.
+    TimedOut,
+    /// The command line is wrong.
+    Usage,
+    /// The database cannot be reached.
+    Unavailable,
+    /// A bug in crontabber.
+    Software,
+    /// A file or a stream could not be read or written.
+    Io,
+    /// A right is missing.
+    Permission,
+    /// The configuration, or the database's schema, does not fit.
+    Configuration,
+    /// A second INT.
+    Interrupted,
+    /// A second TERM.
+    Terminated,
+}
+
+impl Exit {
+    /// Every one of them, for the tables of the documentation and their test.
+    pub const ALL: [Self; 14] = [
+        Self::Ok,
+        Self::Failed,
+        Self::Contended,
+        Self::Ongoing,
+        Self::NotDue,
+        Self::TimedOut,
+        Self::Usage,
+        Self::Unavailable,
+        Self::Software,
+        Self::Io,
+        Self::Permission,
+        Self::Configuration,
+        Self::Interrupted,
+        Self::Terminated,
+    ];
+
+    /// The number the shell sees.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Failed => 1,
+            Self::Contended => 2,
+            Self::Ongoing => 3,
+            Self::NotDue => 4,
+            Self::TimedOut => 5,
+            Self::Usage => 64,
+            Self::Unavailable => 69,
+            Self::Software => 70,
+            Self::Io => 74,
+            Self::Permission => 77,
+            Self::Configuration => 78,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}

@@ -1,0 +1,285 @@
+//! Renewing the claims of this host, on a connection of its own.
+//!
+//! One statement renews all of them. A run that does not come back is read without a lock before anybody calls
+//! it fenced: its row may merely be locked by somebody, and one locked row must neither delay nor kill the
+//! others. A fenced run is killed at once; a run that cannot be renewed is killed by its guard at its deadline,
+//! whatever becomes of this process.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tokio::{sync::Notify, task::JoinHandle, time::timeout};
+use tokio_postgres::{
+    Client, Row,
+    types::{ToSql, Type},
+};
+use uuid::Uuid;
+
+use crate::{
+    claim::Held,
+    clock::Boottime,
+    spec::Lease,
+    store::{Connection, Database, error::DatabaseError, limited},
+    supervise::Reins,
+};
+
+/// How soon a renewal that failed, or that found a row locked, is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// The heartbeat of one host process: it beats while it has runs.
+#[derive(Debug)]
+pub struct Heart {
+    shared: Arc<Shared>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    runs: Mutex<HashMap<Uuid, Beating>>,
+    changed: Notify,
+}
+
+/// What is renewed for one run.
+#[derive(Debug, Clone)]
+struct Beating {
+    job: String,
+    fence: i64,
+    lease: Lease,
+    reins: Reins,
+    cut: Option<Cut>,
+}
+
+/// Why this host cut a run short itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// The claim was found to be somebody else's.
+    Fenced,
+    /// This host is told to stop.
+    HostStopped,
+}
+
+impl Heart {
+    /// A heart with nothing to renew; it opens its connection with the first run.
+    #[must_use]
+    pub fn new(database: Database, now: Option<Timestamp>) -> Self {
+        let shared = Arc::new(Shared {
+            runs: Mutex::default(),
+            changed: Notify::new(),
+        });
+        let task = tokio::spawn(beat(Arc::clone(&shared), database, now));
+        Self { shared, task }
+    }
+
+    /// Renews this run from now on.
+    pub fn add(&self, held: &Held, reins: Reins) {
+        let beating = Beating {
+            job: held.job().to_string(),
+            fence: held.fence,
+            lease: held.spec.lease,
+            reins,
+            cut: None,
+        };
+        self.shared.runs().insert(held.run_id, beating);
+        self.shared.changed.notify_one();
+    }
+
+    /// Renews it no more, and says whether this host had cut it short.
+    #[must_use]
+    pub fn remove(&self, run_id: Uuid) -> Option<Cut> {
+        self.shared
+            .runs()
+            .remove(&run_id)
+            .and_then(|beating| beating.cut)
+    }
+
+    /// Kills every run that is still going on: this host is told to stop.
+    pub fn stop_all(&self) {
+        for beating in self.shared.runs().values_mut() {
+            beating.cut.get_or_insert(Cut::HostStopped);
+            beating.reins.cancel();
+        }
+    }
+}
+
+impl Drop for Heart {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Shared {
+    fn runs(&self) -> MutexGuard<'_, HashMap<Uuid, Beating>> {
+        // Nothing that holds this lock can panic half-way through a change.
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is to be renewed now, in the order in which rows are locked.
+    fn beating(&self) -> Vec<(Uuid, Beating)> {
+        let mut runs: Vec<_> = self
+            .runs()
+            .iter()
+            .filter(|(_, run)| run.cut != Some(Cut::Fenced))
+            .map(|(&run_id, run)| (run_id, run.clone()))
+            .collect();
+        runs.sort_unstable_by(|a, b| a.1.job.cmp(&b.1.job));
+        runs
+    }
+}
+
+async fn beat(shared: Arc<Shared>, database: Database, now: Option<Timestamp>) {
+    let mut connection: Option<Connection> = None;
+    let mut pause = AGAIN;
+    loop {
+        let runs = shared.beating();
+        if runs.is_empty() {
+            shared.changed.notified().await;
+        } else if timeout(pause, shared.changed.notified()).await.is_ok() {
+            // A run came: it was claimed a moment ago, so that its first renewal is a full heartbeat away.
+            pause = interval(&shared.beating());
+            continue;
+        }
+        let runs = shared.beating();
+        let interval = interval(&runs);
+        if runs.is_empty() {
+            pause = interval;
+            continue;
+        }
+        pause = match renew(&shared, &database, &mut connection, &runs, now).await {
+            Ok(Renewed::All) => interval,
+            Ok(Renewed::SomeLocked) => AGAIN.min(interval),
+            Err(error) => {
+                tracing::warn!(%error, runs = runs.len(), "cannot renew the leases; trying again until the runs' deadlines");
+                connection = None;
+                AGAIN.min(interval)
+            }
+        };
+    }
+}
+
+/// The shortest heartbeat of these runs.
+fn interval(runs: &[(Uuid, Beating)]) -> Duration {
+    runs.iter()
+        .map(|(_, run)| run.lease.heartbeat)
+        .min()
+        .unwrap_or(AGAIN)
+}
+
+enum Renewed {
+    All,
+    SomeLocked,
+}
+
+async fn renew(
+    shared: &Shared,
+    database: &Database,
+    connection: &mut Option<Connection>,
+    runs: &[(Uuid, Beating)],
+    now: Option<Timestamp>,
+) -> Result<Renewed, DatabaseError> {
+    let limit = interval(runs).max(AGAIN);
+    let client = match connection {
+        Some(client) => client,
+        None => connection.insert(database.dedicated().await?),
+    };
+    let sent = Boottime::now();
+    let rows = limited(limit, client.fuse(), send(client, runs, now)).await?;
+    let mut renewed = HashMap::with_capacity(rows.len());
+    for row in &rows {
+        renewed.insert(
+            row.try_get::<_, Uuid>("run_id")?,
+            row.try_get::<_, bool>("cancelled")?,
+        );
+    }
+    let mut missing = Vec::new();
+    for (run_id, run) in runs {
+        match renewed.get(run_id) {
+            Some(cancelled) => {
+                run.reins
+                    .extend(sent + run.lease.lease.saturating_sub(run.lease.margin));
+                if *cancelled {
+                    run.reins.cancel();
+                }
+            }
+            None => missing.push((*run_id, run.clone())),
+        }
+    }
+    if missing.is_empty() {
+        return Ok(Renewed::All);
+    }
+    let rows = limited(limit, client.fuse(), look_up(client, &missing)).await?;
+    let standing: Vec<Uuid> = rows
+        .iter()
+        .map(|row| row.try_get("run_id"))
+        .collect::<Result<_, _>>()?;
+    for (run_id, run) in missing
+        .iter()
+        .filter(|(run_id, _)| !standing.contains(run_id))
+    {
+        fence(shared, *run_id, run);
+    }
+    Ok(if standing.is_empty() {
+        Renewed::All
+    } else {
+        Renewed::SomeLocked
+    })
+}
+
+/// Somebody else may run this job now: the run dies.
+fn fence(shared: &Shared, run_id: Uuid, run: &Beating) {
+    if let Some(beating) = shared.runs().get_mut(&run_id) {
+        tracing::error!(job = %run.job, %run_id, fence = run.fence, "fenced: the claim is somebody else's; killing the run");
+        beating.cut = Some(Cut::Fenced);
+        beating.reins.cancel();
+    }
+}
+
+async fn send(
+    client: &Client,
+    runs: &[(Uuid, Beating)],
+    now: Option<Timestamp>,
+) -> Result<Vec<Row>, tokio_postgres::Error> {
+    let (jobs, run_ids, fences) = keys(runs);
+    let leases: Vec<f64> = runs
+        .iter()
+        .map(|(_, run)| run.lease.lease.as_secs_f64())
+        .collect();
+    let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
+        (&jobs, Type::TEXT_ARRAY),
+        (&run_ids, Type::UUID_ARRAY),
+        (&fences, Type::INT8_ARRAY),
+        (&leases, Type::FLOAT8_ARRAY),
+        (&now, Type::TIMESTAMPTZ),
+    ];
+    client
+        .query_typed(include_str!("../sql/heartbeat.sql"), &parameters)
+        .await
+}
+
+async fn look_up(
+    client: &Client,
+    runs: &[(Uuid, Beating)],
+) -> Result<Vec<Row>, tokio_postgres::Error> {
+    let (jobs, run_ids, fences) = keys(runs);
+    let parameters: [(&(dyn ToSql + Sync), Type); 3] = [
+        (&jobs, Type::TEXT_ARRAY),
+        (&run_ids, Type::UUID_ARRAY),
+        (&fences, Type::INT8_ARRAY),
+    ];
+    client
+        .query_typed(include_str!("../sql/heartbeat_lookup.sql"), &parameters)
+        .await
+}
+
+fn keys(runs: &[(Uuid, Beating)]) -> (Vec<&str>, Vec<Uuid>, Vec<i64>) {
+    let jobs = runs.iter().map(|(_, run)| run.job.as_str()).collect();
+    let run_ids = runs.iter().map(|(run_id, _)| *run_id).collect();
+    (
+        jobs,
+        run_ids,
+        runs.iter().map(|(_, run)| run.fence).collect(),
+    )
+}

@@ -1,0 +1,260 @@
+//! This host: its name and identity, what it announces, and the rows it makes for jobs nobody has met.
+
+use std::{collections::HashMap, fs, time::SystemTime};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio_postgres::types::{ToSql, Type};
+
+use crate::{
+    dag::JobGraph,
+    plan::{Place, Plan, Verdict},
+    spec::{JobName, JobSpec},
+    store::{
+        Database,
+        error::DatabaseError,
+        table::{JobState, Table, never},
+        transaction,
+    },
+};
+
+/// How old a host's announcement may get: `check` and `hosts` live on it, a pass should write nothing.
+pub const ANNOUNCE_EVERY: SignedDuration = SignedDuration::from_mins(5);
+
+/// A host process: who it is, and the configuration it goes by.
+#[derive(Debug)]
+pub struct Host {
+    /// Its name and tags.
+    pub place: Place,
+    /// The kernel's random id of this boot.
+    pub boot_id: String,
+    /// The inode of its pid namespace: containers share a boot id.
+    pub pid_namespace: String,
+    /// Hash of the files the configuration was read from.
+    pub configuration: String,
+}
+
+impl Host {
+    /// This host, by name.
+    #[must_use]
+    pub fn new(place: Place, configuration: String) -> Self {
+        // Unreadable in some sandboxes; then no other process can prove to be of the same boot, which is the safe side.
+        let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let pid_namespace = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+        Self {
+            place,
+            boot_id: boot_id.trim().to_owned(),
+            pid_namespace: pid_namespace.display().to_string(),
+            configuration,
+        }
+    }
+
+    /// Whether the table says that this host should announce itself again.
+    #[must_use]
+    pub fn is_due(&self, table: &Table) -> bool {
+        table.announced.as_ref().is_none_or(|(at, configuration)| {
+            *configuration != self.configuration || table.now.duration_since(*at) > ANNOUNCE_EVERY
+        })
+    }
+
+    /// Announces this host, and gives the jobs whose definition it has changed their next slot from the new one.
+    ///
+    /// Only jobs whose definition changed since *this host* last announced it: two hosts that disagree would
+    /// otherwise move a row to and fro for ever, and the job would never run.
+    pub async fn announce(
+        &self,
+        graph: &JobGraph,
+        table: &Table,
+        database: &Database,
+        now: Option<Timestamp>,
+    ) -> Result<Vec<String>, DatabaseError> {
+        let definitions = definitions(graph);
+        let changed = match &table.announced {
+            Some((_, configuration)) if *configuration != self.configuration => {
+                self.changed(graph, &definitions, database).await?
+            }
+            _ => Vec::new(),
+        };
+        let moved = replan(&changed, table, database, now).await?;
+        self.write(&definitions, table, database, now).await?;
+        Ok(moved)
+    }
+
+    async fn changed<'a>(
+        &self,
+        graph: &'a JobGraph,
+        definitions: &HashMap<String, String>,
+        database: &Database,
+    ) -> Result<Vec<&'a JobSpec>, DatabaseError> {
+        let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&self.place.host, Type::TEXT)];
+        let rows = transaction::run(
+            database,
+            include_str!("../sql/read_definitions.sql"),
+            &parameters,
+        )
+        .await?;
+        let Some(row) = rows.first() else {
+            return Ok(Vec::new());
+        };
+        let before: serde_json::Value = row.try_get("definitions")?;
+        let changed = |spec: &&JobSpec| {
+            let known = before
+                .get(spec.name.as_str())
+                .and_then(serde_json::Value::as_str);
+            known.is_some_and(|known| {
+                definitions
+                    .get(spec.name.as_str())
+                    .is_some_and(|now| now != known)
+            })
+        };
+        Ok(graph.jobs().iter().filter(changed).collect())
+    }
+
+    async fn write(
+        &self,
+        definitions: &HashMap<String, String>,
+        table: &Table,
+        database: &Database,
+        now: Option<Timestamp>,
+    ) -> Result<(), DatabaseError> {
+        let definitions = serde_json::json!(definitions);
+        let skew = Timestamp::try_from(SystemTime::now())
+            .map_or(0.0, |here| here.duration_since(table.now).as_secs_f64());
+        let parameters: [(&(dyn ToSql + Sync), Type); 9] = [
+            (&self.place.host, Type::TEXT),
+            (&self.boot_id, Type::TEXT),
+            (&self.pid_namespace, Type::TEXT),
+            (&env!("CARGO_PKG_VERSION"), Type::TEXT),
+            (&self.place.tags, Type::TEXT_ARRAY),
+            (&self.configuration, Type::TEXT),
+            (&definitions, Type::JSONB),
+            (&skew, Type::FLOAT8),
+            (&now, Type::TIMESTAMPTZ),
+        ];
+        transaction::run(
+            database,
+            include_str!("../sql/announce_host.sql"),
+            &parameters,
+        )
+        .await?;
+        Ok(())
+    }
+}
+
+fn definitions(graph: &JobGraph) -> HashMap<String, String> {
+    graph
+        .jobs()
+        .iter()
+        .map(|spec| (spec.name.to_string(), spec.definition()))
+        .collect()
+}
+
+/// Moves the pending slots that lie ahead to where the new definitions want them.
+async fn replan(
+    changed: &[&JobSpec],
+    table: &Table,
+    database: &Database,
+    now: Option<Timestamp>,
+) -> Result<Vec<String>, DatabaseError> {
+    let mut columns = Columns::default();
+    let mut read = Vec::new();
+    for spec in changed {
+        let Some(row) = table.jobs.get(spec.name.as_str()) else {
+            continue;
+        };
+        if let Some((from, to)) = moved(spec, row, table.now) {
+            read.push(from);
+            columns.push(spec, Some(to));
+        }
+    }
+    if read.is_empty() {
+        return Ok(Vec::new());
+    }
+    let parameters: [(&(dyn ToSql + Sync), Type); 7] = [
+        (&columns.names, Type::TEXT_ARRAY),
+        (&read, Type::TIMESTAMPTZ_ARRAY),
+        (&columns.slots, Type::TIMESTAMPTZ_ARRAY),
+        (&columns.next_runs, Type::TIMESTAMPTZ_ARRAY),
+        (&columns.hashes, Type::TEXT_ARRAY),
+        (&columns.parents, Type::TEXT_ARRAY),
+        (&now, Type::TIMESTAMPTZ),
+    ];
+    let rows = transaction::run(
+        database,
+        include_str!("../sql/replan_jobs.sql"),
+        &parameters,
+    )
+    .await?;
+    Ok(rows
+        .iter()
+        .map(|row| row.try_get("app_name"))
+        .collect::<Result<_, _>>()?)
+}
+
+/// From where to where a changed definition moves a pending slot; one that is due stays, and is run.
+fn moved(spec: &JobSpec, row: &JobState, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
+    let pending = row
+        .pending()
+        .filter(|&pending| pending > now && row.error_count == 0)?;
+    let wanted = match &spec.timetable {
+        Some(when) => when.next(now, pending)?,
+        None => return None,
+    };
+    (wanted != pending).then_some((pending, wanted))
+}
+
+/// Makes the rows of the jobs that no row knows yet; returns their names.
+pub async fn adopt<'a>(
+    plan: &Plan<'a>,
+    database: &Database,
+) -> Result<Vec<&'a JobName>, DatabaseError> {
+    let mut columns = Columns::default();
+    let mut names = Vec::new();
+    for job in &plan.jobs {
+        if let Verdict::New(first) = job.verdict {
+            columns.push(job.spec, first);
+            names.push(&job.spec.name);
+        }
+    }
+    if names.is_empty() {
+        return Ok(names);
+    }
+    let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
+        (&columns.names, Type::TEXT_ARRAY),
+        (&columns.slots, Type::TIMESTAMPTZ_ARRAY),
+        (&columns.next_runs, Type::TIMESTAMPTZ_ARRAY),
+        (&columns.hashes, Type::TEXT_ARRAY),
+        (&columns.parents, Type::TEXT_ARRAY),
+    ];
+    transaction::run(database, include_str!("../sql/adopt_jobs.sql"), &parameters).await?;
+    Ok(names)
+}
+
+/// The arrays that `adopt_jobs` and `replan_jobs` unnest, one entry a job.
+#[derive(Default)]
+struct Columns {
+    names: Vec<String>,
+    slots: Vec<Option<Timestamp>>,
+    next_runs: Vec<Timestamp>,
+    hashes: Vec<String>,
+    parents: Vec<String>,
+}
+
+impl Columns {
+    fn push(&mut self, spec: &JobSpec, slot: Option<Timestamp>) {
+        let offset = spec
+            .timetable
+            .as_ref()
+            .map(|when| when.offset(spec.name.as_str()));
+        let next_run = slot.map_or_else(never, |slot| {
+            let offset = offset.and_then(|offset| SignedDuration::try_from(offset).ok());
+            slot.saturating_add(offset.unwrap_or_default())
+                .unwrap_or(slot)
+        });
+        self.names.push(spec.name.to_string());
+        self.slots.push(slot);
+        self.next_runs.push(next_run);
+        self.hashes.push(spec.definition());
+        let parents: Vec<&str> = spec.depends_on.iter().map(JobName::as_str).collect();
+        self.parents.push(parents.join(","));
+    }
+}

@@ -1,0 +1,170 @@
+//! The state of a job, one word of a closed set, and the sentence that explains it.
+
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use super::{Block, BlockedBy, Planned, Verdict};
+
+/// The state of a job: the first that holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// A row that no configuration knows.
+    Ghost,
+    /// A run is going on.
+    Ongoing,
+    /// Somebody paused it.
+    Paused,
+    /// It gave up and needs a person.
+    Held,
+    /// It is due, and a parent keeps it waiting.
+    Blocked,
+    /// It has been due for too long, and nothing explains it.
+    Overdue,
+    /// Its last run failed; the same slot is tried again.
+    Retrying,
+    /// Its last run failed; it waits for its next slot.
+    Failing,
+    /// It is due.
+    Due,
+    /// It has never run.
+    NeverRun,
+    /// All is well.
+    Ok,
+}
+
+impl State {
+    /// The word in tables, JSON and the log.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ghost => "ghost",
+            Self::Ongoing => "ongoing",
+            Self::Paused => "paused",
+            Self::Held => "held",
+            Self::Blocked => "blocked",
+            Self::Overdue => "overdue",
+            Self::Retrying => "retrying",
+            Self::Failing => "failing",
+            Self::Due => "due",
+            Self::NeverRun => "never_run",
+            Self::Ok => "ok",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// How long a job may be due before it is overdue: two passes of a host that asks every minute, and a margin.
+const OVERDUE_AFTER: SignedDuration = SignedDuration::from_mins(10);
+
+impl Planned<'_> {
+    /// The state of the job.
+    #[must_use]
+    pub fn state(&self, now: Timestamp) -> State {
+        let Some(row) = self.row else {
+            return State::NeverRun;
+        };
+        let since_due = row.next_run.map(|at| now.duration_since(at));
+        let late = since_due.is_some_and(|late| late > OVERDUE_AFTER);
+        match &self.verdict {
+            Verdict::Ongoing(_) => State::Ongoing,
+            Verdict::Paused(_) => State::Paused,
+            Verdict::Held => State::Held,
+            Verdict::Blocked(_) => State::Blocked,
+            Verdict::Run(_) | Verdict::Elsewhere | Verdict::Unsupported(_) if late => {
+                State::Overdue
+            }
+            _ if row.error_count > 0 && self.retries() => State::Retrying,
+            _ if row.error_count > 0 => State::Failing,
+            Verdict::Run(_) | Verdict::Elsewhere | Verdict::Unsupported(_) => State::Due,
+            _ if row.last_run.is_none() => State::NeverRun,
+            Verdict::NotYet(_) | Verdict::AfterParents | Verdict::New(_) => State::Ok,
+        }
+    }
+
+    /// Whether the pending slot is one that has failed and is tried again.
+    fn retries(&self) -> bool {
+        let Some(row) = self.row else { return false };
+        let by_clock = super::next_run(row);
+        match (row.slot, by_clock) {
+            (Some(slot), Some(at)) => at > slot + self.jitter(),
+            (None, _) | (_, None) => false,
+        }
+    }
+
+    fn jitter(&self) -> SignedDuration {
+        let offset = self
+            .spec
+            .timetable
+            .as_ref()
+            .map(|when| when.offset(self.spec.name.as_str()));
+        offset
+            .and_then(|offset| offset.try_into().ok())
+            .unwrap_or_default()
+    }
+
+    /// Why the job is in its state, in a few words; empty when there is nothing to explain.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        let error = || {
+            self.row
+                .filter(|row| row.error_count > 0)
+                .and_then(|row| row.last_error.clone())
+                .unwrap_or_default()
+        };
+        match &self.verdict {
+            Verdict::Blocked(blocks) => blocks
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join("; "),
+            Verdict::Paused(_) => self.row.map(paused).unwrap_or_default(),
+            Verdict::Held => self
+                .row
+                .and_then(|row| row.pause_reason.clone())
+                .map_or_else(
+                    || "its run was lost".to_owned(),
+                    |why| format!("held: {why}"),
+                ),
+            Verdict::Elsewhere => {
+                format!("runs on hosts = {:?}, not here", self.spec.placement.hosts)
+            }
+            Verdict::Unsupported(what) => format!("this version does not run `{what}` jobs yet"),
+            Verdict::Ongoing(live) if live.run_id.is_none() => "run by a Python host".to_owned(),
+            Verdict::New(_) => "no host has met it yet".to_owned(),
+            Verdict::Ongoing(_) | Verdict::Run(_) | Verdict::NotYet(_) | Verdict::AfterParents => {
+                error()
+            }
+        }
+    }
+}
+
+fn paused(row: &crate::store::table::JobState) -> String {
+    match (&row.paused_by, &row.pause_reason) {
+        (Some(who), Some(why)) => format!("paused by {who}: {why}"),
+        (Some(who), None) => format!("paused by {who}"),
+        (None, Some(why)) => format!("paused: {why}"),
+        (None, None) => "paused".to_owned(),
+    }
+}
+
+impl fmt::Display for Block {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parent = &self.parent;
+        match &self.why {
+            BlockedBy::NeverRan => write!(f, "{parent} has never succeeded"),
+            BlockedBy::Running => write!(f, "{parent} is running"),
+            BlockedBy::Failing(Some(error)) => write!(f, "{parent} is failing: {error}"),
+            BlockedBy::Failing(None) => write!(f, "{parent} is failing"),
+            BlockedBy::Paused => write!(f, "{parent} is paused"),
+            BlockedBy::Pending => write!(f, "{parent} has not run its slot yet"),
+        }
+    }
+}

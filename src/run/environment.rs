@@ -1,0 +1,63 @@
+//! The environment of a run: nothing is inherited, everything has a reason.
+
+use super::placeholder::{Values, instant};
+use crate::{claim::Held, config::Surroundings};
+
+/// Where programs are looked for, as in a crontab of root's.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The variables of a run; the job's own come last and win, except over what names the run.
+pub(super) fn of(held: &Held, values: &Values) -> Result<Vec<(String, String)>, String> {
+    let home = std::env::var("HOME").unwrap_or_else(|_| "/".to_owned());
+    let zone = held
+        .spec
+        .timetable
+        .as_ref()
+        .map_or("UTC", |when| when.timezone.as_str());
+    let mut env: Vec<(String, String)> = vec![
+        ("PATH".to_owned(), PATH.to_owned()),
+        ("LANG".to_owned(), "C.UTF-8".to_owned()),
+        ("HOME".to_owned(), home),
+        ("TZ".to_owned(), zone.to_owned()),
+    ];
+    for (name, value) in &held.spec.env {
+        set(&mut env, name, values.fill(value)?);
+    }
+    let here = Surroundings::of_this_process();
+    for (name, reference) in &held.spec.secrets {
+        let value = reference
+            .resolve(&here)
+            .map_err(|why| format!("secret `{name}`: {why}"))?;
+        set(&mut env, name, value.expose().to_owned());
+    }
+    for (name, value) in of_the_run(held) {
+        set(&mut env, name, value);
+    }
+    Ok(env)
+}
+
+fn of_the_run(held: &Held) -> Vec<(&'static str, String)> {
+    let mut env = vec![
+        ("CRONTABBER_JOB", held.job().to_string()),
+        ("CRONTABBER_SLOT", instant(held.slot)),
+        ("CRONTABBER_ATTEMPT", held.attempt.to_string()),
+        ("CRONTABBER_RUN_ID", held.run_id.to_string()),
+        (
+            "CRONTABBER_RUN_KEY",
+            format!("{}/{}", held.job(), instant(held.slot)),
+        ),
+        ("CRONTABBER_FENCE", held.fence.to_string()),
+        ("CRONTABBER_DEADLINE", instant(held.times_out_at())),
+    ];
+    if let Some(at) = held.last_success {
+        env.push(("CRONTABBER_LAST_SUCCESS", instant(at)));
+    }
+    env
+}
+
+fn set(env: &mut Vec<(String, String)>, name: &str, value: String) {
+    match env.iter_mut().find(|(known, _)| known == name) {
+        Some((_, old)) => *old = value,
+        None => env.push((name.to_owned(), value)),
+    }
+}

@@ -1,0 +1,232 @@
+//! The version of the tables, and the migrations that bring them there.
+//!
+//! A pass on a current schema takes no lock and asks no extra question: the version comes with the rows it
+//! reads anyway. Additive: the schema says which programs may still use it (`compatible_from`), and only
+//! older ones are refused, so that a rolling upgrade never stops the other hosts.
+
+use std::time::Duration;
+
+use tokio_postgres::{Client, Row, error::SqlState};
+
+use super::error::DatabaseError;
+
+/// One step, applied once, in order.
+#[derive(Debug, Clone, Copy)]
+pub struct Migration {
+    /// The version the tables have after it.
+    pub version: i32,
+    /// The oldest version of a program that may use them.
+    pub compatible_from: i32,
+    /// The name of its file.
+    pub name: &'static str,
+    /// The statements.
+    pub sql: &'static str,
+}
+
+/// All of them.
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        compatible_from: 1,
+        name: "001_tables",
+        sql: include_str!("../../sql/migrations/001_tables.sql"),
+    },
+    Migration {
+        version: 2,
+        compatible_from: 1,
+        name: "002_guard",
+        sql: include_str!("../../sql/migrations/002_guard.sql"),
+    },
+    Migration {
+        version: 3,
+        compatible_from: 1,
+        name: "003_fence",
+        sql: include_str!("../../sql/migrations/003_fence.sql"),
+    },
+    #[cfg(feature = "faults")]
+    Migration {
+        version: 4,
+        compatible_from: 1,
+        name: "the next release's (a test's)",
+        sql: "ALTER TABLE crontabber ADD COLUMN IF NOT EXISTS of_the_next_release text",
+    },
+];
+
+/// The migrations this program applies.
+#[must_use]
+pub fn migrations() -> &'static [Migration] {
+    #[cfg(feature = "faults")]
+    if !crate::faults::is_on("next-schema") {
+        return &MIGRATIONS[..MIGRATIONS.len() - 1];
+    }
+    MIGRATIONS
+}
+
+/// The version of the tables this program was written for.
+#[must_use]
+pub fn version() -> i32 {
+    migrations().last().map_or(0, |migration| migration.version)
+}
+
+/// What the database says of its tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// Their version.
+    pub version: i32,
+    /// The oldest version of a program that may use them.
+    pub compatible_from: i32,
+}
+
+/// What there is in a database before a migration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Before {
+    /// Neither our tables nor crontabber's.
+    Nothing,
+    /// crontabber's own, never widened.
+    Legacy,
+    /// Ours.
+    Ours(Found),
+}
+
+impl Found {
+    pub(super) fn from_row(row: &Row) -> Result<Self, tokio_postgres::Error> {
+        Ok(Self {
+            version: row.try_get("version")?,
+            compatible_from: row.try_get("compatible_from")?,
+        })
+    }
+
+    /// Whether this program may use the tables.
+    pub fn check(self) -> Result<(), DatabaseError> {
+        if self.compatible_from > version() {
+            return Err(DatabaseError::Schema(format!(
+                "the tables have version {}, which needs a crontabber that knows version {} or later; this one knows \
+                 {}: upgrade it on this host",
+                self.version,
+                self.compatible_from,
+                version()
+            )));
+        }
+        if self.version < version() {
+            return Err(DatabaseError::Schema(format!(
+                "the tables have version {}, this crontabber needs {}: run `crontabber migrate` once, on any host; \
+                 the other hosts go on meanwhile",
+                self.version,
+                version()
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// Looks at what there is, without a lock.
+pub async fn look(client: &Client) -> Result<Before, DatabaseError> {
+    let row = client
+        .query_typed(include_str!("../../sql/read_schema.sql"), &[])
+        .await?;
+    let (ours, legacy): (bool, bool) = match row.first() {
+        Some(row) => (row.try_get("ours")?, row.try_get("legacy")?),
+        None => (false, false),
+    };
+    if !ours {
+        return Ok(if legacy {
+            Before::Legacy
+        } else {
+            Before::Nothing
+        });
+    }
+    let rows = client
+        .query_typed(
+            "SELECT version, compatible_from FROM crontabber_schema",
+            &[],
+        )
+        .await?;
+    Ok(match rows.first() {
+        Some(row) => Before::Ours(Found::from_row(row)?),
+        None if legacy => Before::Legacy,
+        None => Before::Nothing,
+    })
+}
+
+/// How often a migration that could not get its locks is tried again.
+const TRIES: u32 = 20;
+
+/// How long it waits between two tries: the queue behind its lock request gets through meanwhile.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Applies what is missing and returns the names of the steps.
+///
+/// Any number of programs may do so at once: one at a time holds an advisory lock for its transaction. A table
+/// lock that does not come within three seconds is given up and asked for again later, because every heartbeat
+/// queues behind it.
+pub async fn migrate(client: &Client) -> Result<Vec<&'static str>, DatabaseError> {
+    let mut tries = 0;
+    loop {
+        match migrate_once(client).await {
+            Err(error)
+                if error.sql_state() == Some(&SqlState::LOCK_NOT_AVAILABLE) && tries < TRIES =>
+            {
+                tries += 1;
+                tokio::time::sleep(PAUSE).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+async fn migrate_once(client: &Client) -> Result<Vec<&'static str>, DatabaseError> {
+    match apply(client).await {
+        Ok(applied) => Ok(applied),
+        Err(error) => {
+            // The error that led here is the one to tell; a connection that is gone has rolled back by itself.
+            let _ = client.batch_execute("ROLLBACK").await;
+            Err(error)
+        }
+    }
+}
+
+async fn apply(client: &Client) -> Result<Vec<&'static str>, DatabaseError> {
+    client
+        .batch_execute(include_str!("../../sql/migrate_begin.sql"))
+        .await?;
+    let found = match look(client).await? {
+        Before::Nothing | Before::Legacy => 0,
+        Before::Ours(found) => found.version,
+    };
+    let missing: Vec<&Migration> = migrations()
+        .iter()
+        .filter(|step| step.version > found)
+        .collect();
+    for step in &missing {
+        client.batch_execute(step.sql).await?;
+    }
+    if let Some(last) = missing.last() {
+        let set = include_str!("../../sql/write_schema.sql");
+        client
+            .execute_typed(
+                set,
+                &[
+                    (&last.version, tokio_postgres::types::Type::INT4),
+                    (&last.compatible_from, tokio_postgres::types::Type::INT4),
+                ],
+            )
+            .await?;
+    }
+    client.batch_execute("COMMIT").await?;
+    Ok(missing.iter().map(|step| step.name).collect())
+}
+
+/// The text of the steps a database still needs, for `migrate --plan`.
+#[must_use]
+pub fn plan(before: Before) -> String {
+    let found = match before {
+        Before::Nothing | Before::Legacy => 0,
+        Before::Ours(found) => found.version,
+    };
+    migrations()
+        .iter()
+        .filter(|step| step.version > found)
+        .map(|step| step.sql)
+        .collect::<Vec<_>>()
+        .join("\n")
+}

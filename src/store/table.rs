@@ -1,0 +1,157 @@
+//! The state table as a pass reads it: one statement, one snapshot, nothing locked.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use tokio_postgres::{
+    Client, Row,
+    types::{ToSql, Type},
+};
+use uuid::Uuid;
+
+use super::error::DatabaseError;
+
+/// What a pass knows before it decides.
+#[derive(Debug, Clone)]
+pub struct Table {
+    /// The database's clock at the moment of reading; every decision of the pass counts from it.
+    pub now: Timestamp,
+    /// The rows, by `app_name`.
+    pub jobs: HashMap<String, JobState>,
+    /// When this host last announced itself, and the hash of the configuration it announced.
+    pub announced: Option<(Timestamp, String)>,
+}
+
+/// The row of one job. Field for column; see the comments in the database (`\d+ crontabber`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobState {
+    /// When the pending slot may start; [`never`] for jobs that no clock starts.
+    pub next_run: Option<Timestamp>,
+    /// When the first run started.
+    pub first_run: Option<Timestamp>,
+    /// When the last run that ended had started.
+    pub last_run: Option<Timestamp>,
+    /// When the last successful run started.
+    pub last_success: Option<Timestamp>,
+    /// When the live run was claimed.
+    pub ongoing: Option<Timestamp>,
+    /// Failures in a row.
+    pub error_count: i32,
+    /// The message of the last failure, at most 200 characters.
+    pub last_error: Option<String>,
+    /// The instant `next_run` is for; `None`: `next_run` itself.
+    pub slot: Option<Timestamp>,
+    /// The newest slot that succeeded.
+    pub success_slot: Option<Timestamp>,
+    /// The live claim of one of our hosts; `ongoing` without it is a Python host's.
+    pub claim: Option<LiveClaim>,
+    /// No run starts before this.
+    pub paused_until: Option<Timestamp>,
+    /// Who paused it.
+    pub paused_by: Option<String>,
+    /// Why.
+    pub pause_reason: Option<String>,
+}
+
+/// The claim a row holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveClaim {
+    /// The run.
+    pub run_id: Uuid,
+    /// Its slot.
+    pub slot: Timestamp,
+    /// What started it.
+    pub trigger: String,
+    /// Which attempt at the slot it is.
+    pub attempt: i32,
+    /// Where it runs.
+    pub host: String,
+    /// Until when the claim is proof.
+    pub lease_until: Timestamp,
+}
+
+/// The instant that stands for "not by the clock": Python must find a date in `next_run`, and knows no infinity.
+///
+/// # Panics
+/// Never: the date is in jiff's range.
+#[must_use]
+pub fn never() -> Timestamp {
+    Timestamp::from_second(253_370_764_800).expect("9999-01-01 is in range")
+}
+
+impl JobState {
+    /// The pending slot: what the next claim is for.
+    #[must_use]
+    pub fn pending(&self) -> Option<Timestamp> {
+        self.slot.or(self.next_run).or(self.ongoing)
+    }
+
+    fn from_row(row: &Row) -> Result<Self, tokio_postgres::Error> {
+        let claim = match row.try_get::<_, Option<Uuid>>("run_id")? {
+            None => None,
+            Some(run_id) => Some(LiveClaim {
+                run_id,
+                slot: row.try_get("run_slot")?,
+                trigger: row
+                    .try_get::<_, Option<String>>("run_trigger")?
+                    .unwrap_or_default(),
+                attempt: row
+                    .try_get::<_, Option<i32>>("attempt")?
+                    .unwrap_or_default(),
+                host: row
+                    .try_get::<_, Option<String>>("host")?
+                    .unwrap_or_default(),
+                lease_until: row.try_get("lease_until")?,
+            }),
+        };
+        Ok(Self {
+            next_run: row.try_get("next_run")?,
+            first_run: row.try_get("first_run")?,
+            last_run: row.try_get("last_run")?,
+            last_success: row.try_get("last_success")?,
+            ongoing: row.try_get("ongoing")?,
+            error_count: row.try_get("error_count")?,
+            last_error: row.try_get("last_error")?,
+            slot: row.try_get("slot")?,
+            success_slot: row.try_get("success_slot")?,
+            claim,
+            paused_until: row.try_get("paused_until")?,
+            paused_by: row.try_get("paused_by")?,
+            pause_reason: row.try_get("pause_reason")?,
+        })
+    }
+}
+
+/// Reads the table: one round trip, the only query of a pass with nothing due.
+///
+/// `now` is the time to take for the database's clock: `None` in production.
+pub async fn read(
+    client: &Client,
+    host: &str,
+    now: Option<Timestamp>,
+) -> Result<Table, DatabaseError> {
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] =
+        [(&host, Type::TEXT), (&now, Type::TIMESTAMPTZ)];
+    let rows = client
+        .query_typed(include_str!("../../sql/read_table.sql"), &parameters)
+        .await?;
+    let Some(first) = rows.first() else {
+        return Err(DatabaseError::Schema(
+            "the table crontabber_schema is empty: run `crontabber migrate`".to_owned(),
+        ));
+    };
+    super::schema::Found::from_row(first)?.check()?;
+    let announced = first.try_get::<_, Option<Timestamp>>("host_seen_at")?;
+    let configuration = first.try_get::<_, Option<String>>("host_configuration")?;
+    let mut jobs = HashMap::with_capacity(rows.len());
+    for row in &rows {
+        if let Some(name) = row.try_get::<_, Option<String>>("app_name")? {
+            jobs.insert(name, JobState::from_row(row)?);
+        }
+    }
+    Ok(Table {
+        now: first.try_get("now")?,
+        jobs,
+        announced: announced.zip(configuration),
+    })
+}

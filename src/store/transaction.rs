@@ -1,0 +1,46 @@
+//! How every transaction of the protocol begins.
+
+use std::time::Duration;
+
+use futures_util::join;
+use tokio_postgres::{
+    Row,
+    types::{ToSql, Type},
+};
+
+use super::{Database, error::DatabaseError, limited};
+
+/// The first message of a transaction: the words that a database's defaults must not change, and a limit on
+/// every wait. `SET LOCAL`, because a pooled connection must not carry settings to the next borrower, and
+/// because it works behind a pooler in transaction mode.
+pub const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
+    SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '5s'; \
+    SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL synchronous_commit = 'on'";
+
+/// How long this side waits for the answer to one transaction. Longer than the server's own limits, so that
+/// only a server that does not answer at all runs into it.
+pub const LIMIT: Duration = Duration::from_secs(8);
+
+/// One statement in a transaction of its own, all in one round trip.
+///
+/// On an error that leaves the outcome open (a lost acknowledgement) the caller decides: every statement run
+/// through this is safe to repeat.
+pub async fn run(
+    database: &Database,
+    sql: &str,
+    parameters: &[(&(dyn ToSql + Sync), Type)],
+) -> Result<Vec<Row>, DatabaseError> {
+    let client = database.get().await?;
+    let sent = async {
+        let (begun, rows, committed) = join!(
+            client.batch_execute(BEGIN),
+            client.query_typed(sql, parameters),
+            client.batch_execute("COMMIT"),
+        );
+        begun?;
+        let rows = rows?;
+        committed?;
+        Ok::<_, tokio_postgres::Error>(rows)
+    };
+    limited(LIMIT, client.fuse(), sent).await
+}

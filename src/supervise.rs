@@ -1,0 +1,78 @@
+//! Runs, each under a guard that outlives it: no host that has lost its claim leaves a job running.
+//!
+//! ```text
+//! host ──────────────▶ supervisor ──────────────▶ guard ───────────────▶ program ─▶ whatever it starts
+//!  │  orders, with       (one)     fork, no exec  (one a run)  spawn     (own session)
+//!  │  a socket each                                 │ ▲
+//!  └────────────────────────────────────────────────┘ └ later deadlines, cancel; and EOF: the host is gone
+//!        started, ended, output                         its own timer on CLOCK_BOOTTIME
+//! ```
+//!
+//! **Why a guard.** A lease alone does not stop a job: a host that is frozen, killed, or cut off from the database
+//! cannot act, and its job runs on while another host starts the next one. So something else must hold the
+//! deadline, and it must be the parent of everything the job starts. That is the guard. It does nothing but wait, so
+//! there is little that could go wrong in it, and one host's trouble is not its trouble.
+//!
+//! **Why nothing escapes.** A guard is a *child subreaper*: whatever is started below it, with however many
+//! `setsid` and double forks, becomes its child when the parents in between end. The run is over when the kernel says
+//! that the guard has no child (`ECHILD`), not when a list looks empty. What leaves the tree does so through another
+//! process's parenthood (`docker run`, `ssh`, `systemd-run`), and what becomes another user's process (`sudo`) cannot be
+//! killed by an unprivileged host: then the guard stays and goes on trying.
+//!
+//! **Who acts when somebody dies.** Supervisor and host are subreapers too: whoever is above adopts, and kills.
+//!
+//! | killed or frozen | what happens |
+//! |--|--|
+//! | host killed | each guard sees EOF: SIGTERM, grace, SIGKILL |
+//! | host frozen | no later deadline comes: SIGTERM at the deadline minus the grace, SIGKILL at the deadline |
+//! | guard killed | the supervisor adopts its tree, kills it, and tells the host: the run is lost |
+//! | guard frozen | the host kills it when it is silent after its deadline; as above |
+//! | supervisor killed | the runs go on under their guards, which the host adopts; the next run starts another |
+//! | supervisor and guard killed | the host adopts the tree, knows it by its *brand*, and kills it |
+//! | all three killed | nobody is left to act but systemd (`KillMode=control-group`) or the next start |
+//!
+//! **How a run ends.** The verdict is the program's own status. When it has ended, what it left in the background
+//! may print for half a second more, gets SIGTERM, then SIGKILL: nothing outlives the run. A job that wants a
+//! lasting process asks systemd for one.
+//!
+//! **How much it costs.** Supervisor and guard are this binary, started anew once (so that it is small, has one
+//! thread and may fork) and then forked without exec: a guard shares all but a few pages.
+
+mod client;
+mod guard;
+mod guarded;
+mod kernel;
+mod link;
+mod output;
+mod spawn;
+mod supervisor;
+mod tree;
+mod wire;
+
+use std::process::ExitCode;
+
+pub use client::{Order, Supervisor};
+pub use guarded::{Ended, Guarded, How, Reins, Stopped};
+pub use output::Output;
+pub use wire::BadOrder;
+
+/// The exit code of a supervisor that could not become one, with the reason on stderr.
+const REFUSED: u8 = 70;
+
+/// `crontabber supervise`: the supervisor's side. Returns when the host is gone and every run is over.
+///
+/// Its stdin is the socket on which the host gives orders. With anything else there (it is no command for people) it
+/// says so and returns exit code 70. To be called before this process has a second thread or opens anything.
+#[must_use]
+pub fn main() -> ExitCode {
+    supervisor::main()
+}
+
+/// The mark that every process of this host's runs bears: its soft limit of file locks (`RLIMIT_LOCKS`).
+///
+/// Linux has enforced no such limit since 2.4, every child inherits it, and neither `setsid` nor a cleared
+/// environment takes it off. By it a host that adopts the children of a killed guard tells them from its own
+/// (a database it started, say); a host that is itself the job of another sets its own.
+fn brand() -> u64 {
+    u64::from(std::process::id())
+}

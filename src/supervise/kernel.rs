@@ -1,0 +1,141 @@
+//! The calls that no safe wrapper makes for us.
+#![expect(
+    unsafe_code,
+    reason = "fork, waitpid with every status, descriptors out of a message, sockets watched by tokio"
+)]
+
+use std::{
+    io, mem,
+    os::{
+        fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+        unix::process::ExitStatusExt,
+    },
+    process::ExitStatus,
+    ptr,
+    sync::Arc,
+};
+
+use nix::{
+    errno::Errno,
+    unistd::{ForkResult, Pid},
+};
+use tokio::io::unix::AsyncFd;
+
+/// The most file descriptors a message may bring.
+pub(super) const MAX_DESCRIPTORS: usize = 3;
+
+/// Which side of a fork this is.
+pub(super) enum Forked {
+    /// The old process, with the new one's pid.
+    Parent(Pid),
+    /// The new process.
+    Child,
+}
+
+/// Forks a process that has one thread. Only the supervisor does so.
+pub(super) fn fork() -> nix::Result<Forked> {
+    // SAFETY: what makes fork unsafe is a second thread holding a lock that the child then finds
+    // locked for ever. The supervisor starts no thread: no runtime, no library that would.
+    match unsafe { nix::unistd::fork() }? {
+        ForkResult::Parent { child } => Ok(Forked::Parent(child)),
+        ForkResult::Child => Ok(Forked::Child),
+    }
+}
+
+/// What a look at the children has found.
+#[derive(Debug)]
+pub(super) enum Reaped {
+    /// This one has ended so, and its pid is free again.
+    Ended(Pid, ExitStatus),
+    /// They are all alive.
+    Alive,
+    /// There is none.
+    None,
+}
+
+/// Takes one ended child, any (`None`) or the one named, without waiting for it.
+///
+/// Not nix's `waitpid`: a child killed by a real-time signal makes that an error, with the child
+/// already gone and its pid unsaid.
+pub(super) fn reap(which: Option<Pid>) -> Reaped {
+    let mut status = 0;
+    let which = which.map_or(-1, Pid::as_raw);
+    // SAFETY: `status` is a valid place for an int, for the whole call.
+    match unsafe { libc::waitpid(which, &raw mut status, libc::WNOHANG) } {
+        0 => Reaped::Alive,
+        pid if pid > 0 => Reaped::Ended(Pid::from_raw(pid), ExitStatus::from_raw(status)),
+        // ECHILD; WNOHANG is never interrupted, and the options are valid.
+        _ => Reaped::None,
+    }
+}
+
+/// What a message brought.
+pub(super) enum Received {
+    /// Bytes that do not matter, and the file descriptors in their order: all that were sent, or at most the first
+    /// when this process could not open them all.
+    Descriptors(Vec<OwnedFd>),
+    /// The other end is closed.
+    Closed,
+}
+
+/// Receives one message without waiting; every descriptor is closed on exec.
+///
+/// Not nix's `recvmsg`: when the descriptors did not all fit, it hides those that did, open.
+pub(super) fn receive(socket: BorrowedFd) -> io::Result<Received> {
+    let mut byte = [0_u8; 1];
+    let mut vector = libc::iovec {
+        iov_base: byte.as_mut_ptr().cast(),
+        iov_len: byte.len(),
+    };
+    // u64: a control message header must be aligned as one.
+    let mut control = [0_u64; 8];
+    // SAFETY: msghdr is plain old data, for which all zeroes means "none of it".
+    let mut message: libc::msghdr = unsafe { mem::zeroed() };
+    message.msg_iov = &raw mut vector;
+    message.msg_iovlen = 1;
+    message.msg_control = control.as_mut_ptr().cast();
+    message.msg_controllen = mem::size_of_val(&control);
+
+    let flags = libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC;
+    // SAFETY: `message` points at `vector` and `control`, both alive and as long as it says.
+    let length = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, flags) };
+    if Errno::result(length)? == 0 {
+        return Ok(Received::Closed);
+    }
+    let mut descriptors = descriptors(&message);
+    if message.msg_flags & libc::MSG_CTRUNC != 0 {
+        descriptors.truncate(1);
+    }
+    Ok(Received::Descriptors(descriptors))
+}
+
+/// The file descriptors of a message that the kernel has just filled in.
+fn descriptors(message: &libc::msghdr) -> Vec<OwnedFd> {
+    let mut received = Vec::with_capacity(MAX_DESCRIPTORS);
+    // SAFETY: the kernel has set `msg_control` and `msg_controllen`, so these macros walk within
+    // the buffer; a header of type SCM_RIGHTS is followed by as many ints as its length says, each
+    // a descriptor that the kernel has just opened for us and nobody else has.
+    unsafe {
+        let mut header = libc::CMSG_FIRSTHDR(message);
+        while let Some(control) = header.as_ref() {
+            if (control.cmsg_level, control.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
+                let data = libc::CMSG_DATA(header);
+                let bytes = control.cmsg_len - data.offset_from_unsigned(header.cast());
+                for index in 0..bytes / mem::size_of::<libc::c_int>() {
+                    let at = data.add(index * mem::size_of::<libc::c_int>());
+                    let raw = ptr::read_unaligned(at.cast::<[u8; 4]>());
+                    received.push(OwnedFd::from_raw_fd(libc::c_int::from_ne_bytes(raw)));
+                }
+            }
+            header = libc::CMSG_NXTHDR(message, header);
+        }
+    }
+    received
+}
+
+/// A socket that tokio watches. Needs a runtime with I/O enabled.
+pub(super) fn watched(socket: Arc<OwnedFd>) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
+    // SAFETY: an `Arc<OwnedFd>` names the same descriptor as long as it lives, nothing takes it out or closes it
+    // before, and the `AsyncFd` owns it.
+    Ok(unsafe { AsyncFd::register(socket) }?)
+}

@@ -1,0 +1,180 @@
+//! A host inside the test process: the real engine, the real database, the time of the test's choice.
+
+use std::{sync::Arc, time::Duration};
+
+use crontabber::{
+    dag::JobGraph,
+    engine::Engine,
+    heartbeat::Heart,
+    host::Host as Identity,
+    pass::Pass,
+    plan::{Place, Plan, plan},
+    schedule::{Crontab, Rule, Timetable},
+    spec::{CatchUp, JobSpec, Kind, Lease, On, OnLost, Origin, Overlap, Placement, Retry, Start},
+    stop::Stopper,
+    store::{Address, Environment, table::Table},
+    supervise::Supervisor,
+};
+use jiff::Timestamp;
+
+use super::Database;
+
+/// A host of a cluster: made anew for each pass, as `tick` is, so that nothing is remembered but by the table.
+#[derive(Debug, Clone)]
+pub struct Host {
+    name: String,
+    url: String,
+    jobs: Vec<JobSpec>,
+    now: Option<Timestamp>,
+}
+
+impl Host {
+    /// A host that knows these jobs.
+    pub fn new(name: &str, database: &Database, jobs: &[JobSpec]) -> Self {
+        Self {
+            name: name.into(),
+            url: database.url().into(),
+            jobs: jobs.to_vec(),
+            now: None,
+        }
+    }
+
+    /// The same at this instant of the database's clock.
+    pub fn at(&self, now: Timestamp) -> Self {
+        Self {
+            now: Some(now),
+            ..self.clone()
+        }
+    }
+
+    /// The same with other jobs.
+    pub fn with_jobs(&self, jobs: &[JobSpec]) -> Self {
+        Self {
+            jobs: jobs.to_vec(),
+            ..self.clone()
+        }
+    }
+
+    /// What its passes share.
+    pub fn engine(&self) -> Arc<Engine> {
+        let address =
+            Address::parse(&self.url, &Environment::of_this_process()).expect("the test's own URL");
+        let database = crontabber::store::Database::new(
+            address,
+            "crontabber test",
+            4,
+            Duration::from_secs(10),
+        );
+        let configuration: Vec<String> = self.jobs.iter().map(JobSpec::definition).collect();
+        let place = Place {
+            host: self.name.clone(),
+            tags: Vec::new(),
+        };
+        Arc::new(Engine {
+            host: Identity::new(place, configuration.join(" ")),
+            graph: JobGraph::resolve(self.jobs.clone()).expect("the test's own jobs"),
+            heart: Heart::new(database.clone(), self.now),
+            database,
+            supervisor: Supervisor::with_program(env!("CARGO_BIN_EXE_crontabber")),
+            terms: lease(),
+            max_parallel: 4,
+            drain: Duration::from_secs(10),
+            now: self.now,
+        })
+    }
+
+    /// One pass.
+    pub async fn tick(&self) -> Pass {
+        let mut stop = Stopper::listen().expect("signals can be listened for");
+        let engine = self.engine();
+        let pass = crontabber::tick::tick(&engine, &mut stop).await;
+        assert!(
+            pass.error.is_none(),
+            "the pass broke off: {}",
+            pass.error.expect("checked")
+        );
+        pass
+    }
+
+    /// What a pass would look at.
+    pub async fn table(&self) -> Table {
+        self.engine().look().await.expect("the table can be read")
+    }
+
+    /// The plan of a pass, given to a closure.
+    pub async fn planned<T>(&self, look: impl FnOnce(&Plan<'_>) -> T) -> T {
+        let engine = self.engine();
+        let table = engine.look().await.expect("the table can be read");
+        look(&plan(&engine.graph, &table, &engine.host.place))
+    }
+}
+
+/// The lease of the tests' jobs.
+pub fn lease() -> Lease {
+    Lease::of(Duration::from_secs(12))
+}
+
+/// A job that runs a line of shell, once an hour from the moment a host meets it.
+pub fn job(name: &str, shell: &str) -> JobSpec {
+    JobSpec {
+        name: name.parse().expect("a name"),
+        origin: Origin::default(),
+        description: None,
+        kind: Kind::Shell(shell.into()),
+        timetable: Some(every(Duration::from_hours(1))),
+        start: Start::Now,
+        depends_on: Vec::new(),
+        timeout: Duration::from_mins(1),
+        lease: lease(),
+        retry: Retry {
+            first: Duration::from_mins(5),
+            factor: 2.0,
+            max: Duration::from_hours(1),
+            jitter: 0.0,
+            attempts: 0,
+        },
+        on_lost: OnLost::Retry,
+        catch_up: CatchUp::Latest,
+        overlap: Overlap::Skip,
+        placement: Placement {
+            hosts: Vec::new(),
+            on: On::One,
+        },
+        env: Vec::new(),
+        secrets: Vec::new(),
+        cwd: None,
+        temporary_exit_codes: vec![75],
+        fatal_exit_codes: vec![64, 78],
+        tags: Vec::new(),
+    }
+}
+
+/// A period without a wall time.
+pub fn every(period: Duration) -> Timetable {
+    Timetable {
+        rules: vec![Rule::Every { period, at: None }],
+        timezone: "UTC".into(),
+        jitter: Duration::ZERO,
+    }
+}
+
+/// Five crontab fields in UTC.
+pub fn crontab(fields: &str) -> Timetable {
+    let rules = vec![Rule::Crontab(
+        Crontab::parse(fields).expect("crontab fields"),
+    )];
+    Timetable {
+        rules,
+        timezone: "UTC".into(),
+        jitter: Duration::ZERO,
+    }
+}
+
+/// The same job, waiting for these.
+pub fn after(job: JobSpec, parents: &[&str]) -> JobSpec {
+    let depends_on = parents
+        .iter()
+        .map(|name| name.parse().expect("a name"))
+        .collect();
+    JobSpec { depends_on, ..job }
+}

@@ -1,0 +1,34 @@
+//! The harness: a real PostgreSQL, the real program, and ways to wait for what they do.
+//!
+//! | for | use |
+//! |---|---|
+//! | an empty database, gone after the test | `Postgres::database().await` |
+//! | one that holds the tables already | `Postgres::shared().await.from(&template).await` |
+//! | a server of one's own, to stop, kill, freeze | `Private::new()` |
+//! | a run of the program | `Crontabber::new(["tick"]).env("HOME", "/").run().await` |
+//! | what the jobs did | `Ledger` |
+//! | something that takes a moment | `until(limit, "the sentence it fails with", async \|\| ...)` |
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "every test binary compiles all of this and uses its own part of it"
+)]
+
+mod database;
+pub mod host;
+mod ledger;
+mod postgres;
+#[cfg(feature = "embedded")]
+mod private;
+mod process;
+mod until;
+
+pub use database::Database;
+pub use ledger::{Ledger, RunStart};
+pub use postgres::{Postgres, Template};
+#[cfg(feature = "embedded")]
+pub use private::Private;
+pub use process::{Crontabber, Finished, Running, children, left_over};
+pub use until::until;

@@ -1,0 +1,91 @@
+//! Files in, values or messages out.
+
+use std::{
+    env, fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use crontabber::config::{Access, Code, Config, Report, Surroundings, load_in};
+use tempfile::TempDir;
+
+/// Each name is a directory under `tests/config` with files as an operator writes them and, in
+/// `expected.txt`, what crontabber answers. `UPDATE_GOLDEN=1 cargo test --test config` writes them
+/// anew; read the difference.
+macro_rules! answers {
+    ($($name:ident)*) => {
+        $(#[test] fn $name() { check(stringify!($name)); })*
+
+        const ANSWERS: &[&str] = &[$(stringify!($name)),*];
+    };
+}
+
+answers! {
+an_unknown_key_is_named_with_what_was_meant
+an_unknown_section_is_named_with_what_was_meant
+a_value_of_the_wrong_type_is_told_what_was_expected
+a_value_out_of_range_is_told_the_range
+a_bad_duration_is_pointed_at_inside_its_text
+a_bad_time_zone_is_told_the_nearest
+a_bad_crontab_field_is_pointed_at_inside_its_text
+at_needs_whole_days
+a_job_does_one_thing
+a_job_has_every_or_schedule
+an_unknown_parent_is_told_the_nearest
+a_circle_is_named_whole_with_each_of_its_edges
+a_job_that_two_files_define_is_shown_twice
+a_bad_name_is_shown_harmless
+an_unknown_template_is_told_the_nearest
+a_secret_in_the_open_is_refused_and_not_repeated
+a_password_hides_in_a_key_value_text_too
+a_password_is_hidden_on_a_broken_line
+text_that_is_not_toml_is_shown_where_it_breaks
+a_key_given_twice_is_refused
+nothing_says_where_the_database_is
+no_jobs_at_all
+a_lease_that_is_too_short_is_told_the_arithmetic
+a_text_with_a_nul_is_refused
+a_drop_in_holds_jobs_and_templates_only
+a_listed_file_that_is_not_there_is_told_where_it_is_listed
+a_database_is_named_once
+a_channel_that_is_not_defined_is_told
+a_variable_has_one_value
+what_has_no_effect_yet_is_a_warning
+an_sql_file_that_is_not_there_is_told_where_it_is_named
+a_long_line_is_clipped_and_its_control_characters_shown
+a_mistake_in_defaults_or_a_template_is_told_once}
+
+fn check(name: &str) {
+    let directory = Path::new("tests/config").join(name);
+    let expected = directory.join("expected.txt");
+    let answer = answer(&directory).replace(&format!("{}/", directory.display()), "");
+    if env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&expected, &answer).expect("the checkout is ours");
+    }
+    let expected = fs::read_to_string(&expected).expect("each case has its expected.txt");
+    assert_eq!(answer, expected, "\n--- the answer ---\n{answer}");
+}
+
+/// What an operator is told: by `config check`, or else by the first command that needs a database.
+fn answer(directory: &Path) -> String {
+    match load_in(
+        Some(&directory.join("crontabber.toml")),
+        &Surroundings::none(),
+    ) {
+        Err(report) => report.to_string(),
+        Ok(config) => match config.require_database() {
+            Err(report) => report.to_string(),
+            Ok(_) => config.warnings.to_string(),
+        },
+    }
+}
+
+#[test]
+fn every_directory_of_answers_is_tested() {
+    let directories = fs::read_dir("tests/config").expect("the answers are there");
+    for directory in directories {
+        let name = directory.expect("it can be read").file_name();
+        let name = name.to_str().expect("names are plain");
+        assert!(ANSWERS.contains(&name), "{name} is in no test");
+    }
+}
