@@ -158,6 +158,20 @@ fn the_directory_of_the_main_file_may_be_everybodys_only_if_it_is_sticky() {
 }
 
 #[test]
+fn a_file_found_by_looking_is_ours_or_roots() {
+    let written = Written::main(HELLO);
+    let surroundings = Surroundings::none().in_directory(written.path("."));
+    load_in(None, &surroundings).unwrap();
+    // Only root can make a file somebody else's.
+    if nix::unistd::geteuid().is_root() {
+        std::os::unix::fs::chown(written.path("crontabber.toml"), Some(65_534), None).unwrap();
+        let report = load_in(None, &surroundings).unwrap_err();
+        assert_eq!(report.codes().collect::<Vec<_>>(), [Code::FileOwner]);
+        written.sound();
+    }
+}
+
+#[test]
 fn what_a_group_can_write_to_is_the_business_of_that_group() {
     let written = Written::main(HELLO);
     written.chmod("crontabber.toml", 0o664);
