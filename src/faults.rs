@@ -32,10 +32,11 @@ mod on {
     /// What `CRONTABBER_FAULT` says of a name: `Some("")` for a bare one.
     fn wanted(name: &str) -> Option<String> {
         let all = std::env::var("CRONTABBER_FAULT").ok()?;
-        all.split(',').find_map(|fault| match fault.split_once('=') {
-            Some((point, deed)) => (point == name).then(|| deed.to_owned()),
-            None => (fault == name).then(String::new),
-        })
+        all.split(',')
+            .find_map(|fault| match fault.split_once('=') {
+                Some((point, deed)) => (point == name).then(|| deed.to_owned()),
+                None => (fault == name).then(String::new),
+            })
     }
 
     /// A point of the road where a test may want the process to die.
@@ -58,9 +59,15 @@ mod on {
             return;
         }
         client.batch_execute("BEGIN").await.expect("the beginning");
-        client.query_typed(include_str!("../sql/claim_lock.sql"), lock).await.expect("the lock");
+        client
+            .query_typed(include_str!("../sql/claim_lock.sql"), lock)
+            .await
+            .expect("the lock");
         point("after-lock");
-        client.query_typed(include_str!("../sql/claim.sql"), write).await.expect("the write");
+        client
+            .query_typed(include_str!("../sql/claim.sql"), write)
+            .await
+            .expect("the write");
         point("before-commit");
         client.batch_execute("ROLLBACK").await.expect("the end");
     }

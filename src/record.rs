@@ -111,8 +111,15 @@ async fn look_up(
         return Ok(Recorded::Already);
     }
     let what_happened = format!("ended all the same: {}", decided.summary());
-    let parameters: [(&(dyn ToSql + Sync), Type); 2] =
-        [(&finished.held.run_id, Type::UUID), (&what_happened, Type::TEXT)];
-    transaction::run(database, include_str!("../sql/record_fenced.sql"), &parameters).await?;
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] = [
+        (&finished.held.run_id, Type::UUID),
+        (&what_happened, Type::TEXT),
+    ];
+    transaction::run(
+        database,
+        include_str!("../sql/record_fenced.sql"),
+        &parameters,
+    )
+    .await?;
     Ok(Recorded::Fenced)
 }

@@ -45,11 +45,25 @@ pub async fn tick(engine: &Arc<Engine>, stop: &mut Stopper) -> Pass {
 }
 
 /// Takes one claim through its stations.
-pub(crate) async fn run_and_record(engine: Arc<Engine>, claim: Claim) -> Result<Ran, DatabaseError> {
-    let finished = run(claim, &engine.host.place.host, &engine.supervisor, &engine.heart).await;
+pub(crate) async fn run_and_record(
+    engine: Arc<Engine>,
+    claim: Claim,
+) -> Result<Ran, DatabaseError> {
+    let finished = run(
+        claim,
+        &engine.host.place.host,
+        &engine.supervisor,
+        &engine.heart,
+    )
+    .await;
     let (held, output) = (finished.held().clone(), finished.output().text());
     let (after, recorded) = record(finished, &engine.database, engine.now).await?;
-    Ok(Ran { held, after, recorded, output })
+    Ok(Ran {
+        held,
+        after,
+        recorded,
+        output,
+    })
 }
 
 struct Tick {
@@ -119,13 +133,15 @@ impl Tick {
     /// Claims what is wanted, as far as there is room for it, and starts what is ours.
     async fn start(&mut self, stop: &Stopper) {
         while self.runs.len() < self.engine.max_parallel && !stop.is_requested() {
-            let Some((job, due)) = self.queue.pop_front() else { return };
+            let Some((job, due)) = self.queue.pop_front() else {
+                return;
+            };
             let engine = Arc::clone(&self.engine);
             let spec = &engine.graph.jobs()[job];
             let host = &engine.host.place.host;
             match claim(&engine.database, host, spec, &due, engine.now).await {
                 Ok(Claimed::Ours(claim)) => {
-                    self.pass.started(claim.held());
+                    Pass::started(claim.held());
                     let run = run_and_record(Arc::clone(&engine), *claim);
                     self.runs.spawn(async move { (job, run.await) });
                 }

@@ -47,7 +47,9 @@ fn cluster(directory: Option<&Path>) -> crate::embedded::Cluster {
 #[cfg(feature = "embedded")]
 pub(super) fn running(directory: Option<&Path>) -> Result<String, Failure> {
     let cluster = cluster(directory);
-    cluster.ensure_running().map_err(|error| Failure::NoDatabase(error.to_string()))?;
+    cluster
+        .ensure_running()
+        .map_err(|error| Failure::NoDatabase(error.to_string()))?;
     Ok(cluster.url())
 }
 
@@ -72,5 +74,8 @@ fn stop(_directory: Option<&Path>) -> Result<&'static str, Failure> {
 
 #[cfg(not(feature = "embedded"))]
 fn without() -> Failure {
-    Failure::NoDatabase("this build has no embedded PostgreSQL (feature `embedded`); name a database as `url`".to_owned())
+    Failure::NoDatabase(
+        "this build has no embedded PostgreSQL (feature `embedded`); name a database as `url`"
+            .to_owned(),
+    )
 }

@@ -37,8 +37,14 @@ impl Migrate {
             let steps = schema::migrate(&client).await?;
             match (before, steps.as_slice()) {
                 (_, []) => println!("the tables are current: version {}", schema::version()),
-                (Before::Legacy, steps) => println!("crontabber's tables are widened: {}", steps.join(", ")),
-                (_, steps) => println!("the tables are at version {}: {}", schema::version(), steps.join(", ")),
+                (Before::Legacy, steps) => {
+                    println!("crontabber's tables are widened: {}", steps.join(", "))
+                }
+                (_, steps) => println!(
+                    "the tables are at version {}: {}",
+                    schema::version(),
+                    steps.join(", ")
+                ),
             }
             Ok(Exit::Ok)
         })

@@ -99,7 +99,7 @@ impl Database {
 
     /// A connection of one's own, outside of the pool: for heartbeats, which must not wait for others.
     pub async fn dedicated(&self) -> Result<Connection, DatabaseError> {
-        self.pool.manager().open().await
+        Box::pin(self.pool.manager().open()).await
     }
 
     /// How many warnings all the connections of this database have received so far; see
@@ -150,7 +150,8 @@ impl Manager for Opener {
     type Error = DatabaseError;
 
     async fn create(&self) -> Result<Connection, DatabaseError> {
-        self.open().await
+        // Boxed: opening is rare and its future large, and it would be part of every other one.
+        Box::pin(self.open()).await
     }
 
     async fn recycle(
@@ -175,19 +176,32 @@ struct Door<'a> {
 
 impl fmt::Display for Door<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.server.place, self.number) {
-            (Place::Host(name) | Place::Numeric(_, Some(name)), Some(number)) => {
+        let number = self.number.map(|number| number.to_string());
+        match (&self.server.place, number) {
+            (Place::Socket(directory), _) => write!(f, "{}", directory.display())?,
+            (Place::Host(name) | Place::Numeric(_, Some(name)), Some(number))
+                if *name != number =>
+            {
                 write!(f, "{name} ({number})")?;
             }
-            (_, Some(number)) => write!(f, "{number}")?,
-            (Place::Socket(directory), None) => write!(f, "{}", directory.display())?,
-            (Place::Host(name), None) => write!(f, "{name}")?,
-            (Place::Numeric(number, _), None) => write!(f, "{number}")?,
+            (Place::Host(name), _) => f.write_str(name)?,
+            (Place::Numeric(number, _), _) => write!(f, "{number}")?,
         }
-        write!(f, " port {}", self.server.port)?;
-        match self.way {
-            Way::Plain => Ok(()),
-            Way::Offered | Way::Encrypted => f.write_str(" with TLS"),
+        write!(f, " port {}", self.server.port)
+    }
+}
+
+impl Door<'_> {
+    /// Its name, with the way that was tried where that is what the error is about.
+    fn failed(&self, error: DatabaseError) -> Attempt {
+        let way = match self.way {
+            _ if !error.is_about_encryption() => "",
+            Way::Plain => " without TLS",
+            Way::Offered | Way::Encrypted => " with TLS",
+        };
+        Attempt {
+            place: format!("{self}{way}"),
+            error,
         }
     }
 }
@@ -246,10 +260,7 @@ impl Opener {
                     number: None,
                     way: Way::Plain,
                 };
-                attempts.push(Attempt {
-                    place: door.to_string(),
-                    error,
-                });
+                attempts.push(door.failed(error));
                 return None;
             }
         };
@@ -270,10 +281,7 @@ impl Opener {
                     Err(error) => error,
                 };
                 let again = error.is_about_encryption();
-                attempts.push(Attempt {
-                    place: door.to_string(),
-                    error,
-                });
+                attempts.push(door.failed(error));
                 if !again {
                     break;
                 }

@@ -20,6 +20,7 @@ mod database;
 pub mod host;
 mod ledger;
 mod postgres;
+#[cfg(feature = "embedded")]
 mod private;
 mod process;
 mod until;
@@ -27,6 +28,7 @@ mod until;
 pub use database::Database;
 pub use ledger::{Ledger, RunStart};
 pub use postgres::{Postgres, Template};
+#[cfg(feature = "embedded")]
 pub use private::Private;
 pub use process::{Crontabber, Finished, Running, children, left_over};
 pub use until::until;
