@@ -128,7 +128,7 @@ fn show_names_the_origin_of_every_value() {
     );
     let config = written.sound();
     let shown = config.show(Some(&"a".parse().unwrap()));
-    let expected = r##"# crontabber.toml
+    let expected = r#"# crontabber.toml
 
 [jobs.a]
 template = "t"                            # crontabber.toml:12
@@ -158,7 +158,7 @@ fatal_exit_codes = [64, 78]               # default
 keep.days = 90                            # default
 keep.runs = 100                           # default
 command = ["echo", 'a "b"']               # crontabber.toml:15
-"##;
+"#;
     assert_eq!(written.without_directory(&shown), expected);
     let json = config.show_json(None);
     assert_eq!(json["jobs.a"]["timeout"]["value"], "1h");
@@ -254,9 +254,20 @@ fn a_name_of_a_mebibyte_is_refused_in_a_few_lines() {
 
 #[test]
 fn a_thousand_jobs_that_miss_one_parent_are_told_in_time() {
-    let jobs: String = (0..1000)
-        .map(|i| format!("[jobs.j{i}]\ndepends_on = [\"j{i}x\"]\ncommand = [\"true\"]\n"))
-        .collect();
+    let mut jobs = String::new();
+    for number in 0..1000 {
+        let parent = format!("depends_on = [\"j{number}x\"]");
+        jobs.push_str(
+            &[
+                "[jobs.j",
+                &number.to_string(),
+                "]\n",
+                &parent,
+                "\nshell = \"true\"\n",
+            ]
+            .concat(),
+        );
+    }
     let report = Written::main(&jobs).load().expect_err("it is wrong");
     assert_eq!(report.errors(), 1000);
     assert!(report.to_string().contains("... and 500 more"));
