@@ -107,7 +107,7 @@ impl Pass {
                 tracing::error!(%job, %slot, %run_id, attempt, reason, %next_run, "{outcome}");
             }
             Recorded::Already => {
-                tracing::info!(%job, %slot, %run_id, attempt, reason, "{outcome}, recorded before")
+                tracing::info!(%job, %slot, %run_id, attempt, reason, "{outcome}, recorded before");
             }
             Recorded::Fenced => {
                 tracing::error!(%job, %slot, %run_id, attempt, reason, "fenced: it ended, but another host holds the job; nothing was recorded");
