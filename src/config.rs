@@ -103,6 +103,8 @@ pub enum Access {
     Embedded {
         /// Where it keeps its files; `None`: under the state directory.
         directory: Option<PathBuf>,
+        /// Where its programs are; `None`: looked for.
+        bin_directory: Option<PathBuf>,
     },
 }
 

@@ -38,7 +38,10 @@ pub(super) fn database(config: &Config, connections: usize) -> Result<Database, 
                 .to_owned()
         }
         Access::Environment => String::new(),
-        Access::Embedded { directory } => super::db::running(directory.as_deref())?,
+        Access::Embedded {
+            directory,
+            bin_directory,
+        } => super::db::running(directory.as_deref(), bin_directory.as_deref())?,
     };
     let address = Address::parse(&text, &Environment::of_this_process())
         .map_err(|error| Failure::NoDatabase(error.to_string()))?;
