@@ -7,6 +7,8 @@
 //! | a server of one's own, to stop, kill, freeze | `Private::new()` |
 //! | a run of the program | `Crontabber::new(["tick"]).env("HOME", "/").run().await` |
 //! | what the jobs did | `Ledger` |
+//! | a configuration, its hosts, what ran | `Site::with(&database, \|site\| ...)`, `site.on("alpha", &["tick"])` |
+//! | many processes in one instant | `Gate`, `race` |
 //! | something that takes a moment | `until(limit, "the sentence it fails with", async \|\| ...)` |
 
 #![allow(
@@ -17,16 +19,21 @@
 )]
 
 mod database;
+mod gate;
 pub mod host;
 mod ledger;
 mod postgres;
 mod private;
 mod process;
+pub mod race;
+mod site;
 mod until;
 
 pub use database::Database;
+pub use gate::Gate;
 pub use ledger::{Ledger, RunStart};
 pub use postgres::{Postgres, Template};
 pub use private::Private;
 pub use process::{Crontabber, Finished, Running, children, left_over};
+pub use site::Site;
 pub use until::until;

@@ -96,6 +96,15 @@ impl Crontabber {
         self
     }
 
+    /// The same behind a gate: a shell that prints `ready`, reads one line from this pipe, and becomes the program.
+    #[must_use]
+    pub fn behind(self, gate: &Path) -> Self {
+        let wait = "echo ready; read -r _ < \"$0\"; exec \"$@\"";
+        let mut arguments: Vec<OsString> = vec!["-c".into(), wait.into(), gate.into(), self.program.into()];
+        arguments.extend(self.arguments);
+        Self { program: "/bin/sh".into(), arguments, ..self }
+    }
+
     /// Runs it to its end.
     pub async fn run(self) -> Finished {
         self.spawn().finished().await
