@@ -103,11 +103,11 @@ async fn look_up(
     let run_id: [(&(dyn ToSql + Sync), Type); 1] = [(&finished.held.run_id, Type::UUID)];
     let rows =
         transaction::run(database, include_str!("../sql/record_lookup.sql"), &run_id).await?;
-    let outcome: Option<String> = match rows.first() {
-        Some(row) => row.try_get("outcome")?,
-        None => None,
+    let is_recorded = match rows.first() {
+        Some(row) => row.try_get("is_recorded")?,
+        None => false,
     };
-    if outcome.as_deref() == Some(decided.outcome.as_str()) {
+    if is_recorded {
         return Ok(Recorded::Already);
     }
     let what_happened = format!("ended all the same: {}", decided.summary());
