@@ -7,6 +7,7 @@
 //! | a server of one's own, to stop, kill, freeze | `Private::new()` |
 //! | a run of the program | `Crontabber::new(["tick"]).env("HOME", "/").run().await` |
 //! | what the jobs did | `Ledger` |
+//! | when runs were alive | `Beats` |
 //! | a configuration, its hosts, what ran | `Site::with(&database, \|site\| ...)`, `site.on("alpha", &["tick"])` |
 //! | many processes in one instant | `Gate`, `race` |
 //! | something that takes a moment | `until(limit, "the sentence it fails with", async \|\| ...)` |
@@ -18,6 +19,7 @@
     reason = "every test binary compiles all of this and uses its own part of it"
 )]
 
+mod beats;
 mod database;
 mod gate;
 pub mod host;
@@ -29,6 +31,7 @@ pub mod race;
 mod site;
 mod until;
 
+pub use beats::{Beats, Life, uptime};
 pub use database::Database;
 pub use gate::Gate;
 pub use ledger::{Ledger, RunStart};

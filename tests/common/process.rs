@@ -146,6 +146,11 @@ impl Running {
         kill(Pid::from_raw(self.pid()), signal).expect("it is our child, not yet reaped");
     }
 
+    /// Whether it is stopped, as by SIGSTOP.
+    pub fn is_stopped(&self) -> bool {
+        state(self.pid()) == Some('T')
+    }
+
     /// What it has printed so far.
     pub fn stdout(&self) -> String {
         whole(&self.stdout)
@@ -219,6 +224,13 @@ fn environment(pid: i32) -> Vec<u8> {
         thread::sleep(Duration::from_millis(1));
     }
     Vec::new()
+}
+
+/// What a process is doing, in the letters of `ps`; `None`: it is gone.
+fn state(pid: i32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // `PID (NAME) STATE PARENT`; the name may hold anything.
+    stat.rsplit_once(") ")?.1.chars().next()
 }
 
 /// The pids of the children of a process.

@@ -2,14 +2,15 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    env, fmt,
+    env, fmt, thread,
     time::{Duration, Instant},
 };
 
 use jiff::Timestamp;
+use nix::sys::signal::Signal;
 use uuid::Uuid;
 
-use super::{Crontabber, Database, Gate, Site};
+use super::{Crontabber, Database, Finished, Gate, Running, Site, until};
 
 /// How the rounds of a race are run.
 #[derive(Debug, Clone, Copy)]
@@ -18,14 +19,28 @@ pub struct Race {
     pub processes: usize,
     /// Rounds.
     pub rounds: usize,
+    /// From where the processes of a round go on together.
+    pub start: Start,
     /// Gives the process of this number what it has different from the others.
     pub disguise: fn(usize, Crontabber) -> Crontabber,
+    /// The exit codes a process may end with.
+    pub codes: &'static [i32],
+}
+
+/// From where the processes of a round go on together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// From their first instruction, as cron starts them.
+    AtTheGate,
+    /// From their first claim: all of them have found the job due. For builds with the feature `faults`; the
+    /// disguise must hold `before-claim=stop`.
+    AfterThePlan,
 }
 
 impl Race {
     /// Fifty equal processes, in so many rounds.
     pub fn of(rounds: usize) -> Self {
-        Self { processes: 50, rounds, disguise: |_, command| command }
+        Self { processes: 50, rounds, start: Start::AtTheGate, disguise: |_, command| command, codes: &[0, 2, 3] }
     }
 }
 
@@ -90,7 +105,7 @@ pub async fn site(database: &Database) -> Site {
 }
 
 impl Race {
-    /// Runs the rounds; every process must end with 0, 2 or 3.
+    /// Runs the rounds; every process must end with one of the codes.
     pub async fn run(&self, site: &Site, database: &Database) -> Tally {
         let gate = Gate::new(site.file("").as_path());
         let since = Instant::now();
@@ -111,9 +126,15 @@ impl Race {
         };
         let waiting = gate.gather((0..self.processes).map(tick)).await;
         let slot = make_due(database, job).await;
-        gate.open(self.processes, spread);
+        match self.start {
+            Start::AtTheGate => gate.open(self.processes, spread),
+            Start::AfterThePlan => {
+                gate.open(self.processes, Duration::ZERO);
+                go_on(&waiting, spread).await;
+            }
+        }
         for running in waiting {
-            tally.count(running.finished().await);
+            tally.count(running.finished().await, self.codes);
         }
         tally.rounds += 1;
         let starts = site.ledger().starts().iter().filter(|start| start.job == job && start.slot == slot).count();
@@ -125,6 +146,16 @@ impl Race {
     }
 }
 
+/// Waits until each of these has stopped itself, and lets them go on over this stretch of time.
+async fn go_on(all: &[Running], spread: Duration) {
+    until(Duration::from_secs(30), "all processes have planned", async || all.iter().all(Running::is_stopped)).await;
+    let step = spread / u32::try_from(all.len()).expect("a crowd, no nation");
+    for running in all {
+        running.signal(Signal::SIGCONT);
+        thread::sleep(step);
+    }
+}
+
 /// What an operator does in `psql`: the job is due now. Returns the slot that makes.
 pub async fn make_due(database: &Database, job: &str) -> Timestamp {
     let sql = format!("UPDATE crontabber SET next_run = clock_timestamp() WHERE app_name = '{job}' RETURNING next_run");
@@ -132,9 +163,9 @@ pub async fn make_due(database: &Database, job: &str) -> Timestamp {
 }
 
 impl Tally {
-    fn count(&mut self, finished: super::Finished) {
+    fn count(&mut self, finished: Finished, codes: &[i32]) {
         let code = finished.code.unwrap_or_else(|| panic!("a pass died of {:?}: {}", finished.signal, finished.stderr));
-        assert!([0, 2, 3].contains(&code), "a pass ended with {code}: {}", finished.stderr);
+        assert!(codes.contains(&code), "a pass ended with {code}: {}", finished.stderr);
         *self.codes.entry(code).or_default() += 1;
         let last = finished.stderr.lines().last().unwrap_or_default();
         let last: serde_json::Value = serde_json::from_str(last).unwrap_or_else(|error| panic!("`{last}`: {error}"));
