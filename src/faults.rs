@@ -5,23 +5,44 @@
 //! (`after-commit=kill`), where it stops until somebody continues it (`after-commit=stop`), or the name of a
 //! planted bug (`claim-without-recheck`).
 
+#[cfg(not(feature = "faults"))]
+use crate::clock::Boottime;
+
 /// A point of the road where a test may want the process to die.
 #[cfg(not(feature = "faults"))]
 #[inline]
 pub fn point(_name: &str) {}
 
+/// A statement, or what a planted bug of this name makes of it.
+#[cfg(not(feature = "faults"))]
+#[inline]
+#[must_use]
+pub fn statement(_bug: &str, sql: &'static str) -> &'static str {
+    sql
+}
+
+/// The deadline of a run, or what `guard-without-deadline` makes of it.
+#[cfg(not(feature = "faults"))]
+#[inline]
+#[must_use]
+pub fn deadline(deadline: Boottime) -> Boottime {
+    deadline
+}
+
 #[cfg(feature = "faults")]
-pub use on::{in_slow_motion, is_on, point};
+pub use on::{deadline, in_slow_motion, is_on, point, statement};
 
 #[cfg(feature = "faults")]
 mod on {
+    use std::time::Duration;
+
     use nix::sys::signal::{Signal, raise};
     use tokio_postgres::{
         Client, Error,
         types::{ToSql, Type},
     };
 
-    use crate::store::transaction::BEGIN;
+    use crate::{clock::Boottime, store::transaction::BEGIN};
 
     type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
@@ -51,6 +72,27 @@ mod on {
             Some("panic") => panic!("the planted fault `{name}`"),
             _ => {}
         }
+    }
+
+    /// A statement, or what a planted bug of this name makes of it.
+    ///
+    /// # Panics
+    /// When the statement does not hold what the bug leaves out: it would not be planted.
+    #[must_use]
+    pub fn statement(bug: &str, sql: &'static str) -> &'static str {
+        if !is_on(bug) {
+            return sql;
+        }
+        let fence = " AND run_id = $2 AND fence = $3";
+        assert!(sql.contains(fence), "`{bug}` leaves out `{fence}`");
+        // Leaked: it is asked for once a run, in a process of a test.
+        String::leak(sql.replace(fence, ""))
+    }
+
+    /// The deadline of a run, or what `guard-without-deadline` makes of it: as good as none.
+    #[must_use]
+    pub fn deadline(deadline: Boottime) -> Boottime {
+        if is_on("guard-without-deadline") { deadline + Duration::from_hours(1) } else { deadline }
     }
 
     /// A claim's statements one by one, to die between two of them (`after-lock`, `before-commit`): in one write,

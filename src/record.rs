@@ -86,7 +86,8 @@ async fn write(
         (&decided.hold, Type::BOOL),
         (&now, Type::TIMESTAMPTZ),
     ];
-    let rows = transaction::run(database, include_str!("../sql/record.sql"), &parameters).await?;
+    let sql = crate::faults::statement("record-without-fence", include_str!("../sql/record.sql"));
+    let rows = transaction::run(database, sql, &parameters).await?;
     crate::faults::point("after-record");
     match rows.first() {
         Some(row) => Ok(Recorded::Written(row.try_get("next_run")?)),

@@ -5,7 +5,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Beats, Database, Life, Postgres, Private, Running, Site, left_over, until, uptime};
+use common::{Beats, Database, Finished, Life, Postgres, Private, Running, Site, left_over, until, uptime};
 use futures_util::future::join_all;
 use nix::sys::signal::Signal;
 
@@ -24,11 +24,11 @@ struct Trial {
 }
 
 impl Trial {
-    /// The first attempt beats `count` times, each later one five times.
+    /// The first attempt beats `count` times, each later one for a second.
     async fn new(point: &'static str, database: Database, lease: &str, count: u32) -> Self {
         let directory = Site::new();
         let beats = Beats::in_directory(&directory.file(""));
-        let shell = format!("[ $CRONTABBER_ATTEMPT = 1 ] && n={count} || n=5\n{}", beats.shell("$n"));
+        let shell = format!("[ $CRONTABBER_ATTEMPT = 1 ] && n={count} || n=50\n{}", beats.shell("$n"));
         let job = directory.job("pulse", "every = \"1h\"\nstart = \"now\"", &shell);
         let sections = format!("[daemon]\nlease = \"{lease}\"\n\n[defaults]\nlease = \"{lease}\"\n\n{job}");
         directory.configure(database.url(), &sections);
@@ -55,6 +55,19 @@ impl Trial {
             self.database.query_one(sql).await
         })
         .await;
+    }
+
+    /// `beta`'s cron until the pass that runs the job is under way, and the run has shown that it lives.
+    async fn beta_until_running(&self) -> Running {
+        let lives = || self.beats.lives().len();
+        let before = lives();
+        loop {
+            let mut beta = self.site.on("beta", &["tick"]).spawn();
+            until(SOON, "beta's pass is over, or runs the job", async || beta.has_ended() || lives() > before).await;
+            if lives() > before {
+                return beta;
+            }
+        }
     }
 
     /// When the lease of the live run ends, on the clock of the beats; `None`: there is no live run.
@@ -198,4 +211,64 @@ async fn a_server_that_crashes_at_any_point_of_the_road_costs_no_run_and_doubles
         trial.is_over(if claimed { &["1 success alpha"] } else { &["1 success beta"] }).await;
         assert_eq!(trial.lives().len(), 1, "{point}");
     }
+}
+
+/// `alpha` wakes while `beta` runs the next attempt, and wants to record its own; how both ended.
+async fn woken_during_the_next_run(also: &str) -> (Trial, Finished, Finished) {
+    let trial = Trial::new("running", Postgres::database().await, "3s", 3000).await;
+    let alpha = trial.alpha_stopped(also).await;
+    let beta = trial.beta_until_running().await;
+    alpha.signal(Signal::SIGCONT);
+    (trial, alpha.finished().await, beta.finished().await)
+}
+
+#[tokio::test]
+async fn the_late_record_of_a_host_that_wakes_changes_nothing_for_the_run_of_another() {
+    let (trial, alpha, beta) = woken_during_the_next_run("").await;
+    assert_eq!(beta.code, Some(0), "{}", beta.stderr);
+    assert_eq!(alpha.code, Some(1), "{}", alpha.stderr);
+    assert!(alpha.stderr.contains("fenced"), "{}", alpha.stderr);
+    trial.is_over(LOST).await;
+}
+
+#[tokio::test]
+async fn a_late_record_without_a_fence_takes_the_claim_away_and_the_test_sees_it() {
+    let (trial, _, beta) = woken_during_the_next_run(",record-without-fence").await;
+    println!("planted record-without-fence: {}", beta.stderr.trim_end());
+    assert_eq!(beta.code, Some(1), "{}", beta.stderr);
+    assert_ne!(trial.log().await, LOST);
+}
+
+#[tokio::test]
+async fn a_guard_without_a_deadline_lets_a_frozen_hosts_run_live_on_and_the_test_sees_it() {
+    let trial = Trial::new("running", Postgres::database().await, "3s", 3000).await;
+    let alpha = trial.alpha_stopped(",guard-without-deadline").await;
+    let lease_end = trial.lease_end().await.expect("alpha has claimed");
+    let lives = || trial.lives().first().is_some_and(|life| life.last > lease_end);
+    until(SOON, "the run has outlived its lease", async || lives()).await;
+    alpha.signal(Signal::SIGKILL);
+    assert_eq!(alpha.finished().await.signal, Some(9));
+}
+
+#[tokio::test]
+async fn a_run_whose_server_stays_away_is_gone_before_its_lease_and_recorded_when_the_server_is_back() {
+    let (lease, margin) = (Duration::from_secs(3), Duration::from_millis(500));
+    let private = Private::new();
+    let trial = Trial::new("running", private.database().await, "3s", 3000).await;
+    let alpha = trial.site.on("alpha", &["tick"]).spawn();
+    until(SOON, "the run shows that it lives", async || !trial.beats.lives().is_empty()).await;
+    private.immediate();
+    let crashed = uptime();
+    let run_id = trial.site.ledger().starts()[0].run_id;
+    let marker = format!("CRONTABBER_RUN_ID={run_id}");
+    until(SOON, "the run is gone", async || left_over(&marker).is_empty()).await;
+    let last = trial.lives()[0].last;
+    // Every renewal was sent before the crash.
+    assert!(last < crashed + lease - margin, "alive at {last:?}, the server crashed at {crashed:?}");
+    private.start();
+    let alpha = alpha.finished().await;
+    assert_eq!(alpha.code, Some(1), "{}", alpha.stderr);
+    assert_eq!(trial.log().await, ["1 lost alpha"]);
+    trial.beta_until_success().await;
+    trial.is_over(LOST).await;
 }

@@ -10,6 +10,7 @@
 //! | when runs were alive | `Beats` |
 //! | a configuration, its hosts, what ran | `Site::with(&database, \|site\| ...)`, `site.on("alpha", &["tick"])` |
 //! | many processes in one instant | `Gate`, `race` |
+//! | a host whose clock is wrong | `Crontabber::new(["tick"]).clock("-13h")` |
 //! | something that takes a moment | `until(limit, "the sentence it fails with", async \|\| ...)` |
 
 #![allow(
@@ -21,6 +22,7 @@
 
 mod beats;
 mod database;
+mod faketime;
 mod gate;
 pub mod host;
 mod ledger;

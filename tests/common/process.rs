@@ -146,6 +146,11 @@ impl Running {
         kill(Pid::from_raw(self.pid()), signal).expect("it is our child, not yet reaped");
     }
 
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("it is our child").is_some()
+    }
+
     /// Whether it is stopped, as by SIGSTOP.
     pub fn is_stopped(&self) -> bool {
         state(self.pid()) == Some('T')
