@@ -86,7 +86,8 @@ async fn write(
         (&decided.hold, Type::BOOL),
         (&now, Type::TIMESTAMPTZ),
     ];
-    let sql = crate::faults::statement("record-without-fence", include_str!("../sql/record.sql"));
+    let fence = " AND run_id = $2 AND fence = $3";
+    let sql = crate::faults::statement("record-without-fence", fence, include_str!("../sql/record.sql"));
     let rows = transaction::run(database, sql, &parameters).await?;
     crate::faults::point("after-record");
     match rows.first() {

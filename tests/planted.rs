@@ -4,6 +4,7 @@ mod common;
 
 use common::{
     Crontabber, Postgres,
+    locked::past_the_lease_of_another,
     race::{Race, Start, log_agrees, rounds, site},
 };
 use tokio::sync::Mutex;
@@ -43,4 +44,10 @@ async fn a_claim_that_believes_the_plan_starts_slots_twice_and_the_race_sees_it(
     let tally = Race { codes: &[0, 1, 2, 3], ..race }.run(&site, &database).await;
     println!("planted claim-without-recheck: {tally}; {} starts", site.ledger().starts().len());
     assert!(!tally.doubled.is_empty(), "{tally}");
+}
+
+#[tokio::test]
+async fn a_heartbeat_that_waits_for_a_locked_row_loses_the_other_runs_and_the_test_sees_it() {
+    let (_, _session, other) = past_the_lease_of_another("heartbeat-that-waits").await;
+    assert_eq!(other, ["lost"]);
 }
