@@ -117,6 +117,7 @@ pub async fn claim(
     now: Option<Timestamp>,
 ) -> Result<Claimed, DatabaseError> {
     let request = Request::new(host, spec, due, now);
+    crate::faults::point("before-claim");
     let client = database.get().await?;
     let since_here = Boottime::now();
     let warned = client.warnings();

@@ -254,9 +254,12 @@ async fn send(
         (&leases, Type::FLOAT8_ARRAY),
         (&now, Type::TIMESTAMPTZ),
     ];
-    client
-        .query_typed(include_str!("../sql/heartbeat.sql"), &parameters)
-        .await
+    let sql = crate::faults::statement(
+        "heartbeat-that-waits",
+        " SKIP LOCKED",
+        include_str!("../sql/heartbeat.sql"),
+    );
+    client.query_typed(sql, &parameters).await
 }
 
 async fn look_up(

@@ -101,6 +101,6 @@ fn order(held: &Held, host: &str) -> Result<Order, String> {
         stdin: Vec::new(),
         timeout: held.spec.timeout,
         grace: held.spec.lease.grace,
-        deadline: held.deadline(),
+        deadline: crate::faults::deadline(held.deadline()),
     })
 }

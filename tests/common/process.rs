@@ -96,6 +96,20 @@ impl Crontabber {
         self
     }
 
+    /// The same behind a gate: a shell that prints `ready`, reads one line from this pipe, and becomes the program.
+    #[must_use]
+    pub fn behind(self, gate: &Path) -> Self {
+        let wait = "echo ready; read -r _ < \"$0\"; exec \"$@\"";
+        let mut arguments: Vec<OsString> =
+            vec!["-c".into(), wait.into(), gate.into(), self.program.into()];
+        arguments.extend(self.arguments);
+        Self {
+            program: "/bin/sh".into(),
+            arguments,
+            ..self
+        }
+    }
+
     /// Runs it to its end.
     pub async fn run(self) -> Finished {
         self.spawn().finished().await
@@ -135,6 +149,16 @@ impl Running {
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.pid()), signal).expect("it is our child, not yet reaped");
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("it is our child").is_some()
+    }
+
+    /// Whether it is stopped, as by SIGSTOP.
+    pub fn is_stopped(&self) -> bool {
+        state(self.pid()) == Some('T')
     }
 
     /// What it has printed so far.
@@ -210,6 +234,13 @@ fn environment(pid: i32) -> Vec<u8> {
         thread::sleep(Duration::from_millis(1));
     }
     Vec::new()
+}
+
+/// What a process is doing, in the letters of `ps`; `None`: it is gone.
+fn state(pid: i32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // `PID (NAME) STATE PARENT`; the name may hold anything.
+    stat.rsplit_once(") ")?.1.chars().next()
 }
 
 /// The pids of the children of a process.

@@ -333,7 +333,10 @@ fn a_database_says_where_it_is() {
     let text = format!("[database]\nembedded = true\ndirectory = \"/srv/db\"\n{HELLO}");
     let config = Written::new(&[("crontabber.toml", &text)]).sound();
     let access = format!("{:?}", config.require_database().unwrap().access);
-    assert_eq!(access, "Embedded { directory: Some(\"/srv/db\"), bin_directory: None }");
+    assert_eq!(
+        access,
+        "Embedded { directory: Some(\"/srv/db\"), bin_directory: None }"
+    );
     assert!(
         Written::new(&[("crontabber.toml", &format!("{DATABASE}{HELLO}"))])
             .sound()
