@@ -12,7 +12,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use tokio::{sync::Notify, task::JoinHandle, time::timeout};
+use tokio::{sync::Notify, task::JoinHandle, time::Instant};
 use tokio_postgres::{
     Client, Row,
     types::{ToSql, Type},
@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::{
     claim::Held,
-    clock::Boottime,
+    clock::{Boottime, sleep_until},
     spec::Lease,
     store::{Connection, Database, error::DatabaseError, limited},
     supervise::Reins,
@@ -132,23 +132,24 @@ impl Shared {
 
 async fn beat(shared: Arc<Shared>, database: Database, now: Option<Timestamp>) {
     let mut connection: Option<Connection> = None;
-    let mut pause = AGAIN;
+    let mut next: Option<Instant> = None;
     loop {
-        let runs = shared.beating();
-        if runs.is_empty() {
-            shared.changed.notified().await;
-        } else if timeout(pause, shared.changed.notified()).await.is_ok() {
-            // A run came: it was claimed a moment ago, so that its first renewal is a full heartbeat away.
-            pause = interval(&shared.beating());
-            continue;
+        tokio::select! {
+            // A run came: its first renewal is a heartbeat away, and never puts off those of the others.
+            () = shared.changed.notified() => {
+                let first = Instant::now() + interval(&shared.beating());
+                next = Some(next.map_or(first, |next| next.min(first)));
+                continue;
+            }
+            () = sleep_until(next) => {}
         }
         let runs = shared.beating();
         let interval = interval(&runs);
         if runs.is_empty() {
-            pause = interval;
+            next = None;
             continue;
         }
-        pause = match renew(&shared, &database, &mut connection, &runs, now).await {
+        let pause = match renew(&shared, &database, &mut connection, &runs, now).await {
             Ok(Renewed::All) => interval,
             Ok(Renewed::SomeLocked) => AGAIN.min(interval),
             Err(error) => {
@@ -157,6 +158,7 @@ async fn beat(shared: Arc<Shared>, database: Database, now: Option<Timestamp>) {
                 AGAIN.min(interval)
             }
         };
+        next = Some(Instant::now() + pause);
     }
 }
 

@@ -8,11 +8,12 @@ use std::{
 
 use tokio::{
     task::{JoinError, JoinSet},
-    time::{Instant, sleep_until},
+    time::Instant,
 };
 
 use crate::{
     claim::{Claim, Claimed, claim},
+    clock::sleep_until,
     engine::Engine,
     pass::{Pass, Ran},
     plan::{Due, Verdict, plan},
@@ -36,8 +37,8 @@ pub async fn tick(engine: &Arc<Engine>, stop: &mut Stopper) -> Pass {
         let (is_running, plan_at, drain_at) = (!tick.runs.is_empty(), tick.plan_at, tick.drain_at);
         tokio::select! {
             Some(ended) = tick.runs.join_next() => tick.ended(ended).await,
-            () = sleep_until(plan_at), if is_running => tick.look(Look::All).await,
-            () = at(drain_at), if is_running => tick.drained(),
+            () = sleep_until(Some(plan_at)), if is_running => tick.look(Look::All).await,
+            () = sleep_until(drain_at), if is_running => tick.drained(),
             asked = stop.changed(), if is_running => tick.stopped(asked),
             else => return tick.pass,
         }
@@ -192,12 +193,5 @@ impl Tick {
     fn drained(&mut self) {
         self.drain_at = None;
         self.engine.heart.stop_all();
-    }
-}
-
-async fn at(instant: Option<Instant>) {
-    match instant {
-        Some(instant) => sleep_until(instant).await,
-        None => std::future::pending().await,
     }
 }

@@ -14,7 +14,7 @@ use crontabber::{
     claim::{self, Claimed},
     exit::Exit,
     plan::Verdict,
-    spec::{JobSpec, OnLost, Retry, Start},
+    spec::{JobSpec, Lease, OnLost, Retry, Start},
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -433,4 +433,24 @@ async fn rows_that_no_configuration_knows_are_ghosts_and_are_not_touched() {
         })
         .await;
     assert_eq!(ghosts, ["a"]);
+}
+
+#[tokio::test]
+async fn a_long_run_keeps_its_lease_while_short_ones_come_and_go() {
+    let database = Postgres::database().await;
+    let lease = Lease::of(Duration::from_secs(3));
+    let long = JobSpec {
+        lease,
+        ..job("long", "sleep 4")
+    };
+    let mut jobs = vec![long, job("short0", "sleep 0.3")];
+    for number in 1..14 {
+        let parent = format!("short{}", number - 1);
+        jobs.push(after(
+            job(&format!("short{number}"), "sleep 0.3"),
+            &[&parent],
+        ));
+    }
+    let pass = Host::new("alpha", &database, &jobs).tick().await;
+    assert_eq!((pass.well, pass.failed), (15, 0), "{pass:?}");
 }
