@@ -24,5 +24,7 @@ pub(crate) fn ask<T>(
         let client = database.get().await?;
         questions(&client).await
     };
-    runtime.block_on(async { timeout(LIMIT, conversation).await }).map_err(|_| DemoError::Slow)?
+    runtime
+        .block_on(async { timeout(LIMIT, conversation).await })
+        .map_err(|_| DemoError::Slow)?
 }

@@ -9,13 +9,24 @@ pub(crate) enum Event {
     /// It started a run.
     Ongoing(Run),
     /// A run of its has ended; if it was no success, the job is wanted again so much later.
-    Ended { run: Run, outcome: String, reason: Option<String>, again_in: Option<SignedDuration> },
+    Ended {
+        run: Run,
+        outcome: String,
+        reason: Option<String>,
+        again_in: Option<SignedDuration>,
+    },
     /// It wanted to start a job and left it to another process.
-    Beaten { job: String, how: Race },
+    Beaten {
+        job: String,
+        how: Race,
+        by: Option<String>,
+    },
     /// It closed a run whose host had stopped renewing its lease.
-    Lost { job: String, run_id: String, on: String },
-    /// It made the tables.
-    MadeTables,
+    Lost {
+        job: String,
+        run_id: String,
+        on: String,
+    },
     /// Something went wrong that is none of the above.
     Trouble(String),
     /// What the timeline leaves out; the host's log has it.
@@ -24,6 +35,10 @@ pub(crate) enum Event {
 
 /// One start of one attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "`run_id` is what it is called everywhere"
+)]
 pub(crate) struct Run {
     pub(crate) job: String,
     pub(crate) run_id: String,
@@ -65,18 +80,25 @@ impl Event {
         let Ok(line) = serde_json::from_str::<Line>(text) else {
             return Self::Trouble(text.to_owned());
         };
-        let beaten = |line: Line, how| Self::Beaten { job: line.job, how };
+        let beaten = |line: Line, how| Self::Beaten {
+            job: line.job,
+            how,
+            by: line.host,
+        };
         match line.message.as_str() {
             "ongoing" => Self::Ongoing(line.into_run()),
             "success" | "failure" | "timeout" | "cancelled" | "lost" => line.into_end(),
-            "made the tables" => Self::MadeTables,
             message if message.starts_with("contended") => beaten(line, Race::Contended),
             message if message.starts_with("ongoing elsewhere") => beaten(line, Race::Ongoing),
             message if message.starts_with("not due any more") => beaten(line, Race::Done),
-            message if message.starts_with("lost:") => {
-                Self::Lost { job: line.job, run_id: line.run_id, on: line.host.unwrap_or_default() }
+            message if message.starts_with("lost:") => Self::Lost {
+                job: line.job,
+                run_id: line.run_id,
+                on: line.host.unwrap_or_default(),
+            },
+            _ if line.level == "WARN" || line.level == "ERROR" => {
+                Self::Trouble(line.into_trouble())
             }
-            _ if line.level == "WARN" || line.level == "ERROR" => Self::Trouble(line.into_trouble()),
             _ => Self::Detail,
         }
     }
@@ -84,19 +106,32 @@ impl Event {
 
 impl Line {
     fn into_run(self) -> Run {
-        Run { job: self.job, run_id: self.run_id, attempt: self.attempt }
+        Run {
+            job: self.job,
+            run_id: self.run_id,
+            attempt: self.attempt,
+        }
     }
 
     fn into_end(self) -> Event {
         let (outcome, reason) = (self.message.clone(), self.reason.clone());
         let next_run = self.next_run.filter(|_| outcome != "success");
         let again_in = next_run.map(|next_run| next_run.duration_since(self.timestamp));
-        Event::Ended { run: self.into_run(), outcome, reason, again_in }
+        Event::Ended {
+            run: self.into_run(),
+            outcome,
+            reason,
+            again_in,
+        }
     }
 
     fn into_trouble(self) -> String {
         let parts = [Some(self.job), Some(self.message), self.error, self.reason];
-        let parts: Vec<String> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
+        let parts: Vec<String> = parts
+            .into_iter()
+            .flatten()
+            .filter(|part| !part.is_empty())
+            .collect();
         parts.join(": ")
     }
 }
@@ -107,13 +142,20 @@ mod tests {
 
     #[test]
     fn what_is_said_for_people_is_trouble() {
-        assert_eq!(Event::read("no database"), Event::Trouble("no database".into()));
+        assert_eq!(
+            Event::read("no database"),
+            Event::Trouble("no database".into())
+        );
     }
 
     #[test]
     fn a_failure_says_why_and_when_it_is_tried_again() {
         let line = r#"{"timestamp":"2026-01-01T00:00:00Z","level":"ERROR","message":"failure","job":"flaky","slot":"2026-01-01T00:00:00Z","run_id":"r","attempt":2,"reason":"exit 1: upstream 503","next_run":"2026-01-01T00:00:04Z"}"#;
-        let run = Run { job: "flaky".into(), run_id: "r".into(), attempt: 2 };
+        let run = Run {
+            job: "flaky".into(),
+            run_id: "r".into(),
+            attempt: 2,
+        };
         let expected = Event::Ended {
             run,
             outcome: "failure".into(),

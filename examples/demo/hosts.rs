@@ -11,12 +11,7 @@ use std::{
     thread,
 };
 
-use crate::{
-    DemoError,
-    event::Event,
-    show::Cue,
-    stage::{MARK, Stage},
-};
+use crate::{DemoError, event::Event, processes, show::Cue, stage::Stage};
 
 /// How many ticks of a host may go on at once: a tick lasts as long as the runs it started.
 const MOST: usize = 4;
@@ -29,7 +24,6 @@ pub(crate) struct Host {
     number: usize,
     program: PathBuf,
     configuration: PathBuf,
-    mark: String,
     log: File,
     ticks: Vec<Child>,
     cues: SyncSender<Cue>,
@@ -43,13 +37,16 @@ impl Host {
         cues: SyncSender<Cue>,
     ) -> Result<Self, DemoError> {
         let path = stage.log(name);
-        let log = OpenOptions::new().create(true).append(true).open(&path).map_err(DemoError::io("write", path))?;
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .map_err(DemoError::io("write", path))?;
         Ok(Self {
             name,
             number,
             program: stage.program().to_owned(),
             configuration: stage.configuration(),
-            mark: stage.mark(),
             log,
             ticks: Vec::new(),
             cues,
@@ -78,7 +75,7 @@ impl Host {
             .args(["--host", self.name, "tick", "--log-format", "json", "-v"])
             .env_clear()
             .env("HOME", home)
-            .env(MARK, &self.mark)
+            .env(processes::MARK, processes::mark())
             // Ctrl-C is for us: we say when it is over.
             .process_group(0)
             .stdin(Stdio::null())
@@ -87,7 +84,10 @@ impl Host {
             .spawn()
             .map_err(DemoError::io("start", &self.program))?;
         let said = tick.stderr.take().expect("it is piped");
-        let log = self.log.try_clone().map_err(DemoError::io("write the log of", &self.program))?;
+        let log = self
+            .log
+            .try_clone()
+            .map_err(DemoError::io("write the log of", &self.program))?;
         listen(self.number, tick.id(), said, log, self.cues.clone());
         self.ticks.push(tick);
         Ok(())
@@ -100,13 +100,12 @@ impl Host {
         self.ticks.swap_remove(at).wait().ok()
     }
 
-    /// Kills its ticks with -9, and says how many there were.
-    pub(crate) fn kill(&mut self) -> usize {
+    /// Kills its ticks with -9.
+    pub(crate) fn kill(&mut self) {
         for tick in &mut self.ticks {
             // The only error is that it has just ended by itself.
             let _ = tick.kill();
         }
-        self.ticks.len()
     }
 }
 

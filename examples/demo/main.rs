@@ -58,17 +58,19 @@ fn main() -> ExitCode {
 /// Sets the stage, plays, and strikes it again whatever came of the play.
 fn demo() -> Result<Proof, DemoError> {
     let length = length()?;
+    let cues = show::cues()?;
     let stage = Stage::choose()?;
     let mut timeline = Timeline::new();
-    timeline.say("crontabber: two hosts, alpha and beta, both ask every second, at the same instant")?;
+    timeline
+        .say("crontabber: two hosts, alpha and beta, both ask every second, at the same instant")?;
     let played = stage
         .set(&mut timeline)
-        .and_then(|()| Show::new(&stage, &mut timeline)?.play(length))
+        .and_then(|()| Show::new(&stage, cues, &mut timeline)?.play(length))
         .and_then(|races| Proof::take(&stage, races));
     let struck = stage.strike();
     let proof = played?;
     struck?;
-    proof.print(&stage, &mut timeline)?;
+    proof.print(&stage, &timeline)?;
     Ok(proof)
 }
 
@@ -100,14 +102,23 @@ enum DemoError {
     #[error("another demo is using `{}`", .0.display())]
     Busy(PathBuf),
     /// There is a server, but no client.
-    #[error("there is no `psql`, neither beside the server's programs nor on the PATH: install the PostgreSQL client")]
+    #[error(
+        "there is no `psql`, neither beside the server's programs nor on the PATH: install the PostgreSQL client"
+    )]
     NoPsql,
     /// The example's configuration is no TOML.
     #[error("cannot read `{}`: {source}", .path.display())]
-    Configuration { path: PathBuf, source: toml::de::Error },
+    Configuration {
+        path: PathBuf,
+        source: toml::de::Error,
+    },
     /// A file or a program could not be used.
     #[error("cannot {what} `{}`: {source}", .path.display())]
-    Io { what: &'static str, path: PathBuf, source: io::Error },
+    Io {
+        what: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
     /// Whoever watched has gone away.
     #[error("nobody is watching any more: {0}")]
     NobodyWatches(io::Error),

@@ -22,9 +22,18 @@ pub(crate) enum Plot {
     /// Nobody is in danger before this instant.
     Quiet { until: Instant },
     /// A run is going on whose host dies then.
-    Aimed { host: usize, run_id: String, at: Instant },
+    Aimed {
+        host: usize,
+        run_id: String,
+        at: Instant,
+    },
     /// The host has been killed then, and is down.
-    Struck { host: usize, run_id: String, at: Instant, is_gone: bool },
+    Struck {
+        host: usize,
+        run_id: String,
+        at: Instant,
+        is_gone: bool,
+    },
 }
 
 impl Plot {
@@ -49,12 +58,21 @@ impl Plot {
     /// Goes on with what a host did: it takes aim, or the dead host is put back up because the other has taken over.
     /// Returns the host that is back.
     pub(crate) fn follow(&mut self, host: usize, event: &Event, now: Instant) -> Option<usize> {
-        let Event::Ongoing(Run { job, run_id, attempt }) = event else {
+        let Event::Ongoing(Run {
+            job,
+            run_id,
+            attempt,
+        }) = event
+        else {
             return None;
         };
         match *self {
             Self::Quiet { until } if job == VICTIM && *attempt == 1 && now >= until => {
-                *self = Self::Aimed { host, run_id: run_id.clone(), at: now + HALF_WAY };
+                *self = Self::Aimed {
+                    host,
+                    run_id: run_id.clone(),
+                    at: now + HALF_WAY,
+                };
                 None
             }
             Self::Struck { host: dead, .. } if job == VICTIM && host != dead => {
@@ -82,11 +100,20 @@ mod tests {
     use super::*;
 
     fn ongoing(job: &str, attempt: i32) -> Event {
-        Event::Ongoing(Run { job: job.into(), run_id: format!("{job} {attempt}"), attempt })
+        Event::Ongoing(Run {
+            job: job.into(),
+            run_id: format!("{job} {attempt}"),
+            attempt,
+        })
     }
 
     fn struck(now: Instant) -> Plot {
-        Plot::Struck { host: 1, run_id: "report 1".into(), at: now, is_gone: true }
+        Plot::Struck {
+            host: 1,
+            run_id: "report 1".into(),
+            at: now,
+            is_gone: true,
+        }
     }
 
     #[test]
@@ -97,7 +124,14 @@ mod tests {
         plot.follow(0, &ongoing("report", 2), now);
         assert!(!plot.is_open());
         plot.follow(1, &ongoing("report", 1), now);
-        assert_eq!(plot, Plot::Aimed { host: 1, run_id: "report 1".into(), at: now + HALF_WAY });
+        assert_eq!(
+            plot,
+            Plot::Aimed {
+                host: 1,
+                run_id: "report 1".into(),
+                at: now + HALF_WAY
+            }
+        );
     }
 
     #[test]
@@ -116,6 +150,11 @@ mod tests {
         let mut plot = struck(now);
         assert_eq!(plot.give_up(now), None);
         assert_eq!(plot.give_up(now + PATIENCE), Some(1));
-        assert_eq!(plot, Plot::Quiet { until: now + PATIENCE });
+        assert_eq!(
+            plot,
+            Plot::Quiet {
+                until: now + PATIENCE
+            }
+        );
     }
 }

@@ -1,6 +1,14 @@
 //! What runs on this machine, by the environment it was started with.
 
-use std::fs;
+use std::{fs, process};
+
+/// A variable in the environment of every process that the demo is behind.
+pub(crate) const MARK: &str = "DEMO_MARK";
+
+/// Its value, by which this demo's processes are told from another's.
+pub(crate) fn mark() -> String {
+    process::id().to_string()
+}
 
 /// The pids of the processes in whose environment `name=value` stands; those of other users cannot be looked at.
 pub(crate) fn with(name: &str, value: &str) -> Vec<i32> {
@@ -19,5 +27,7 @@ pub(crate) fn with(name: &str, value: &str) -> Vec<i32> {
 fn has(pid: i32, wanted: &[u8]) -> bool {
     // One that has just gone away, or is somebody else's, has none that we can read.
     let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    environment.split(|&byte| byte == 0).any(|variable| variable == wanted)
+    environment
+        .split(|&byte| byte == 0)
+        .any(|variable| variable == wanted)
 }

@@ -28,6 +28,10 @@ const NAMES: [&str; 2] = ["alpha", "beta"];
 /// How often both hosts ask what is due.
 const BEAT: Duration = Duration::from_secs(1);
 
+/// How much later than the first tick the others come in their second. The first one meets the jobs, and the seconds of
+/// `every = "1s"` count from then: a tick a moment too early would find them not due yet.
+const PHASE: Duration = Duration::from_millis(250);
+
 /// How often we look whether the processes of a killed host are gone.
 const GLANCE: Duration = Duration::from_millis(20);
 
@@ -76,10 +80,11 @@ pub(crate) struct Show<'a> {
 
 impl<'a> Show<'a> {
     /// Everything in its place.
-    pub(crate) fn new(stage: &Stage, timeline: &'a mut Timeline) -> Result<Self, DemoError> {
-        // More than both hosts say in a beat; whoever finds it full waits.
-        let (sender, cues) = sync_channel(1024);
-        listen_for_signals(sender.clone())?;
+    pub(crate) fn new(
+        stage: &Stage,
+        (sender, cues): (SyncSender<Cue>, Receiver<Cue>),
+        timeline: &'a mut Timeline,
+    ) -> Result<Self, DemoError> {
         let host = |number| Host::new(stage, (number, NAMES[number]), sender.clone());
         let hosts = [host(0)?, host(1)?];
         let now = Instant::now();
@@ -122,13 +127,19 @@ impl<'a> Show<'a> {
     /// Does what is due by the clock.
     fn act(&mut self, now: Instant) -> Result<(), DemoError> {
         if now >= self.next_beat {
-            self.beat()?;
+            let phase = if self.beats == 0 {
+                PHASE
+            } else {
+                Duration::ZERO
+            };
             // After a stall the missed beats stay missed.
-            self.next_beat = (self.next_beat + BEAT).max(now);
+            self.next_beat = (self.next_beat + BEAT + phase).max(now);
+            self.beat()?;
         }
         self.strike(now)?;
         if let Some(host) = self.plot.give_up(now) {
-            self.timeline.host(host, "is back, and nobody has taken over", Tone::Bad)?;
+            self.timeline
+                .host(host, "is back, and nobody has taken over", Tone::Bad)?;
         }
         Ok(())
     }
@@ -136,7 +147,11 @@ impl<'a> Show<'a> {
     /// One tick of each host that is up; one of them is first, then the other.
     fn beat(&mut self) -> Result<(), DemoError> {
         self.beats += 1;
-        let order = if self.beats % 2 == 0 { [0, 1] } else { [1, 0] };
+        let order = if self.beats.is_multiple_of(2) {
+            [0, 1]
+        } else {
+            [1, 0]
+        };
         for host in order {
             if self.plot.down() != Some(host) {
                 self.hosts[host].tick()?;
@@ -147,34 +162,52 @@ impl<'a> Show<'a> {
 
     /// Kills the host that is aimed at, and watches the processes of its run go.
     fn strike(&mut self, now: Instant) -> Result<(), DemoError> {
-        match &mut self.plot {
-            Plot::Aimed { host, run_id, at } if now >= *at => {
-                let (host, run_id) = (*host, run_id.clone());
-                let processes = processes::with("CRONTABBER_RUN_ID", &run_id).len();
-                if processes == 0 {
-                    // It was quicker than we thought.
-                    self.plot = Plot::begin(now);
-                    return Ok(());
-                }
-                let ticks = self.hosts[host].kill();
-                let name = self.hosts[host].name();
+        match self.plot.clone() {
+            Plot::Aimed { host, run_id, at } if now >= at => self.kill(host, run_id, now),
+            Plot::Struck {
+                host,
+                run_id,
+                at,
+                is_gone: false,
+            } if run_processes(&run_id) == 0 => {
+                self.plot = Plot::Struck {
+                    host,
+                    run_id,
+                    at,
+                    is_gone: true,
+                };
+                let after = at.elapsed().as_secs_f64();
                 self.timeline.note(&format!(
-                    "kill -9 {name}: {} half-way through `report`, whose run has {}",
-                    counted(ticks, "tick"),
-                    counted(processes, "process")
-                ))?;
-                self.plot = Plot::Struck { host, run_id, at: now, is_gone: false };
+                    "no process of the run is left after {after:.2}s; its lease goes on"
+                ))
             }
-            Plot::Struck { run_id, at, is_gone, .. } if !*is_gone => {
-                if processes::with("CRONTABBER_RUN_ID", run_id).is_empty() {
-                    *is_gone = true;
-                    let after = at.elapsed().as_secs_f64();
-                    self.timeline.note(&format!("its process tree is gone after {after:.2}s; its lease goes on"))?;
-                }
-            }
-            _ => {}
+            _ => Ok(()),
         }
-        Ok(())
+    }
+
+    fn kill(&mut self, host: usize, run_id: String, now: Instant) -> Result<(), DemoError> {
+        let processes = run_processes(&run_id);
+        if processes == 0 {
+            // It was quicker than we thought: the next one, then.
+            self.plot = Plot::begin(now);
+            return Ok(());
+        }
+        self.hosts[host].kill();
+        self.plot = Plot::Struck {
+            host,
+            run_id,
+            at: now,
+            is_gone: false,
+        };
+        let name = self.hosts[host].name();
+        let run = if processes == 1 {
+            "1 process".to_owned()
+        } else {
+            format!("{processes} processes")
+        };
+        self.timeline.note(&format!(
+            "kill -9 {name}, half-way through `report`, a run of {run}"
+        ))
     }
 
     /// How long there is nothing to do but to listen.
@@ -185,7 +218,8 @@ impl<'a> Show<'a> {
             _ => self.next_beat,
         };
         let longest = if self.ending.is_some() { GLANCE } else { BEAT };
-        next.saturating_duration_since(now).clamp(Duration::from_millis(1), longest)
+        next.saturating_duration_since(now)
+            .clamp(Duration::from_millis(1), longest)
     }
 
     fn take(&mut self, cue: Cue) -> Result<(), DemoError> {
@@ -213,7 +247,8 @@ impl<'a> Show<'a> {
         if status.code().map_or(is_killed, |code| code <= 3) {
             return Ok(());
         }
-        self.timeline.host(host, &format!("a tick ended with {status}"), Tone::Bad)
+        self.timeline
+            .host(host, &format!("a tick ended with {status}"), Tone::Bad)
     }
 
     fn tell(&mut self, host: usize, event: &Event, now: Instant) -> Result<(), DemoError> {
@@ -222,8 +257,16 @@ impl<'a> Show<'a> {
                 self.since.insert(run.run_id.clone(), now);
                 self.tell_start(host, run)
             }
-            Event::Ended { run, outcome, reason, again_in } => {
-                let lasted = self.since.remove(&run.run_id).map_or(Duration::ZERO, |since| now - since);
+            Event::Ended {
+                run,
+                outcome,
+                reason,
+                again_in,
+            } => {
+                let lasted = self
+                    .since
+                    .remove(&run.run_id)
+                    .map_or(Duration::ZERO, |since| now - since);
                 self.tell_end(host, run, (outcome, lasted), reason.as_deref())?;
                 match again_in {
                     Some(delay) => {
@@ -233,15 +276,19 @@ impl<'a> Show<'a> {
                     None => Ok(()),
                 }
             }
-            Event::Beaten { job, how } => {
-                let what = self.races.count(*how);
-                self.timeline.job(host, job, what, Tone::Faint)
+            Event::Beaten { job, how, by } => {
+                let what = self.races.count(*how, by.as_deref());
+                self.timeline.job(host, job, &what, Tone::Faint)
             }
             Event::Lost { job, run_id, on } => {
                 self.since.remove(run_id);
-                self.timeline.job(host, job, &format!("lost on {on}: its lease is over"), Tone::Bad)
+                self.timeline.job(
+                    host,
+                    job,
+                    &format!("lost on {on}: its lease is over"),
+                    Tone::Bad,
+                )
             }
-            Event::MadeTables => self.timeline.host(host, "made the tables", Tone::Plain),
             Event::Trouble(what) => self.timeline.host(host, what, Tone::Bad),
             Event::Detail => Ok(()),
         }
@@ -251,7 +298,12 @@ impl<'a> Show<'a> {
         match run.attempt {
             1 if BRIEF.contains(&run.job.as_str()) => Ok(()),
             1 => self.timeline.job(host, &run.job, "ongoing", Tone::Plain),
-            attempt => self.timeline.job(host, &run.job, &format!("ongoing, attempt {attempt}"), Tone::Striking),
+            attempt => self.timeline.job(
+                host,
+                &run.job,
+                &format!("ongoing, attempt {attempt}"),
+                Tone::Striking,
+            ),
         }
     }
 
@@ -292,11 +344,17 @@ impl<'a> Show<'a> {
 
 impl Races {
     /// Counts one more, and says what it was.
-    fn count(&mut self, how: Race) -> &'static str {
+    fn count(&mut self, how: Race, by: Option<&str>) -> String {
         let (number, what) = match how {
-            Race::Contended => (&mut self.contended, "contended: left to the other"),
-            Race::Ongoing => (&mut self.ongoing, "ongoing elsewhere: left to the other"),
-            Race::Done => (&mut self.done, "just run by the other"),
+            Race::Contended => (
+                &mut self.contended,
+                "contended: left to the other".to_owned(),
+            ),
+            Race::Ongoing => (
+                &mut self.ongoing,
+                format!("ongoing on {}: left to it", by.unwrap_or("another")),
+            ),
+            Race::Done => (&mut self.done, "just run by the other".to_owned()),
         };
         *number += 1;
         what
@@ -308,24 +366,23 @@ impl Races {
     }
 }
 
-/// Turns Ctrl-C into a cue.
-fn listen_for_signals(cues: SyncSender<Cue>) -> Result<(), DemoError> {
-    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(DemoError::io("listen for", "signals"))?;
+/// Where cues go and come from. From now on Ctrl-C is one of them.
+pub(crate) fn cues() -> Result<(SyncSender<Cue>, Receiver<Cue>), DemoError> {
+    let mut signals =
+        Signals::new([SIGINT, SIGTERM]).map_err(DemoError::io("listen for", "signals"))?;
+    // More than both hosts say in a beat; whoever finds it full waits.
+    let (sender, receiver) = sync_channel(1024);
+    let stop = sender.clone();
     thread::spawn(move || {
         for _ in signals.forever() {
             // Nobody listens after the end of the show, which is what was asked for.
-            let _ = cues.send(Cue::Stop);
+            let _ = stop.send(Cue::Stop);
         }
     });
-    Ok(())
+    Ok((sender, receiver))
 }
 
-/// `1 tick`, `2 ticks`, `3 processes`.
-fn counted(number: usize, thing: &str) -> String {
-    let ending = match (number, thing.ends_with('s')) {
-        (1, _) => "",
-        (_, true) => "es",
-        (_, false) => "s",
-    };
-    format!("{number} {thing}{ending}")
+/// How many processes a run has.
+fn run_processes(run_id: &str) -> usize {
+    processes::with("CRONTABBER_RUN_ID", run_id).len()
 }

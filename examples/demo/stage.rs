@@ -12,7 +12,7 @@ use std::{
 use crontabber::{embedded::Cluster, store::error::DatabaseError};
 use toml::{Table, Value};
 
-use crate::{DemoError, database, timeline::Timeline};
+use crate::{DemoError, database, processes, timeline::Timeline};
 
 /// The file by which a directory is known to be a demo's, and locked while one plays there.
 const LOCK: &str = "demo.lock";
@@ -26,9 +26,6 @@ pub(crate) struct Stage {
     cluster: Cluster,
     _lock: File,
 }
-
-/// A variable that every process has in its environment that the demo is behind; see [`Stage::mark`].
-pub(crate) const MARK: &str = "DEMO_MARK";
 
 impl Stage {
     /// Chooses the places and locks the directory, which is made if it is missing. Nothing else is touched.
@@ -46,7 +43,13 @@ impl Stage {
         let directory = project.join(named("DEMO_DIRECTORY").unwrap_or_else(|| ".demo".into()));
         let lock = lock(&directory)?;
         let cluster = Cluster::at(&directory.join("postgres"));
-        Ok(Self { project, directory, program, cluster, _lock: lock })
+        Ok(Self {
+            project,
+            directory,
+            program,
+            cluster,
+            _lock: lock,
+        })
     }
 
     /// Clears away what an earlier demo left, starts the server and writes the configuration.
@@ -57,7 +60,12 @@ impl Stage {
         let psql = psql(server.pid)?;
         self.write_configuration(&psql)?;
         let tables = include_str!("tables.sql");
-        database::ask(&self.url(), async |client| Ok(client.batch_execute(tables).await.map_err(DatabaseError::from)?))?;
+        database::ask(&self.url(), async |client| {
+            Ok(client
+                .batch_execute(tables)
+                .await
+                .map_err(DatabaseError::from)?)
+        })?;
         timeline.say(&format!(
             "PostgreSQL {}: made a private cluster in {} (Unix socket only), {:.1}s",
             self.major(),
@@ -83,11 +91,6 @@ impl Stage {
         self.directory.join("crontabber.toml")
     }
 
-    /// The value of [`MARK`], by which the processes of this demo are told from those of another.
-    pub(crate) fn mark(&self) -> String {
-        std::process::id().to_string()
-    }
-
     /// What a host has logged.
     pub(crate) fn log(&self, host: &str) -> PathBuf {
         self.directory.join(host).with_extension("log")
@@ -105,16 +108,26 @@ impl Stage {
 
     /// A path as somebody in the project's directory would type it.
     pub(crate) fn short(&self, path: &Path) -> String {
-        path.strip_prefix(&self.project).unwrap_or(path).display().to_string()
+        path.strip_prefix(&self.project)
+            .unwrap_or(path)
+            .display()
+            .to_string()
     }
 
     fn clear(&self) -> Result<(), DemoError> {
         self.cluster.remove()?;
-        let entries = fs::read_dir(&self.directory).map_err(DemoError::io("read", &self.directory))?;
+        let entries =
+            fs::read_dir(&self.directory).map_err(DemoError::io("read", &self.directory))?;
         for entry in entries {
-            let path = entry.map_err(DemoError::io("read", &self.directory))?.path();
+            let path = entry
+                .map_err(DemoError::io("read", &self.directory))?
+                .path();
             if path.file_name().is_some_and(|name| name != LOCK) {
-                let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+                let removed = if path.is_dir() {
+                    fs::remove_dir_all(&path)
+                } else {
+                    fs::remove_file(&path)
+                };
                 removed.map_err(DemoError::io("delete", &path))?;
             }
         }
@@ -124,7 +137,9 @@ impl Stage {
     fn major(&self) -> String {
         let version = self.cluster.directory().join("data/PG_VERSION");
         // Only for the greeting.
-        fs::read_to_string(version).map(|text| text.trim().to_owned()).unwrap_or_default()
+        fs::read_to_string(version)
+            .map(|text| text.trim().to_owned())
+            .unwrap_or_default()
     }
 
     /// Copies the example's configuration, and adds what only we know.
@@ -132,14 +147,19 @@ impl Stage {
         let example = self.project.join("examples/demo");
         let path = example.join("crontabber.toml");
         let text = fs::read_to_string(&path).map_err(DemoError::io("read", &path))?;
-        let mut table: Table = text.parse().map_err(|source| DemoError::Configuration { path, source })?;
+        let mut table: Table = text
+            .parse()
+            .map_err(|source| DemoError::Configuration { path, source })?;
         let from_here = |path: &Path| Value::from(path.display().to_string());
         if let Some(Value::Array(jobs)) = table.get_mut("jobs") {
             for job in jobs {
                 *job = from_here(&example.join(job.as_str().unwrap_or_default()));
             }
         }
-        entry(&mut table, "database").insert("directory".into(), from_here(&self.directory.join("postgres")));
+        entry(&mut table, "database").insert(
+            "directory".into(),
+            from_here(&self.directory.join("postgres")),
+        );
         let step = entry(entry(&mut table, "templates"), "step");
         step.insert("cwd".into(), from_here(&self.directory));
         let paths = [
@@ -149,19 +169,25 @@ impl Stage {
             ("DEMO_PSQL", psql.to_owned()),
         ];
         for (name, path) in paths {
-            entry(step, "env").insert(name.into(), Value::from(literal(&path.display().to_string())));
+            entry(step, "env").insert(
+                name.into(),
+                Value::from(literal(&path.display().to_string())),
+            );
         }
         let everywhere = entry(entry(&mut table, "defaults"), "env");
-        everywhere.insert(MARK.into(), Value::from(self.mark()));
+        everywhere.insert(processes::MARK.into(), Value::from(processes::mark()));
         let path = self.configuration();
-        let text = format!("# Written by `make demo` from examples/demo/crontabber.toml.\n\n{table}");
+        let text =
+            format!("# Written by `make demo` from examples/demo/crontabber.toml.\n\n{table}");
         fs::write(&path, text).map_err(DemoError::io("write", &path))
     }
 }
 
 /// A path in a variable that is set and not empty.
 fn named(variable: &str) -> Option<PathBuf> {
-    env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
+    env::var_os(variable)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
 }
 
 /// The program that cargo builds beside its examples, in the same profile.
@@ -203,7 +229,11 @@ fn psql(server: Option<i32>) -> Result<PathBuf, DemoError> {
         .map(|server| server.with_file_name("psql"));
     let path = env::var_os("PATH").unwrap_or_default();
     let on_path = env::split_paths(&path).map(|directory| directory.join("psql"));
-    beside.into_iter().chain(on_path).find(|psql| psql.exists()).ok_or(DemoError::NoPsql)
+    beside
+        .into_iter()
+        .chain(on_path)
+        .find(|psql| psql.exists())
+        .ok_or(DemoError::NoPsql)
 }
 
 /// The table of this name, made if it is missing.
@@ -211,7 +241,10 @@ fn entry<'a>(table: &'a mut Table, name: &str) -> &'a mut Table {
     if !table.get(name).is_some_and(Value::is_table) {
         table.insert(name.to_owned(), Value::Table(Table::new()));
     }
-    table.get_mut(name).and_then(Value::as_table_mut).expect("it is a table, or was just made one")
+    table
+        .get_mut(name)
+        .and_then(Value::as_table_mut)
+        .expect("it is a table, or was just made one")
 }
 
 /// A text in which nothing is taken for a placeholder.

@@ -40,7 +40,10 @@ impl Timeline {
     /// One whose time starts now; plain unless it is a terminal that shows it.
     pub(crate) fn new() -> Self {
         let is_refused = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self { since: Instant::now(), has_colour: stdout().is_terminal() && !is_refused }
+        Self {
+            since: Instant::now(),
+            has_colour: stdout().is_terminal() && !is_refused,
+        }
     }
 
     /// Starts the time anew, and names the columns.
@@ -51,7 +54,13 @@ impl Timeline {
     }
 
     /// Something that a host did with a job.
-    pub(crate) fn job(&self, host: usize, job: &str, what: &str, tone: Tone) -> Result<(), DemoError> {
+    pub(crate) fn job(
+        &self,
+        host: usize,
+        job: &str,
+        what: &str,
+        tone: Tone,
+    ) -> Result<(), DemoError> {
         self.host(host, &format!("{job:<NAME$} {what}"), tone)
     }
 
@@ -64,7 +73,7 @@ impl Timeline {
 
     /// Something that happened to the whole.
     pub(crate) fn note(&self, what: &str) -> Result<(), DemoError> {
-        self.line(&format!("{}  {what}", self.time()), Tone::Striking)
+        self.line(&format!("{:>6}  {what}", self.time()), Tone::Striking)
     }
 
     /// A line without a time.
@@ -79,7 +88,9 @@ impl Timeline {
             (true, Some(code)) => writeln!(out, "\x1b[{code}m{what}\x1b[0m"),
             _ => writeln!(out, "{what}"),
         };
-        written.and_then(|()| out.flush()).map_err(|error: io::Error| DemoError::NobodyWatches(error))
+        written
+            .and_then(|()| out.flush())
+            .map_err(|error: io::Error| DemoError::NobodyWatches(error))
     }
 
     fn time(&self) -> String {
