@@ -107,8 +107,8 @@ impl<'a> Show<'a> {
         let until = Instant::now() + length;
         loop {
             let now = Instant::now();
-            // A takeover that has begun is seen through.
-            if now >= until && !self.plot.is_open() {
+            // There is a tick at least, and a takeover that has begun is seen through.
+            if now >= until && self.beats > 0 && !self.plot.is_open() {
                 self.end(now)?;
             }
             match self.ending {
