@@ -37,7 +37,7 @@ async fn a_claim_that_believes_the_plan_starts_slots_twice_and_the_race_sees_it(
     let _track = TRACK.lock().await;
     let database = Postgres::database().await;
     let site = site(&database).await;
-    let race = planned(rounds(6, 60), |_, command| {
+    let race = planned(rounds(12, 120), |_, command| {
         command.env("CRONTABBER_FAULT", "before-claim=stop,claim-without-recheck")
     });
     // 1: its claim was overwritten by another's while it ran, so that its record was fenced.
