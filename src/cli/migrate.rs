@@ -11,6 +11,7 @@ use super::{
     Global,
     fail::Failure,
     open::{self, block_on},
+    print,
 };
 
 /// Creates the tables, widens those of crontabber 0.18, or updates ours; safe to repeat, on any host.
@@ -31,15 +32,15 @@ impl Migrate {
             let client = database.get().await?;
             let before = schema::look(&client).await?;
             if self.plan {
-                print!("{}", schema::plan(before));
+                print(&schema::plan(before))?;
                 return Ok(Exit::Ok);
             }
             let steps = schema::migrate(&client).await?;
-            match (before, steps.as_slice()) {
-                (_, []) => println!("the tables are current: version {}", schema::version()),
-                (Before::Legacy, steps) => println!("crontabber's tables are widened: {}", steps.join(", ")),
-                (_, steps) => println!("the tables are at version {}: {}", schema::version(), steps.join(", ")),
-            }
+            print(&match (before, steps.as_slice()) {
+                (_, []) => format!("the tables are current: version {}\n", schema::version()),
+                (Before::Legacy, steps) => format!("crontabber's tables are widened: {}\n", steps.join(", ")),
+                (_, steps) => format!("the tables are at version {}: {}\n", schema::version(), steps.join(", ")),
+            })?;
             Ok(Exit::Ok)
         })
     }

@@ -10,6 +10,7 @@ use super::{
     Global,
     fail::Failure,
     open::{self, block_on},
+    print,
 };
 
 /// Runs everything that is due and may run here, children after their parents, then exits.
@@ -57,7 +58,7 @@ async fn dry_run(global: &Global) -> Result<Exit, Failure> {
     let view = open::View::open(global).await?;
     let plan = view.plan();
     let runs = plan.jobs.iter().filter(|job| matches!(job.verdict, Verdict::Run(_)));
-    println!("would run: {}", names(runs.map(|job| job.spec.name.as_str())));
+    print(&format!("would run: {}\n", names(runs.map(|job| job.spec.name.as_str()))))?;
     Ok(Exit::Ok)
 }
 
