@@ -59,7 +59,10 @@ impl Engine {
                 self.reap().await?;
             } else if !announced && self.host.is_due(&table) {
                 announced = true;
-                let moved = self.host.announce(&self.graph, &table, &self.database, self.now).await?;
+                let moved = self
+                    .host
+                    .announce(&self.graph, &table, &self.database, self.now)
+                    .await?;
                 for job in &moved {
                     tracing::info!(%job, "planned anew: its definition has changed");
                 }
@@ -133,13 +136,17 @@ impl Engine {
             })
             .collect();
         due.sort_unstable_by_key(|&(layer, chance, ..)| (layer, chance));
-        due.into_iter().map(|(_, _, job, due)| (job, due.clone())).collect()
+        due.into_iter()
+            .map(|(_, _, job, due)| (job, due.clone()))
+            .collect()
     }
 }
 
 impl Engine {
     fn layer(&self, job: usize) -> usize {
-        self.graph.layers().partition_point(|layer| layer.end <= job)
+        self.graph
+            .layers()
+            .partition_point(|layer| layer.end <= job)
     }
 }
 

@@ -55,10 +55,11 @@ mod on {
     /// What `CRONTABBER_FAULT` says of a name: `Some("")` for a bare one.
     fn wanted(name: &str) -> Option<String> {
         let all = std::env::var("CRONTABBER_FAULT").ok()?;
-        all.split(',').find_map(|fault| match fault.split_once('=') {
-            Some((point, deed)) => (point == name).then(|| deed.to_owned()),
-            None => (fault == name).then(String::new),
-        })
+        all.split(',')
+            .find_map(|fault| match fault.split_once('=') {
+                Some((point, deed)) => (point == name).then(|| deed.to_owned()),
+                None => (fault == name).then(String::new),
+            })
     }
 
     /// A point of the road where a test may want the process to die.
@@ -91,7 +92,11 @@ mod on {
     /// The deadline of a run, or what `guard-without-deadline` makes of it: as good as none.
     #[must_use]
     pub fn deadline(deadline: Boottime) -> Boottime {
-        if is_on("guard-without-deadline") { deadline + Duration::from_hours(1) } else { deadline }
+        if is_on("guard-without-deadline") {
+            deadline + Duration::from_hours(1)
+        } else {
+            deadline
+        }
     }
 
     /// A claim's statements one by one, to die between two of them (`after-lock`, `before-commit`): in one write,
@@ -103,11 +108,19 @@ mod on {
         }
     }
 
-    async fn step_by_step(client: &Client, lock: &[Parameter<'_>], write: &[Parameter<'_>]) -> Result<(), Error> {
+    async fn step_by_step(
+        client: &Client,
+        lock: &[Parameter<'_>],
+        write: &[Parameter<'_>],
+    ) -> Result<(), Error> {
         client.batch_execute(BEGIN).await?;
-        client.query_typed(include_str!("../sql/claim_lock.sql"), lock).await?;
+        client
+            .query_typed(include_str!("../sql/claim_lock.sql"), lock)
+            .await?;
         point("after-lock");
-        client.query_typed(include_str!("../sql/claim.sql"), write).await?;
+        client
+            .query_typed(include_str!("../sql/claim.sql"), write)
+            .await?;
         point("before-commit");
         client.batch_execute("ROLLBACK").await
     }

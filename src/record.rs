@@ -87,7 +87,11 @@ async fn write(
         (&now, Type::TIMESTAMPTZ),
     ];
     let fence = " AND run_id = $2 AND fence = $3";
-    let sql = crate::faults::statement("record-without-fence", fence, include_str!("../sql/record.sql"));
+    let sql = crate::faults::statement(
+        "record-without-fence",
+        fence,
+        include_str!("../sql/record.sql"),
+    );
     let rows = transaction::run(database, sql, &parameters).await?;
     crate::faults::point("after-record");
     match rows.first() {
@@ -113,8 +117,15 @@ async fn look_up(
         return Ok(Recorded::Already);
     }
     let what_happened = format!("ended all the same: {}", decided.summary());
-    let parameters: [(&(dyn ToSql + Sync), Type); 2] =
-        [(&finished.held.run_id, Type::UUID), (&what_happened, Type::TEXT)];
-    transaction::run(database, include_str!("../sql/record_fenced.sql"), &parameters).await?;
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] = [
+        (&finished.held.run_id, Type::UUID),
+        (&what_happened, Type::TEXT),
+    ];
+    transaction::run(
+        database,
+        include_str!("../sql/record_fenced.sql"),
+        &parameters,
+    )
+    .await?;
     Ok(Recorded::Fenced)
 }

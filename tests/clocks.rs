@@ -22,7 +22,10 @@ fn disguise(number: usize, command: Crontabber) -> Crontabber {
 async fn hosts_whose_clocks_are_hours_apart_start_a_slot_once() {
     let database = Postgres::database().await;
     let site = site(&database).await;
-    let race = Race { disguise, ..Race::of(rounds(6, 60)) };
+    let race = Race {
+        disguise,
+        ..Race::of(rounds(6, 60))
+    };
     let tally = race.run(&site, &database).await;
     println!("{tally}");
     assert_eq!(tally.missed, []);
@@ -30,7 +33,10 @@ async fn hosts_whose_clocks_are_hours_apart_start_a_slot_once() {
     log_agrees(&site, &database).await;
     for (number, (off, seconds)) in CLOCKS.iter().enumerate() {
         let skew = skew(&database, &format!("host{number}")).await;
-        assert!((skew - seconds).abs() < 1.0, "a host at {off} says that it is {skew} s off: no wrong clock was tried");
+        assert!(
+            (skew - seconds).abs() < 1.0,
+            "a host at {off} says that it is {skew} s off: no wrong clock was tried"
+        );
     }
 }
 
@@ -38,7 +44,8 @@ async fn hosts_whose_clocks_are_hours_apart_start_a_slot_once() {
 async fn what_a_host_with_a_wrong_clock_writes_is_the_databases_time() {
     for (off, seconds) in CLOCKS {
         let database = Postgres::database().await;
-        let job = |site: &Site| site.job("late", "every = \"1h\"\nstart = \"now\"", "exec sleep 0.05");
+        let job =
+            |site: &Site| site.job("late", "every = \"1h\"\nstart = \"now\"", "exec sleep 0.05");
         let site = Site::with(&database, job);
         let before = now(&database).await;
         tick(&site, off).await;
@@ -55,13 +62,22 @@ async fn what_a_host_with_a_wrong_clock_writes_is_the_databases_time() {
         assert_eq!(written.len(), 3);
         for row in written {
             let [first, last] = [1, 2].map(|column: usize| row[column].parse::<f64>().unwrap());
-            assert!(before <= first && last <= after, "{off}: {row:?} is not within {before}..{after}");
+            assert!(
+                before <= first && last <= after,
+                "{off}: {row:?} is not within {before}..{after}"
+            );
         }
         let next = "SELECT next_run = success_slot + interval '1 hour' AND slot = next_run FROM crontabber";
-        assert!(database.query_one::<bool>(next).await, "{off}: the next slot is an hour after the last");
+        assert!(
+            database.query_one::<bool>(next).await,
+            "{off}: the next slot is an hour after the last"
+        );
         let runs = "SELECT count(*) FROM crontabber_log WHERE outcome = 'success' AND duration BETWEEN '40 ms' AND '30 s'";
         assert_eq!(database.query_one::<i64>(runs).await, 2, "{off}");
-        assert!((skew(&database, "odd").await - seconds).abs() < 1.0, "{off}");
+        assert!(
+            (skew(&database, "odd").await - seconds).abs() < 1.0,
+            "{off}"
+        );
     }
 }
 
@@ -71,11 +87,15 @@ async fn tick(site: &Site, off: &str) {
 }
 
 async fn now(database: &Database) -> f64 {
-    database.query_one("SELECT extract(epoch FROM clock_timestamp())::float8").await
+    database
+        .query_one("SELECT extract(epoch FROM clock_timestamp())::float8")
+        .await
 }
 
 /// How far a host's clock is off, as it has announced.
 async fn skew(database: &Database, host: &str) -> f64 {
-    let sql = format!("SELECT extract(epoch FROM clock_skew)::float8 FROM crontabber_host WHERE host = '{host}'");
+    let sql = format!(
+        "SELECT extract(epoch FROM clock_skew)::float8 FROM crontabber_host WHERE host = '{host}'"
+    );
     database.query_one(&sql).await
 }

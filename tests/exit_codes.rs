@@ -5,7 +5,10 @@ mod common;
 
 use std::{fs, path::Path, time::Duration};
 
-use common::{Crontabber, Finished, Postgres, Private, Running, Site, left_over, locked::lock, race::make_due, until};
+use common::{
+    Crontabber, Finished, Postgres, Private, Running, Site, left_over, locked::lock,
+    race::make_due, until,
+};
 use nix::sys::signal::Signal::{SIGINT, SIGTERM};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -34,11 +37,18 @@ async fn well_is_0_and_silent_and_so_is_nothing_to_do() {
     let (database, site) = one("true").await;
     for _ in 0..2 {
         let pass = site.on("alpha", &["tick"]).run().await;
-        assert_eq!((pass.code, pass.stdout.as_str(), pass.stderr.as_str()), (Some(0), "", ""));
+        assert_eq!(
+            (pass.code, pass.stdout.as_str(), pass.stderr.as_str()),
+            (Some(0), "", "")
+        );
     }
     make_due(&database, "it").await;
     assert_ended(&site.on("alpha", &["run", "it"]).run().await, 0, "");
-    assert_ended(&site.on("alpha", &["run", "it", "--force"]).run().await, 0, "");
+    assert_ended(
+        &site.on("alpha", &["run", "it", "--force"]).run().await,
+        0,
+        "",
+    );
     assert_eq!(site.ledger().starts().len(), 2);
 }
 
@@ -47,7 +57,11 @@ async fn a_failed_job_is_1() {
     let (database, site) = one("exit 9").await;
     make_due(&database, "it").await;
     assert_ended(&site.on("alpha", &["tick"]).run().await, 1, "exit 9");
-    assert_ended(&site.on("alpha", &["run", "it", "--force"]).run().await, 1, "exit 9");
+    assert_ended(
+        &site.on("alpha", &["run", "it", "--force"]).run().await,
+        1,
+        "exit 9",
+    );
 }
 
 #[tokio::test]
@@ -63,7 +77,12 @@ async fn a_row_that_somebody_holds_is_2() {
 
 #[tokio::test]
 async fn a_job_that_is_going_on_elsewhere_is_3_if_it_is_due_again_and_otherwise_no_news() {
-    let wait = |site: &Site| format!("until [ -e '{}' ]; do sleep 0.02; done", site.file("end").display());
+    let wait = |site: &Site| {
+        format!(
+            "until [ -e '{}' ]; do sleep 0.02; done",
+            site.file("end").display()
+        )
+    };
     let (database, site) = site(|site| site.job("it", "every = \"1s\"", &wait(site))).await;
     make_due(&database, "it").await;
     let busy = site.on("alpha", &["tick"]).spawn();
@@ -79,13 +98,26 @@ async fn a_job_that_is_going_on_elsewhere_is_3_if_it_is_due_again_and_otherwise_
 #[tokio::test]
 async fn run_says_4_for_what_is_not_due_blocked_or_paused() {
     let (database, site) = site(|site| {
-        site.job("it", "every = \"1h\"", "true") + &site.job("child", "every = \"1h\"\ndepends_on = [\"it\"]", "true")
+        site.job("it", "every = \"1h\"", "true")
+            + &site.job("child", "every = \"1h\"\ndepends_on = [\"it\"]", "true")
     })
     .await;
-    assert_ended(&site.on("alpha", &["run", "it"]).run().await, 4, "is not due before");
+    assert_ended(
+        &site.on("alpha", &["run", "it"]).run().await,
+        4,
+        "is not due before",
+    );
     make_due(&database, "child").await;
-    assert_ended(&site.on("alpha", &["run", "child"]).run().await, 4, "blocked");
-    database.execute("UPDATE crontabber SET paused_until = now() + interval '1 hour' WHERE app_name = 'it'").await;
+    assert_ended(
+        &site.on("alpha", &["run", "child"]).run().await,
+        4,
+        "blocked",
+    );
+    database
+        .execute(
+            "UPDATE crontabber SET paused_until = now() + interval '1 hour' WHERE app_name = 'it'",
+        )
+        .await;
     assert_ended(&site.on("alpha", &["run", "it"]).run().await, 4, "paused");
     assert!(site.ledger().starts().is_empty());
 }
@@ -93,7 +125,11 @@ async fn run_says_4_for_what_is_not_due_blocked_or_paused() {
 #[tokio::test]
 async fn run_says_5_for_a_run_that_has_had_its_time_and_a_pass_says_1() {
     let (database, site) = one("sleep 60").await;
-    assert_ended(&site.on("alpha", &["run", "it", "--force"]).run().await, 5, "timeout");
+    assert_ended(
+        &site.on("alpha", &["run", "it", "--force"]).run().await,
+        5,
+        "timeout",
+    );
     make_due(&database, "it").await;
     assert_ended(&site.on("alpha", &["tick"]).run().await, 1, "timeout");
 }
@@ -101,26 +137,58 @@ async fn run_says_5_for_a_run_that_has_had_its_time_and_a_pass_says_1() {
 #[tokio::test]
 async fn a_wrong_command_line_is_64() {
     let (_database, site) = one("true").await;
-    for arguments in [&["tock"][..], &["tick", "--fast"], &["run"], &["run", "ti"], &[]] {
+    for arguments in [
+        &["tock"][..],
+        &["tick", "--fast"],
+        &["run"],
+        &["run", "ti"],
+        &[],
+    ] {
         assert_ended(&site.on("alpha", arguments).run().await, 64, "");
     }
-    assert_ended(&site.on("alpha", &["run", "itt"]).run().await, 64, "did you mean `it`?");
+    assert_ended(
+        &site.on("alpha", &["run", "itt"]).run().await,
+        64,
+        "did you mean `it`?",
+    );
 }
 
 #[tokio::test]
 async fn a_database_that_cannot_be_reached_is_69() {
     let site = Site::new();
-    site.configure("postgresql:///nobody?host=/nowhere&connect_timeout=2", &site.job("it", "every = \"1h\"", "true"));
-    for arguments in [&["tick"][..], &["tick", "--dry-run"], &["run", "it"], &["migrate"]] {
-        assert_ended(&site.on("alpha", arguments).run().await, 69, "is PostgreSQL running there?");
+    site.configure(
+        "postgresql:///nobody?host=/nowhere&connect_timeout=2",
+        &site.job("it", "every = \"1h\"", "true"),
+    );
+    for arguments in [
+        &["tick"][..],
+        &["tick", "--dry-run"],
+        &["run", "it"],
+        &["migrate"],
+    ] {
+        assert_ended(
+            &site.on("alpha", arguments).run().await,
+            69,
+            "is PostgreSQL running there?",
+        );
     }
 }
 
 #[tokio::test]
 async fn an_answer_that_cannot_be_written_is_74() {
     let (_database, site) = one("echo an answer").await;
-    for arguments in [&["config", "show"][..], &["graph"], &["run", "it", "--force"], &["migrate"], &["tick", "--dry-run"]] {
-        assert_ended(&into("/dev/full", site.on("alpha", arguments)).run().await, 74, "No space left");
+    for arguments in [
+        &["config", "show"][..],
+        &["graph"],
+        &["run", "it", "--force"],
+        &["migrate"],
+        &["tick", "--dry-run"],
+    ] {
+        assert_ended(
+            &into("/dev/full", site.on("alpha", arguments)).run().await,
+            74,
+            "No space left",
+        );
     }
 }
 
@@ -142,19 +210,38 @@ async fn a_role_that_may_not_is_77() {
     let commands = [&["tick"][..], &["run", "it", "--force"]];
 
     // There are no tables, and it may not make them (PostgreSQL 15 and later); then it may not look at them.
-    if database.query_one::<bool>("SELECT current_setting('server_version_num')::int >= 150000").await {
-        assert_ended(&site.on("alpha", &["tick"]).run().await, 77, "SQLSTATE 42501");
+    if database
+        .query_one::<bool>("SELECT current_setting('server_version_num')::int >= 150000")
+        .await
+    {
+        assert_ended(
+            &site.on("alpha", &["tick"]).run().await,
+            77,
+            "SQLSTATE 42501",
+        );
     }
     assert_ended(&owner.on("alpha", &["tick"]).run().await, 0, "");
     for arguments in commands {
-        assert_ended(&site.on("alpha", arguments).run().await, 77, "SQLSTATE 42501");
+        assert_ended(
+            &site.on("alpha", arguments).run().await,
+            77,
+            "SQLSTATE 42501",
+        );
     }
     // Then it may look, and not claim.
-    database.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO stranger").await;
-    database.execute("GRANT ALL ON crontabber_host TO stranger").await;
+    database
+        .execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO stranger")
+        .await;
+    database
+        .execute("GRANT ALL ON crontabber_host TO stranger")
+        .await;
     make_due(&database, "it").await;
     for arguments in commands {
-        assert_ended(&site.on("alpha", arguments).run().await, 77, "SQLSTATE 42501");
+        assert_ended(
+            &site.on("alpha", arguments).run().await,
+            77,
+            "SQLSTATE 42501",
+        );
     }
     assert!(site.ledger().starts().is_empty());
 }
@@ -164,9 +251,17 @@ async fn a_configuration_that_does_not_fit_is_78() {
     let site = Site::new();
     let tick = async || site.on("alpha", &["tick"]).run().await;
     assert_ended(&tick().await, 78, "crontabber.toml");
-    fs::write(site.file("crontabber.toml"), "[jobs.it]\nevery = \"1h\"\nshell = \"true\"\n").unwrap();
+    fs::write(
+        site.file("crontabber.toml"),
+        "[jobs.it]\nevery = \"1h\"\nshell = \"true\"\n",
+    )
+    .unwrap();
     assert_ended(&tick().await, 78, "database");
-    fs::write(site.file("crontabber.toml"), "[jobs.it]\nevrey = \"1h\"\nshell = \"true\"\n").unwrap();
+    fs::write(
+        site.file("crontabber.toml"),
+        "[jobs.it]\nevrey = \"1h\"\nshell = \"true\"\n",
+    )
+    .unwrap();
     assert_ended(&tick().await, 78, "every");
 }
 
@@ -174,15 +269,28 @@ async fn a_configuration_that_does_not_fit_is_78() {
 async fn running(site: &Site) -> (Running, String) {
     let pass = site.on("alpha", &["tick"]).spawn();
     until(SOON, "it runs", async || !site.ledger().starts().is_empty()).await;
-    (pass, format!("CRONTABBER_RUN_ID={}", site.ledger().starts()[0].run_id))
+    (
+        pass,
+        format!("CRONTABBER_RUN_ID={}", site.ledger().starts()[0].run_id),
+    )
 }
 
 fn until_told(end: &Path) -> String {
-    format!("trap '' TERM; until [ -e '{0}' ]; do sleep 0.02; done; exit $(cat '{0}')", end.display())
+    format!(
+        "trap '' TERM; until [ -e '{0}' ]; do sleep 0.02; done; exit $(cat '{0}')",
+        end.display()
+    )
 }
 
 async fn endless() -> (common::Database, Site) {
-    let (database, site) = site(|site| site.job("it", "every = \"1h\"\nlease = \"6s\"", &until_told(&site.file("end")))).await;
+    let (database, site) = site(|site| {
+        site.job(
+            "it",
+            "every = \"1h\"\nlease = \"6s\"",
+            &until_told(&site.file("end")),
+        )
+    })
+    .await;
     make_due(&database, "it").await;
     (database, site)
 }
@@ -198,7 +306,9 @@ async fn after_one_signal_a_pass_lets_its_run_end_and_says_how_it_went() {
         fs::write(site.file("end.new"), code.to_string()).unwrap();
         fs::rename(site.file("end.new"), site.file("end")).unwrap();
         assert_ended(&pass.finished().await, code, "");
-        let outcome: String = database.query_one("SELECT outcome FROM crontabber_log").await;
+        let outcome: String = database
+            .query_one("SELECT outcome FROM crontabber_log")
+            .await;
         assert_eq!(outcome, if code == 0 { "success" } else { "failure" });
     }
 }
@@ -220,5 +330,8 @@ async fn a_second_signal_kills_the_run_and_is_130_or_143() {
 
 /// Two signals of one kind before the first is taken are one.
 async fn make_sure_it_has_heard(pass: &Running) {
-    until(SOON, "the signal is taken", async || !pass.has_pending(&[SIGINT, SIGTERM])).await;
+    until(SOON, "the signal is taken", async || {
+        !pass.has_pending(&[SIGINT, SIGTERM])
+    })
+    .await;
 }

@@ -25,7 +25,10 @@ async fn fifty_processes_that_see_a_job_due_in_the_same_instant_start_it_once() 
     assert_eq!(tally.doubled, []);
     log_agrees(&site, &database).await;
     // Otherwise it was no race.
-    assert!(tally.contended + tally.ongoing > 10 * tally.rounds, "{tally}");
+    assert!(
+        tally.contended + tally.ongoing > 10 * tally.rounds,
+        "{tally}"
+    );
 }
 
 #[tokio::test]
@@ -33,7 +36,13 @@ async fn a_job_that_nobody_has_met_before_in_a_database_without_tables_starts_on
     let _track = TRACK.lock().await;
     for _ in 0..rounds(3, 30) {
         let database = Postgres::database().await;
-        let site = Site::with(&database, |site| site.job("first", "every = \"1h\"\nstart = \"now\"", "exec sleep 0.05"));
+        let site = Site::with(&database, |site| {
+            site.job(
+                "first",
+                "every = \"1h\"\nstart = \"now\"",
+                "exec sleep 0.05",
+            )
+        });
         let gate = Gate::new(site.file("").as_path());
         let tick = |number: usize| site.on(&format!("host{number}"), &["tick"]);
         let waiting = gate.gather((0..50).map(tick)).await;

@@ -21,7 +21,11 @@ async fn hosts_of_two_releases_work_side_by_side_on_the_tables_of_the_newer() {
     // The first host of the next release: its passes ask for a migration and do nothing; ours go on.
     let early = next(site.on("new", &["tick"])).run().await;
     assert_eq!(early.code, Some(78), "{}", early.stderr);
-    assert!(early.stderr.contains("crontabber migrate"), "{}", early.stderr);
+    assert!(
+        early.stderr.contains("crontabber migrate"),
+        "{}",
+        early.stderr
+    );
     assert_eq!(site.on("old", &["tick"]).run().await.code, Some(0));
 
     let migrated = next(site.on("new", &["migrate"])).run().await;
@@ -30,8 +34,19 @@ async fn hosts_of_two_releases_work_side_by_side_on_the_tables_of_the_newer() {
     let newer = database.query_one::<i32>(version).await;
 
     // Half the hosts of each race are of the next release.
-    let disguise = |number, command| if number % 2 == 0 { next(command) } else { command };
-    let tally = Race { disguise, ..Race::of(6) }.run(&site, &database).await;
+    let disguise = |number, command| {
+        if number % 2 == 0 {
+            next(command)
+        } else {
+            command
+        }
+    };
+    let tally = Race {
+        disguise,
+        ..Race::of(6)
+    }
+    .run(&site, &database)
+    .await;
     println!("{tally}");
     assert_eq!(tally.missed, []);
     assert_eq!(tally.doubled, []);

@@ -31,8 +31,7 @@ impl Failure {
     pub(super) fn tell(&self) -> Exit {
         eprintln!("{self}");
         match self {
-            Self::Configuration(_) => Exit::Configuration,
-            Self::NoDatabase(_) => Exit::Configuration,
+            Self::Configuration(_) | Self::NoDatabase(_) => Exit::Configuration,
             Self::Usage(_) => Exit::Usage,
             Self::Database(error) => error.exit(),
             Self::Io(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Ok,

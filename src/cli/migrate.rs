@@ -36,12 +36,21 @@ impl Migrate {
                 return Ok(Exit::Ok);
             }
             let steps = schema::migrate(&client).await?;
-            print(&match (before, steps.as_slice()) {
-                (_, []) => format!("the tables are current: version {}\n", schema::version()),
-                (Before::Legacy, steps) => format!("crontabber's tables are widened: {}\n", steps.join(", ")),
-                (_, steps) => format!("the tables are at version {}: {}\n", schema::version(), steps.join(", ")),
-            })?;
+            print(&told(before, &steps))?;
             Ok(Exit::Ok)
         })
+    }
+}
+
+fn told(before: Before, steps: &[&str]) -> String {
+    let (version, applied) = (schema::version(), steps.join(", "));
+    match before {
+        _ if steps.is_empty() => format!("the tables are current: version {version}\n"),
+        Before::Legacy => {
+            format!("crontabber's tables are widened to version {version}: {applied}\n")
+        }
+        Before::Nothing | Before::Ours(_) => {
+            format!("the tables are at version {version}: {applied}\n")
+        }
     }
 }

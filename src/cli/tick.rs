@@ -50,19 +50,34 @@ impl Tick {
 
 /// One line for people.
 fn summarize(pass: &Pass) {
-    let Pass { well, failed, contended, ongoing, changed, .. } = pass;
+    let Pass {
+        well,
+        failed,
+        contended,
+        ongoing,
+        changed,
+        ..
+    } = pass;
     tracing::info!(well, failed, contended, ongoing, changed, "pass over");
 }
 
 async fn dry_run(global: &Global) -> Result<Exit, Failure> {
     let view = open::View::open(global).await?;
     let plan = view.plan();
-    let runs = plan.jobs.iter().filter(|job| matches!(job.verdict, Verdict::Run(_)));
-    print(&format!("would run: {}\n", names(runs.map(|job| job.spec.name.as_str()))))?;
+    let runs = plan
+        .jobs
+        .iter()
+        .filter(|job| matches!(job.verdict, Verdict::Run(_)));
+    let names = names(runs.map(|job| job.spec.name.as_str()));
+    print(&format!("would run: {names}\n"))?;
     Ok(Exit::Ok)
 }
 
 fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let names: Vec<&str> = names.collect();
-    if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+    if names.is_empty() {
+        "nothing".to_owned()
+    } else {
+        names.join(", ")
+    }
 }

@@ -43,7 +43,8 @@ impl Values {
     fn value(&self, name: &str) -> Result<String, String> {
         if let Some(format) = name.strip_prefix("slot:") {
             let local = self.slot.to_zoned(self.zone.clone());
-            return jiff::fmt::strtime::format(format, &local).map_err(|error| format!("`{{{name}}}`: {error}"));
+            return jiff::fmt::strtime::format(format, &local)
+                .map_err(|error| format!("`{{{name}}}`: {error}"));
         }
         Ok(match name {
             "slot" => instant(self.slot),
@@ -59,7 +60,8 @@ impl Values {
 /// The zone of the job; the configuration has refused those that are not known.
 fn zone_of(held: &Held) -> TimeZone {
     let when = held.spec.timetable.as_ref();
-    when.and_then(|when| schedule::zone(&when.timezone).ok()).unwrap_or(TimeZone::UTC)
+    when.and_then(|when| schedule::zone(&when.timezone).ok())
+        .unwrap_or(TimeZone::UTC)
 }
 
 /// Whether every placeholder of a text is known; the message says what to write instead.
@@ -97,7 +99,9 @@ fn expand(text: &str, value: impl Fn(&str) -> Result<String, String>) -> Result<
             filled.push_str(brace);
             rest = after;
         } else if brace == "{" {
-            let end = rest.find('}').ok_or_else(|| "`{` without `}`; a brace itself is written `{{`".to_owned())?;
+            let end = rest
+                .find('}')
+                .ok_or_else(|| "`{` without `}`; a brace itself is written `{{`".to_owned())?;
             filled.push_str(&value(&rest[..end])?);
             rest = &rest[end + 1..];
         } else {
@@ -126,7 +130,10 @@ mod tests {
 
     #[test]
     fn placeholders_are_filled_in_and_double_braces_are_braces() {
-        assert_eq!(fill("{job}-{slot}").as_deref(), Ok("digest-2026-03-29T01:30:00Z"));
+        assert_eq!(
+            fill("{job}-{slot}").as_deref(),
+            Ok("digest-2026-03-29T01:30:00Z")
+        );
         assert_eq!(fill("{{job}} {attempt}").as_deref(), Ok("{job} 2"));
         assert_eq!(fill("no braces").as_deref(), Ok("no braces"));
     }

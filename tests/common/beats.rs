@@ -23,7 +23,13 @@ pub struct Life {
 impl Beats {
     /// No beats so far, in a directory of the test's own.
     pub fn in_directory(directory: &Path) -> Self {
-        let file = |name| directory.join(name).to_str().expect("the paths of tests are text").to_owned();
+        let file = |name| {
+            directory
+                .join(name)
+                .to_str()
+                .expect("the paths of tests are text")
+                .to_owned()
+        };
         let (script, path) = (file("beat.sh"), file("beats"));
         // Deaf to TERM: what a run leaves to its guard's SIGKILL.
         let beat = format!(
@@ -38,17 +44,28 @@ impl Beats {
     /// Shell that beats so many times, in a variable or a number; beside it a grandchild in a session of its own
     /// that would beat for a minute.
     pub fn shell(&self, count: &str) -> String {
-        format!("setsid sh '{script}' 3000 &\nsh '{script}' {count}", script = self.script)
+        format!(
+            "setsid sh '{script}' 3000 &\nsh '{script}' {count}",
+            script = self.script
+        )
     }
 
     /// The life of every run that has shown a sign of it.
     pub fn lives(&self) -> BTreeMap<Uuid, Life> {
         let mut lives = BTreeMap::new();
-        for line in fs::read_to_string(&self.path).expect("the beats are readable").lines() {
-            let (run_id, now) = line.split_once(' ').unwrap_or_else(|| panic!("no beat: `{line}`"));
+        for line in fs::read_to_string(&self.path)
+            .expect("the beats are readable")
+            .lines()
+        {
+            let (run_id, now) = line
+                .split_once(' ')
+                .unwrap_or_else(|| panic!("no beat: `{line}`"));
             let run_id: Uuid = run_id.parse().expect("a run id");
             let now = seconds(now);
-            let life = lives.entry(run_id).or_insert(Life { first: now, last: now });
+            let life = lives.entry(run_id).or_insert(Life {
+                first: now,
+                last: now,
+            });
             life.first = life.first.min(now);
             life.last = life.last.max(now);
         }

@@ -25,7 +25,12 @@ impl Crontabber {
 fn library() -> PathBuf {
     let triples = fs::read_dir("/usr/lib").into_iter().flatten().flatten();
     let mut directories: Vec<_> = triples.map(|entry| entry.path()).collect();
-    directories.extend(["/usr/lib64", "/usr/lib", "/usr/local/lib"].map(|path| Path::new(path).to_owned()));
-    let found = directories.iter().map(|directory| directory.join("faketime/libfaketime.so.1")).find(|path| path.exists());
+    directories.extend(
+        ["/usr/lib64", "/usr/lib", "/usr/local/lib"].map(|path| Path::new(path).to_owned()),
+    );
+    let found = directories
+        .iter()
+        .map(|directory| directory.join("faketime/libfaketime.so.1"))
+        .find(|path| path.exists());
     found.expect(MISSING)
 }

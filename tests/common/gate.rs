@@ -29,14 +29,21 @@ impl Gate {
         let path = directory.join("gate");
         mkfifo(&path, Mode::S_IRWXU).expect("a directory has one gate");
         let fifo = File::options().read(true).write(true).open(&path);
-        Self { path, fifo: fifo.expect("just made") }
+        Self {
+            path,
+            fifo: fifo.expect("just made"),
+        }
     }
 
     /// Starts all of these and returns when each of them waits at the gate.
     pub async fn gather(&self, commands: impl IntoIterator<Item = Crontabber>) -> Vec<Running> {
-        let all: Vec<_> = commands.into_iter().map(|command| command.behind(&self.path).spawn()).collect();
+        let all: Vec<_> = commands
+            .into_iter()
+            .map(|command| command.behind(&self.path).spawn())
+            .collect();
         until(ASSEMBLY, "all processes stand at the gate", async || {
-            all.iter().all(|running| running.stdout().starts_with("ready"))
+            all.iter()
+                .all(|running| running.stdout().starts_with("ready"))
         })
         .await;
         all
@@ -46,7 +53,9 @@ impl Gate {
     pub fn open(&self, count: usize, spread: Duration) {
         let mut fifo = &self.fifo;
         if spread.is_zero() {
-            return fifo.write_all(&vec![b'\n'; count]).expect("a gate holds a page of steps");
+            return fifo
+                .write_all(&vec![b'\n'; count])
+                .expect("a gate holds a page of steps");
         }
         let step = spread / u32::try_from(count).expect("a crowd, no nation");
         for _ in 0..count {

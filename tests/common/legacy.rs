@@ -42,7 +42,10 @@ pub async fn database() -> Database {
 pub async fn contents(database: &Database) -> Contents {
     let rows = "SELECT app_name, next_run, first_run, last_run, last_success, ongoing, error_count, depends_on, last_error FROM crontabber ORDER BY app_name";
     let history = "SELECT id, app_name, log_time, duration, success, exc_type, exc_value, exc_traceback FROM crontabber_log ORDER BY id";
-    Contents { rows: database.rows(rows).await, history: database.rows(history).await }
+    Contents {
+        rows: database.rows(rows).await,
+        history: database.rows(history).await,
+    }
 }
 
 /// The jobs of its rows, for a configuration.

@@ -24,14 +24,31 @@ impl Pass {
         let database = Postgres::database().await;
         let site = Site::with(&database, |site| {
             let job = |name| {
-                let wait = format!("until [ -e '{}' ]; do sleep 0.02; done", site.file(name).display());
+                let wait = format!(
+                    "until [ -e '{}' ]; do sleep 0.02; done",
+                    site.file(name).display()
+                );
                 site.job(name, "every = \"1h\"\nstart = \"now\"", &wait)
             };
-            format!("[daemon]\nlease = \"{lease}\"\n[defaults]\nlease = \"{lease}\"\n{}{}", job("held"), job("other"))
+            format!(
+                "[daemon]\nlease = \"{lease}\"\n[defaults]\nlease = \"{lease}\"\n{}{}",
+                job("held"),
+                job("other")
+            )
         });
-        let tick = site.on("alpha", &["tick"]).env("CRONTABBER_FAULT", fault).spawn();
-        until(SOON, "both jobs run", async || site.ledger().starts().len() == 2).await;
-        Self { database, site, tick }
+        let tick = site
+            .on("alpha", &["tick"])
+            .env("CRONTABBER_FAULT", fault)
+            .spawn();
+        until(SOON, "both jobs run", async || {
+            site.ledger().starts().len() == 2
+        })
+        .await;
+        Self {
+            database,
+            site,
+            tick,
+        }
     }
 
     /// Tells a run to end.
@@ -42,13 +59,18 @@ impl Pass {
     /// Whether any process of a job's first run is left.
     pub fn is_alive(&self, job: &str) -> bool {
         let starts = self.site.ledger().starts();
-        let start = starts.iter().find(|start| start.job == job).expect("both have started");
+        let start = starts
+            .iter()
+            .find(|start| start.job == job)
+            .expect("both have started");
         !left_over(&format!("CRONTABBER_RUN_ID={}", start.run_id)).is_empty()
     }
 
     /// Until when the claim of a job is proof; 0: there is none.
     pub async fn lease_until(&self, job: &str) -> f64 {
-        let sql = format!("SELECT coalesce(extract(epoch FROM lease_until), 0)::float8 FROM crontabber WHERE app_name = '{job}'");
+        let sql = format!(
+            "SELECT coalesce(extract(epoch FROM lease_until), 0)::float8 FROM crontabber WHERE app_name = '{job}'"
+        );
         self.database.query_one(&sql).await
     }
 
@@ -56,13 +78,19 @@ impl Pass {
     pub async fn renewed(&self, job: &str, times: usize) {
         for _ in 0..times {
             let before = self.lease_until(job).await;
-            until(SOON, &format!("the claim of {job} is renewed"), async || self.lease_until(job).await > before).await;
+            until(
+                SOON,
+                &format!("the claim of {job} is renewed"),
+                async || self.lease_until(job).await > before,
+            )
+            .await;
         }
     }
 
     /// The outcomes of a job's runs.
     pub async fn outcomes(&self, job: &str) -> Vec<String> {
-        let sql = format!("SELECT outcome FROM crontabber_log WHERE app_name = '{job}' ORDER BY attempt");
+        let sql =
+            format!("SELECT outcome FROM crontabber_log WHERE app_name = '{job}' ORDER BY attempt");
         self.database.rows(&sql).await.concat()
     }
 
@@ -76,7 +104,10 @@ impl Pass {
 pub async fn lock(database: &Database, job: &str) -> Client {
     let client = database.connect().await;
     let sql = format!("BEGIN; SELECT FROM crontabber WHERE app_name = '{job}' FOR UPDATE");
-    client.batch_execute(&sql).await.expect("nobody else holds it for long");
+    client
+        .batch_execute(&sql)
+        .await
+        .expect("nobody else holds it for long");
     client
 }
 
@@ -85,13 +116,23 @@ pub async fn lock(database: &Database, job: &str) -> Client {
 pub async fn past_the_lease_of_another(fault: &str) -> (Pass, Client, Vec<String>) {
     let pass = Pass::new("3s", fault).await;
     let lock = lock(&pass.database, "held").await;
-    until(SOON, "the run of `held` is killed, its claim cannot be renewed", async || !pass.is_alive("held")).await;
+    until(
+        SOON,
+        "the run of `held` is killed, its claim cannot be renewed",
+        async || !pass.is_alive("held"),
+    )
+    .await;
     let before = pass.lease_until("other").await;
     let settled = async || !pass.is_alive("other") || pass.lease_until("other").await > before;
     until(SOON, "`other` goes on, or dies", settled).await;
     pass.end("other");
     let recorded = async || pass.outcomes("other").await != ["running"];
-    until(SOON, "`other` is recorded, though `held` cannot be", recorded).await;
+    until(
+        SOON,
+        "`other` is recorded, though `held` cannot be",
+        recorded,
+    )
+    .await;
     let outcomes = pass.outcomes("other").await;
     (pass, lock, outcomes)
 }

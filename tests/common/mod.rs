@@ -31,6 +31,7 @@ mod ledger;
 pub mod legacy;
 pub mod locked;
 mod postgres;
+#[cfg(feature = "embedded")]
 mod private;
 mod process;
 pub mod race;
@@ -42,6 +43,7 @@ pub use database::Database;
 pub use gate::Gate;
 pub use ledger::{Ledger, RunStart};
 pub use postgres::{Postgres, Template};
+#[cfg(feature = "embedded")]
 pub use private::Private;
 pub use process::{Crontabber, Finished, Running, children, left_over};
 pub use site::Site;

@@ -106,9 +106,14 @@ impl Crontabber {
     /// The same at the end of a shell's text, which has the command as `"$@"`.
     #[must_use]
     pub fn behind_shell(self, text: &str) -> Self {
-        let mut arguments: Vec<OsString> = vec!["-c".into(), text.into(), "sh".into(), self.program.into()];
+        let mut arguments: Vec<OsString> =
+            vec!["-c".into(), text.into(), "sh".into(), self.program.into()];
         arguments.extend(self.arguments);
-        Self { program: "/bin/sh".into(), arguments, ..self }
+        Self {
+            program: "/bin/sh".into(),
+            arguments,
+            ..self
+        }
     }
 
     /// Runs it to its end.
@@ -165,9 +170,14 @@ impl Running {
     /// Whether one of these signals was sent and not yet taken.
     pub fn has_pending(&self, signals: &[Signal]) -> bool {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
-        let pending = status.lines().filter_map(|line| line.strip_prefix("SigPnd:").or(line.strip_prefix("ShdPnd:")));
+        let pending = status.lines().filter_map(|line| {
+            line.strip_prefix("SigPnd:")
+                .or(line.strip_prefix("ShdPnd:"))
+        });
         let pending = pending.map(|mask| u64::from_str_radix(mask.trim(), 16).expect("a mask"));
-        let wanted = signals.iter().fold(0, |mask, &signal| mask | 1 << (signal as u64 - 1));
+        let wanted = signals
+            .iter()
+            .fold(0, |mask, &signal| mask | 1 << (signal as u64 - 1));
         pending.fold(0, |all, mask| all | mask) & wanted != 0
     }
 

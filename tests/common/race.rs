@@ -40,7 +40,13 @@ pub enum Start {
 impl Race {
     /// Fifty equal processes, in so many rounds.
     pub fn of(rounds: usize) -> Self {
-        Self { processes: 50, rounds, start: Start::AtTheGate, disguise: |_, command| command, codes: &[0, 2, 3] }
+        Self {
+            processes: 50,
+            rounds,
+            start: Start::AtTheGate,
+            disguise: |_, command| command,
+            codes: &[0, 2, 3],
+        }
     }
 }
 
@@ -67,7 +73,16 @@ pub struct Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rounds, codes, contended, ongoing, changed, missed, doubled, took } = self;
+        let Self {
+            rounds,
+            codes,
+            contended,
+            ongoing,
+            changed,
+            missed,
+            doubled,
+            took,
+        } = self;
         let (missed, doubled) = (missed.len(), doubled.len());
         write!(
             f,
@@ -96,7 +111,9 @@ pub fn is_long() -> bool {
 /// A site with the jobs of a race, that have rows and are not due for an hour.
 pub async fn site(database: &Database) -> Site {
     let site = Site::with(database, |site| {
-        let job = |(name, seconds): (&str, &str)| site.job(name, "every = \"1h\"", &format!("exec sleep {seconds}"));
+        let job = |(name, seconds): (&str, &str)| {
+            site.job(name, "every = \"1h\"", &format!("exec sleep {seconds}"))
+        };
         JOBS.map(job).concat()
     });
     let made = site.on("first", &["tick"]).run().await;
@@ -117,12 +134,22 @@ impl Race {
         tally
     }
 
-    async fn round(&self, round: usize, gate: &Gate, site: &Site, database: &Database, tally: &mut Tally) {
+    async fn round(
+        &self,
+        round: usize,
+        gate: &Gate,
+        site: &Site,
+        database: &Database,
+        tally: &mut Tally,
+    ) {
         let (job, _) = JOBS[round % JOBS.len()];
         let spread = Duration::from_millis(SPREADS[round / JOBS.len() % SPREADS.len()]);
         let tick = |number: usize| {
             let host = format!("host{number}");
-            (self.disguise)(number, site.on(&host, &["tick", "-v", "--log-format", "json"]))
+            (self.disguise)(
+                number,
+                site.on(&host, &["tick", "-v", "--log-format", "json"]),
+            )
         };
         let waiting = gate.gather((0..self.processes).map(tick)).await;
         let slot = make_due(database, job).await;
@@ -137,7 +164,12 @@ impl Race {
             tally.count(running.finished().await, self.codes);
         }
         tally.rounds += 1;
-        let starts = site.ledger().starts().iter().filter(|start| start.job == job && start.slot == slot).count();
+        let starts = site
+            .ledger()
+            .starts()
+            .iter()
+            .filter(|start| start.job == job && start.slot == slot)
+            .count();
         match starts {
             0 => tally.missed.push(slot),
             1 => {}
@@ -148,7 +180,12 @@ impl Race {
 
 /// Waits until each of these has stopped itself, and lets them go on over this stretch of time.
 async fn go_on(all: &[Running], spread: Duration) {
-    until(Duration::from_secs(30), "all processes have planned", async || all.iter().all(Running::is_stopped)).await;
+    until(
+        Duration::from_secs(30),
+        "all processes have planned",
+        async || all.iter().all(Running::is_stopped),
+    )
+    .await;
     let step = spread / u32::try_from(all.len()).expect("a crowd, no nation");
     for running in all {
         running.signal(Signal::SIGCONT);
@@ -158,19 +195,30 @@ async fn go_on(all: &[Running], spread: Duration) {
 
 /// What an operator does in `psql`: the job is due now. Returns the slot that makes.
 pub async fn make_due(database: &Database, job: &str) -> Timestamp {
-    let sql = format!("UPDATE crontabber SET next_run = clock_timestamp() WHERE app_name = '{job}' RETURNING next_run");
+    let sql = format!(
+        "UPDATE crontabber SET next_run = clock_timestamp() WHERE app_name = '{job}' RETURNING next_run"
+    );
     database.query_one(&sql).await
 }
 
 impl Tally {
     fn count(&mut self, finished: Finished, codes: &[i32]) {
-        let code = finished.code.unwrap_or_else(|| panic!("a pass died of {:?}: {}", finished.signal, finished.stderr));
-        assert!(codes.contains(&code), "a pass ended with {code}: {}", finished.stderr);
+        let code = finished
+            .code
+            .unwrap_or_else(|| panic!("a pass died of {:?}: {}", finished.signal, finished.stderr));
+        assert!(
+            codes.contains(&code),
+            "a pass ended with {code}: {}",
+            finished.stderr
+        );
         *self.codes.entry(code).or_default() += 1;
         let last = finished.stderr.lines().last().unwrap_or_default();
-        let last: serde_json::Value = serde_json::from_str(last).unwrap_or_else(|error| panic!("`{last}`: {error}"));
+        let last: serde_json::Value =
+            serde_json::from_str(last).unwrap_or_else(|error| panic!("`{last}`: {error}"));
         let counted = |what: &str| {
-            let count = last[what].as_u64().unwrap_or_else(|| panic!("no `{what}` in {last}"));
+            let count = last[what]
+                .as_u64()
+                .unwrap_or_else(|| panic!("no `{what}` in {last}"));
             usize::try_from(count).expect("a handful")
         };
         self.contended += counted("contended");
@@ -185,15 +233,25 @@ pub async fn log_agrees(site: &Site, database: &Database) {
     let starts = site.ledger().starts();
     let started: BTreeSet<Uuid> = starts.iter().map(|start| start.run_id).collect();
     assert_eq!(started.len(), starts.len(), "a run id was started twice");
-    let rows = database.rows("SELECT run_id FROM crontabber_log WHERE run_id IS NOT NULL").await;
-    let logged: BTreeSet<Uuid> = rows.iter().map(|row| row[0].parse().expect("a uuid")).collect();
+    let rows = database
+        .rows("SELECT run_id FROM crontabber_log WHERE run_id IS NOT NULL")
+        .await;
+    let logged: BTreeSet<Uuid> = rows
+        .iter()
+        .map(|row| row[0].parse().expect("a uuid"))
+        .collect();
     assert_eq!(logged.len(), rows.len(), "a run has two rows");
-    assert_eq!(logged, started, "the log and the ledger know different runs");
+    assert_eq!(
+        logged, started,
+        "the log and the ledger know different runs"
+    );
     let rest: i64 = database
         .query_one("SELECT count(*) FROM crontabber_log WHERE outcome = 'running' OR finished_at < started_at")
         .await;
     assert_eq!(rest, 0, "runs that have not ended in the log");
-    let live: i64 = database.query_one("SELECT count(*) FROM crontabber WHERE ongoing IS NOT NULL").await;
+    let live: i64 = database
+        .query_one("SELECT count(*) FROM crontabber WHERE ongoing IS NOT NULL")
+        .await;
     assert_eq!(live, 0, "claims that nobody gave up");
     let back: i64 = database
         .query_one(

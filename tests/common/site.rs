@@ -53,6 +53,9 @@ impl Site {
 
     /// The table of a job that enters itself into the ledger, and then does this.
     pub fn job(&self, name: &str, keys: &str, shell: &str) -> String {
-        format!("[jobs.{name}]\n{keys}\nshell = '''\n{}{shell}\n'''\n\n", self.ledger.line())
+        format!(
+            "[jobs.{name}]\n{keys}\nshell = '''\n{}{shell}\n'''\n\n",
+            self.ledger.line()
+        )
     }
 }
