@@ -11,6 +11,7 @@
 //! | a configuration, its hosts, what ran | `Site::with(&database, \|site\| ...)`, `site.on("alpha", &["tick"])` |
 //! | many processes in one instant | `Gate`, `race` |
 //! | a host whose clock is wrong | `Crontabber::new(["tick"]).clock("-13h")` |
+//! | a database of Python's | `legacy::database().await` |
 //! | a pass with a row locked under it | `locked` |
 //! | something that takes a moment | `until(limit, "the sentence it fails with", async \|\| ...)` |
 
@@ -27,6 +28,7 @@ mod faketime;
 mod gate;
 pub mod host;
 mod ledger;
+pub mod legacy;
 pub mod locked;
 mod postgres;
 #[cfg(feature = "embedded")]
