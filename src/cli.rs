@@ -63,7 +63,13 @@ struct Global {
     #[arg(long, global = true, value_name = "NAME", env = "CRONTABBER_HOST")]
     host: Option<String>,
     /// How the log is written
-    #[arg(long, global = true, value_name = "FORMAT", value_enum, env = "CRONTABBER_LOG_FORMAT")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORMAT",
+        value_enum,
+        env = "CRONTABBER_LOG_FORMAT"
+    )]
     log_format: Option<LogFormat>,
     /// Say more: the history of this pass; twice: every decision
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
@@ -105,14 +111,16 @@ pub fn main() -> ExitCode {
     if std::env::args_os().nth(1).as_deref() == Some("supervise".as_ref()) {
         return supervise::main();
     }
-    match panic::catch_unwind(|| answer(std::env::args_os())) {
-        Ok(exit) => exit.into(),
-        Err(_) => {
+    let answered = panic::catch_unwind(|| answer(std::env::args_os()));
+    answered
+        .unwrap_or_else(|_| {
             // The panic's own message has been printed.
-            eprintln!("crontabber: this is a bug in crontabber; please report it with the lines above");
-            Exit::Software.into()
-        }
-    }
+            eprintln!(
+                "crontabber: this is a bug in crontabber; please report it with the lines above"
+            );
+            Exit::Software
+        })
+        .into()
 }
 
 fn answer(arguments: impl Iterator<Item = OsString>) -> Exit {
@@ -120,7 +128,11 @@ fn answer(arguments: impl Iterator<Item = OsString>) -> Exit {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    log::start(cli.global.log_format, cli.global.verbose, cli.command.is_quiet());
+    log::start(
+        cli.global.log_format,
+        cli.global.verbose,
+        cli.command.is_quiet(),
+    );
     crate::faults::point("start");
     let outcome = match cli.command {
         Command::Tick(tick) => tick.answer(&cli.global),

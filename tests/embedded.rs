@@ -1,5 +1,7 @@
 //! The embedded PostgreSQL, in the hands of people who kill it.
 
+#![cfg(feature = "embedded")]
+
 mod common;
 
 use std::{

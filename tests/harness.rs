@@ -1,5 +1,7 @@
 //! The harness keeps its own promises.
 
+#![cfg(feature = "embedded")]
+
 mod common;
 
 use std::{process::Command, time::Duration};

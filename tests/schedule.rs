@@ -269,6 +269,13 @@ fn a_year_of_outage_of_a_minute_job_is_counted_exactly_and_at_once() {
 }
 
 #[test]
+fn the_end_of_a_zones_table_in_2037_is_counted_across() {
+    let minutely = crontab("* * * * *", "Australia/Lord_Howe");
+    let (from, until) = (at("2037-12-31T00:00:00Z"), at("2038-02-01T00:00:00Z"));
+    assert_eq!(minutely.count(from, until), 32 * 1_440 + 1);
+}
+
+#[test]
 fn one_slot_is_one_and_a_range_that_ends_before_it_begins_has_none() {
     let (early, late) = (at("2026-01-05T03:45:00Z"), at("2026-01-06T03:45:00Z"));
     for daily in [
@@ -495,10 +502,12 @@ proptest! {
     ) {
         let first = timetable.next(now, now).expect("a next slot");
         let mut last = first;
-        for _ in 0..steps {
-            last = timetable.next(last, first).expect("a slot after the next");
+        let mut stepped = 1;
+        // The rarest of them reach the end of the calendar before that.
+        while let Some(slot) = timetable.next(last, first).filter(|_| stepped <= steps) {
+            last = slot;
+            stepped += 1;
         }
-        // Days at a wall time are counted from the day of their first slot, as periods are.
-        prop_assert_eq!(timetable.count(first, last), i64::from(steps) + 1);
+        prop_assert_eq!(timetable.count(first, last), i64::from(stepped));
     }
 }

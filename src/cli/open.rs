@@ -37,10 +37,16 @@ pub(super) fn database(config: &Config, connections: usize) -> Result<Database, 
         Access::Url(text) => text.clone(),
         Access::Secret(reference) => {
             let secret = reference.resolve(&Surroundings::of_this_process());
-            secret.map_err(|error| Failure::NoDatabase(error.to_string()))?.expose().to_owned()
+            secret
+                .map_err(|error| Failure::NoDatabase(error.to_string()))?
+                .expose()
+                .to_owned()
         }
         Access::Environment => String::new(),
-        Access::Embedded { directory } => super::db::running(directory.as_deref())?,
+        Access::Embedded {
+            directory,
+            bin_directory,
+        } => super::db::running(directory.as_deref(), bin_directory.as_deref())?,
     };
     let address = Address::parse(&text, &Environment::of_this_process())
         .map_err(|error| Failure::NoDatabase(error.to_string()))?;
@@ -51,7 +57,12 @@ pub(super) fn database(config: &Config, connections: usize) -> Result<Database, 
         "public" => address,
         schema => address.with_schema(schema),
     };
-    Ok(Database::new(address, "crontabber", connections, wanted.connect_timeout))
+    Ok(Database::new(
+        address,
+        "crontabber",
+        connections,
+        wanted.connect_timeout,
+    ))
 }
 
 /// This host, as the command line, the configuration or the machine names it.
@@ -64,7 +75,10 @@ pub(super) fn place(global: &Global, config: &Config) -> Result<Place, Failure> 
             .to_string_lossy()
             .into_owned(),
     };
-    Ok(Place { host, tags: config.daemon.tags.clone() })
+    Ok(Place {
+        host,
+        tags: config.daemon.tags.clone(),
+    })
 }
 
 /// A host ready for work. Must be called in a runtime.
@@ -105,7 +119,12 @@ impl View {
             table => table?,
         };
         drop(client);
-        Ok(Self { config, database, place, table })
+        Ok(Self {
+            config,
+            database,
+            place,
+            table,
+        })
     }
 
     /// The one connection, again.
@@ -152,8 +171,17 @@ pub(super) fn no_such(plan: &Plan<'_>, what: &str, name: &str) -> Failure {
 
 /// The job of this name, or what to type instead.
 pub(super) fn job<'a>(config: &'a Config, name: &str) -> Result<&'a JobSpec, Failure> {
-    let known = name.parse::<JobName>().ok().and_then(|name| config.graph.get(&name));
-    known.ok_or_else(|| nothing_named(config.graph.jobs().iter().map(|job| job.name.as_str()), "job", name))
+    let known = name
+        .parse::<JobName>()
+        .ok()
+        .and_then(|name| config.graph.get(&name));
+    known.ok_or_else(|| {
+        nothing_named(
+            config.graph.jobs().iter().map(|job| job.name.as_str()),
+            "job",
+            name,
+        )
+    })
 }
 
 fn nothing_named<'a>(names: impl Iterator<Item = &'a str>, what: &str, name: &str) -> Failure {
@@ -174,7 +202,9 @@ fn nothing_named<'a>(names: impl Iterator<Item = &'a str>, what: &str, name: &st
 /// Runs a command's asynchronous part: one thread, because a command that starts each minute on every host
 /// should be over in milliseconds.
 pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let outcome = runtime.block_on(work);
     // Nothing is waited for: what is still under way in the background is a connection being closed.
     runtime.shutdown_background();

@@ -57,7 +57,14 @@ impl Tick {
 
 /// One line for people.
 fn summarize(pass: &Pass) {
-    let Pass { well, failed, contended, ongoing, changed, .. } = pass;
+    let Pass {
+        well,
+        failed,
+        contended,
+        ongoing,
+        changed,
+        ..
+    } = pass;
     tracing::info!(well, failed, contended, ongoing, changed, "pass over");
 }
 
@@ -66,10 +73,25 @@ async fn dry_run(global: &Global) -> Result<Exit, Failure> {
     let view = open::View::open(global).await?;
     let plan = view.plan();
     let last_hosts = hosts::last_of_each(&*view.connection().await?).await?;
-    let list = List { plan: &plan, last_hosts: &last_hosts, glob: None, states: &[] };
-    let runs = plan.jobs.iter().filter(|job| matches!(job.verdict, Verdict::Run(_)));
+    let list = List {
+        plan: &plan,
+        last_hosts: &last_hosts,
+        glob: None,
+        states: &[],
+    };
+    let runs = plan
+        .jobs
+        .iter()
+        .filter(|job| matches!(job.verdict, Verdict::Run(_)));
     let names: Vec<&str> = runs.map(|job| job.spec.name.as_str()).collect();
-    let names = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
-    print(&format!("would run: {names}\n{}", list.text(Medium::of_stdout())))?;
+    let names = if names.is_empty() {
+        "nothing".to_owned()
+    } else {
+        names.join(", ")
+    };
+    print(&format!(
+        "would run: {names}\n{}",
+        list.text(Medium::of_stdout())
+    ))?;
     Ok(Exit::Ok)
 }

@@ -99,7 +99,7 @@ impl Database {
 
     /// A connection of one's own, outside of the pool: for heartbeats, which must not wait for others.
     pub async fn dedicated(&self) -> Result<Connection, DatabaseError> {
-        self.pool.manager().open().await
+        Box::pin(self.pool.manager().open()).await
     }
 
     /// How many warnings all the connections of this database have received so far; see
@@ -150,7 +150,8 @@ impl Manager for Opener {
     type Error = DatabaseError;
 
     async fn create(&self) -> Result<Connection, DatabaseError> {
-        self.open().await
+        // Boxed: opening is rare and its future large, and it would be part of every other one.
+        Box::pin(self.open()).await
     }
 
     async fn recycle(
@@ -175,19 +176,32 @@ struct Door<'a> {
 
 impl fmt::Display for Door<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.server.place, self.number) {
-            (Place::Host(name) | Place::Numeric(_, Some(name)), Some(number)) => {
+        let number = self.number.map(|number| number.to_string());
+        match (&self.server.place, number) {
+            (Place::Socket(directory), _) => write!(f, "{}", directory.display())?,
+            (Place::Host(name) | Place::Numeric(_, Some(name)), Some(number))
+                if *name != number =>
+            {
                 write!(f, "{name} ({number})")?;
             }
-            (_, Some(number)) => write!(f, "{number}")?,
-            (Place::Socket(directory), None) => write!(f, "{}", directory.display())?,
-            (Place::Host(name), None) => write!(f, "{name}")?,
-            (Place::Numeric(number, _), None) => write!(f, "{number}")?,
+            (Place::Host(name), _) => f.write_str(name)?,
+            (Place::Numeric(number, _), _) => write!(f, "{number}")?,
         }
-        write!(f, " port {}", self.server.port)?;
-        match self.way {
-            Way::Plain => Ok(()),
-            Way::Offered | Way::Encrypted => f.write_str(" with TLS"),
+        write!(f, " port {}", self.server.port)
+    }
+}
+
+impl Door<'_> {
+    /// Its name, with the way that was tried where that is what the error is about.
+    fn failed(&self, error: DatabaseError) -> Attempt {
+        let way = match self.way {
+            _ if !error.is_about_encryption() => "",
+            Way::Plain => " without TLS",
+            Way::Offered | Way::Encrypted => " with TLS",
+        };
+        Attempt {
+            place: format!("{self}{way}"),
+            error,
         }
     }
 }
@@ -246,10 +260,7 @@ impl Opener {
                     number: None,
                     way: Way::Plain,
                 };
-                attempts.push(Attempt {
-                    place: door.to_string(),
-                    error,
-                });
+                attempts.push(door.failed(error));
                 return None;
             }
         };
@@ -257,28 +268,38 @@ impl Opener {
         for number in numbers {
             let share = deadline.saturating_duration_since(Instant::now()) / left;
             left -= 1;
-            let until = Instant::now() + share;
-            for &way in ways {
-                let door = Door {
-                    server,
-                    number,
-                    way,
-                };
-                let opened = timeout_at(until, self.open_door(&door, wanted)).await;
-                let error = match opened.unwrap_or_else(|_| Err(self.too_late())) {
-                    Ok(connection) => return Some(connection),
-                    Err(error) => error,
-                };
-                let again = error.is_about_encryption();
-                attempts.push(Attempt {
-                    place: door.to_string(),
-                    error,
-                });
-                if !again {
-                    break;
-                }
+            let doors = ways.iter().map(|&way| Door {
+                server,
+                number,
+                way,
+            });
+            match self.open_one_of(doors, wanted, share, attempts).await {
+                Some(connection) => return Some(connection),
+                None if was_refused(attempts) => return None,
+                None => {}
             }
-            if was_refused(attempts) {
+        }
+        None
+    }
+
+    /// A connection through the first door, or through the next if encryption was what was wrong.
+    async fn open_one_of(
+        &self,
+        doors: impl Iterator<Item = Door<'_>>,
+        wanted: SessionWanted,
+        limit: Duration,
+        attempts: &mut Vec<Attempt>,
+    ) -> Option<Connection> {
+        let deadline = Instant::now() + limit;
+        for door in doors {
+            let opened = timeout_at(deadline, self.open_door(&door, wanted)).await;
+            let error = match opened.unwrap_or_else(|_| Err(self.too_late())) {
+                Ok(connection) => return Some(connection),
+                Err(error) => error,
+            };
+            let again = error.is_about_encryption();
+            attempts.push(door.failed(error));
+            if !again {
                 break;
             }
         }

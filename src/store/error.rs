@@ -194,10 +194,9 @@ impl DatabaseError {
                 Exit::Permission
             }
             Self::MissingTables(_) | Self::Schema(_) => Exit::Configuration,
-            Self::Unreachable(_)
-            | Self::Refused(_)
-            | Self::TimedOut { .. }
-            | Self::ReadOnly(_) => Exit::Unavailable,
+            Self::Unreachable(_) | Self::Refused(_) | Self::TimedOut { .. } | Self::ReadOnly(_) => {
+                Exit::Unavailable
+            }
             Self::Other(_) if self.is_transient() => Exit::Unavailable,
             Self::Other(_) => Exit::Software,
         }
@@ -209,10 +208,9 @@ impl DatabaseError {
         match self {
             // Read-only too: a failover moves the primary to another server.
             Self::Unreachable(_) | Self::TimedOut { .. } | Self::ReadOnly(_) => true,
-            Self::Refused(_)
-            | Self::Permission(_)
-            | Self::MissingTables(_)
-            | Self::Schema(_) => false,
+            Self::Refused(_) | Self::Permission(_) | Self::MissingTables(_) | Self::Schema(_) => {
+                false
+            }
             Self::Other(_) => self.sql_state().is_some_and(|state| {
                 let code = state.code();
                 matches!(code, "55P03" | "55006" | "57014" | "25P03")
@@ -223,8 +221,11 @@ impl DatabaseError {
 
     /// An error of a connection that was not yet open.
     pub(super) fn opening(error: &tokio_postgres::Error) -> Self {
-        // tokio-postgres tells its kinds apart by their words only.
-        if error.to_string() == "error performing TLS handshake" {
+        // tokio-postgres tells its kinds apart by their words only; and a server that does not like our
+        // certificate says so when the handshake is over, as data that is none.
+        let in_handshake = error.to_string() == "error performing TLS handshake"
+            || transport(error).is_some_and(|cause| cause.kind() == io::ErrorKind::InvalidData);
+        if in_handshake {
             return Self::handshake(&text(error));
         }
         Self::of(error, Stage::Opening)
@@ -317,7 +318,7 @@ impl DatabaseError {
         };
         match code(&report) {
             Some(code) => Self::by_code(code)(report),
-            None if error.is_closed() || is_transport(error) => Self::Unreachable(report),
+            None if error.is_closed() || transport(error).is_some() => Self::Unreachable(report),
             None if stage == Stage::Opening => Self::Refused(report),
             None => Self::Other(report),
         }
@@ -393,12 +394,9 @@ impl DatabaseError {
     }
 }
 
-/// Whether it was the socket that failed. A certificate that is not believed comes as an I/O error too.
-fn is_transport(error: &tokio_postgres::Error) -> bool {
-    error
-        .source()
-        .and_then(|cause| cause.downcast_ref::<io::Error>())
-        .is_some_and(|cause| cause.kind() != io::ErrorKind::InvalidData)
+/// What the socket said, if it was the socket that failed.
+fn transport(error: &tokio_postgres::Error) -> Option<&io::Error> {
+    error.source()?.downcast_ref::<io::Error>()
 }
 
 /// All that an error says: the server's own words, or those of the whole chain.

@@ -69,9 +69,13 @@ fn still_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 
 #[cfg(test)]
 mod tests {
-    use std::process::{Child, Command, Stdio};
+    use std::{
+        process::{Child, Command, Stdio},
+        time::Duration,
+    };
 
     use super::*;
+    use crate::clock::Boottime;
 
     /// A process that ends when its stdin is closed, below as many shells as `depth` says.
     fn nested(depth: usize) -> Child {
@@ -95,13 +99,12 @@ mod tests {
     fn a_tree_is_seen_to_its_depth_and_parents_come_first() {
         let mut top = nested(3);
         let root = pid_of(&top);
-        let found = loop {
-            let found = descendants(root, |_| false).expect("/proc can be read");
-            if found.len() == 4 {
-                break found;
-            }
-            std::thread::yield_now();
-        };
+        let limit = Boottime::now() + Duration::from_secs(30);
+        let mut found = Vec::new();
+        while found.len() != 4 {
+            assert!(Boottime::now() < limit, "there are only {found:?}");
+            found = descendants(root, |_| false).expect("/proc can be read");
+        }
         for pair in found.windows(2) {
             assert_eq!(children(pair[0]).expect("/proc can be read"), [pair[1]]);
         }

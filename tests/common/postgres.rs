@@ -2,14 +2,14 @@
 
 use std::{
     env,
-    path::Path,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use crontabber::embedded::Cluster;
 use tokio::sync::OnceCell;
 use tokio_postgres::{Client, Config};
 use uuid::Uuid;
+#[cfg(feature = "embedded")]
+use {crontabber::embedded::Cluster, std::path::Path};
 
 use super::database::{Database, connect};
 
@@ -43,15 +43,7 @@ impl Postgres {
     pub async fn shared() -> Self {
         static SHARED: OnceCell<Postgres> = OnceCell::const_new();
         let start = async || {
-            let url = env::var("TEST_DATABASE_URL").unwrap_or_else(|_| {
-                let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
-                let target = target.expect("cargo's directory for tests lies in `target`");
-                let cluster = Cluster::at(&target.join("test-postgres"));
-                if let Err(error) = cluster.ensure_running() {
-                    panic!("the tests need a PostgreSQL server: {error}");
-                }
-                cluster.url()
-            });
+            let url = env::var("TEST_DATABASE_URL").unwrap_or_else(|_| started());
             let postgres = Self { url };
             postgres.sweep().await;
             postgres
@@ -153,6 +145,23 @@ impl Postgres {
     fn config(&self, database: &str) -> Config {
         parse(&with_database(&self.url, database))
     }
+}
+
+/// The URL of the server under `target`, which runs by then.
+#[cfg(feature = "embedded")]
+fn started() -> String {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
+    let target = target.expect("cargo's directory for tests lies in `target`");
+    let cluster = Cluster::at(&target.join("test-postgres"));
+    if let Err(error) = cluster.ensure_running() {
+        panic!("the tests need a PostgreSQL server (scripts/need postgres): {error}");
+    }
+    cluster.url()
+}
+
+#[cfg(not(feature = "embedded"))]
+fn started() -> String {
+    panic!("the tests need a PostgreSQL server: set TEST_DATABASE_URL, or build with `embedded`")
 }
 
 /// The configuration a URL stands for.

@@ -70,12 +70,15 @@ async fn without_supervisor_and_guard_the_host_kills_the_tree_and_nothing_of_its
     let house = House::new();
     let bystander = bystander();
     let run = house.start(&house.order(STUBBORN)).await;
+    let other = house.start(&house.order("read x < $D/gate")).await;
     let (program, guard, supervisor) = above(&run);
     let far = house.pid("far").await;
     signal(supervisor, SIGKILL);
     signal(guard, SIGKILL);
     assert_eq!(over(run).await.how, How::GuardLost);
     assert!(gone(program) && gone(far) && gone(guard) && gone(supervisor));
+    house.open_gate(1);
+    assert_eq!(over(other).await.how, How::Exited(0));
     assert!(!dead(bystander), "it is no run's");
     assert_eq!(parent(bystander), Pid::this(), "though it was adopted too");
     signal(bystander, SIGKILL);

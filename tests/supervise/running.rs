@@ -2,6 +2,7 @@
 
 use std::{
     process::{Command, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
@@ -11,7 +12,7 @@ use crontabber::{
 };
 use nix::unistd::dup;
 
-use crate::house::{House, PROGRAM, above, gone, over};
+use crate::house::{House, PROGRAM, above, gone, kibibytes, over};
 
 #[tokio::test]
 async fn the_exit_code_is_the_programs() {
@@ -199,13 +200,19 @@ async fn a_stdin_that_nobody_reads_holds_nothing_up_and_none_is_the_end_of_file(
 }
 
 #[tokio::test]
-async fn two_hundred_runs_go_on_at_once() {
+async fn two_hundred_runs_go_on_at_once_and_their_guards_are_small() {
     let house = House::new();
     let mut runs = Vec::new();
     for number in 0..200 {
         let script = format!("read x < $D/gate; echo {number}; exit {}", number % 7);
         runs.push(house.start(&house.order(&script)).await);
     }
+    let sizes = runs
+        .iter()
+        .map(|run| kibibytes(above(run).1, "smaps_rollup", "Pss:"));
+    let mean = sizes.sum::<u64>() / 200;
+    assert!(mean < 128, "{mean} KiB");
+    println!("a guard has {mean} KiB");
     house.open_gate(runs.len());
     for (number, run) in (0..).zip(runs) {
         let ended = over(run).await;
@@ -225,6 +232,15 @@ async fn runs_that_are_ordered_at_the_same_moment_all_start() {
         assert_eq!(over(run).await.how, How::Exited(0));
     }
     house.leave().await;
+}
+
+#[tokio::test]
+async fn a_run_can_be_started_and_awaited_from_any_task() {
+    let house = Arc::new(House::new());
+    let host = Arc::clone(&house);
+    let task = tokio::spawn(async move { host.run("exit 7").await });
+    assert_eq!(task.await.unwrap().how, How::Exited(7));
+    Arc::into_inner(house).unwrap().leave().await;
 }
 
 #[tokio::test]

@@ -32,12 +32,21 @@ impl Stretch {
 
     /// The next stretch; `None` at the end of time.
     pub(super) fn following(&self, zone: &TimeZone) -> Option<Self> {
-        (self.end <= Timestamp::MAX.as_second()).then(|| Self::around(self.end, zone))
+        // It starts here whatever the zone says: at the end of a zone's table, in 2037, jiff knows
+        // transitions when it looks ahead that it does not know when it looks back.
+        (self.end <= Timestamp::MAX.as_second()).then(|| Self {
+            start: self.end,
+            offset_before: self.offset,
+            ..Self::around(self.end, zone)
+        })
     }
 
     /// The stretch before; `None` at the beginning of time.
     pub(super) fn preceding(&self, zone: &TimeZone) -> Option<Self> {
-        (self.start > Timestamp::MIN.as_second()).then(|| Self::around(self.start - 1, zone))
+        (self.start > Timestamp::MIN.as_second()).then(|| Self {
+            end: self.start,
+            ..Self::around(self.start - 1, zone)
+        })
     }
 
     /// What a wall clock of this stretch shows.

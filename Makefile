@@ -1,0 +1,49 @@
+# The two commands of the README, and what CI runs.
+#
+#   make demo     two hosts on this machine, one private PostgreSQL, no configuration
+#   make test     everything, against a real PostgreSQL that it starts itself
+#   make fast     what an engineer runs between two edits
+#   make soak     the long form of the chaos tests
+#   make bench    the figures of docs/performance.md, as ratios measured side by side
+
+CARGO ?= cargo
+# Tests that need a build with planted faults: such a build is never released.
+FAULTY = --features faults --test planted --test cut_points --test upgrade
+
+.PHONY: test fast soak lint unit faulty need
+
+test: need lint unit faulty
+
+need:
+	scripts/need postgres faketime
+
+lint:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets -- -D warnings
+	$(CARGO) clippy --all-targets --features faults -- -D warnings
+	$(CARGO) check --no-default-features
+	$(CARGO) doc --no-deps --document-private-items --quiet
+
+unit:
+	$(CARGO) test
+
+faulty:
+	$(CARGO) test $(FAULTY)
+
+fast:
+	$(CARGO) clippy --all-targets -- -D warnings
+	$(CARGO) test --lib
+
+soak: need
+	CRONTABBER_LONG=1 $(CARGO) test --test race --test clocks
+	CRONTABBER_LONG=1 $(CARGO) test $(FAULTY)
+
+## demo
+# Two hosts on one private PostgreSQL; DEMO_SECONDS=20 ends it by itself, Ctrl-C at any time.
+
+.PHONY: demo
+
+demo:
+	scripts/need postgres
+	$(CARGO) build --release --bin crontabber --example demo
+	@"$${CARGO_TARGET_DIR:-target}/release/examples/demo"
