@@ -1,3 +1,7 @@
 -- read_schema: which tables there are: ours, or crontabber's own from before.
-SELECT to_regclass('crontabber_schema') IS NOT NULL AS ours,
-       to_regclass('crontabber') IS NOT NULL AS legacy
+-- From pg_class and not by to_regclass: that one may answer from a cache filled before the migration lock was
+-- ours, and a second migration would then run beside the first users of the tables.
+SELECT coalesce(bool_or(relname = 'crontabber_schema'), false) AS ours,
+       coalesce(bool_or(relname = 'crontabber'), false) AS legacy
+  FROM pg_catalog.pg_class
+ WHERE relname IN ('crontabber_schema', 'crontabber') AND relkind IN ('r', 'p') AND pg_table_is_visible(oid)

@@ -117,13 +117,15 @@ pub async fn claim(
     now: Option<Timestamp>,
 ) -> Result<Claimed, DatabaseError> {
     let request = Request::new(host, spec, due, now);
+    crate::faults::point("before-claim");
     let client = database.get().await?;
     let since_here = Boottime::now();
     let warned = client.warnings();
     let answer = limited(transaction::LIMIT, client.fuse(), request.send(&client)).await;
     crate::faults::point("after-commit");
-    let answer = match answer.and_then(Answer::known) {
-        Ok(answer) => answer,
+    let answer = match answer {
+        Ok(answer) if answer.is_known() => answer,
+        Ok(_) => return look_up(database, &request, due).await,
         Err(error) if error.is_unknown_outcome() => return look_up(database, &request, due).await,
         Err(error) => return Err(error),
     };
@@ -141,23 +143,39 @@ pub async fn claim(
 /// The start gate: a claim that took too long to come back is not started, its lease may end too soon.
 async fn start_or_give_back(database: &Database, held: Held) -> Result<Claimed, DatabaseError> {
     if Boottime::now() + held.spec.lease.grace >= held.deadline() {
-        return give_back(database, &held, "the claim came back when its lease was nearly over").await;
+        return give_back(
+            database,
+            &held,
+            "the claim came back when its lease was nearly over",
+        )
+        .await;
     }
     Ok(Claimed::Ours(Box::new(Claim(held))))
 }
 
 /// After a lost acknowledgement: a heartbeat by run id tells whether the claim is there, and makes it durable.
-async fn look_up(database: &Database, request: &Request<'_>, due: &Due) -> Result<Claimed, DatabaseError> {
+async fn look_up(
+    database: &Database,
+    request: &Request<'_>,
+    due: &Due,
+) -> Result<Claimed, DatabaseError> {
     let client = database.get().await?;
     let since_here = Boottime::now();
-    let rows = limited(transaction::LIMIT, client.fuse(), request.send_lookup(&client)).await?;
+    let rows = limited(
+        transaction::LIMIT,
+        client.fuse(),
+        request.send_lookup(&client),
+    )
+    .await?;
     match rows.first() {
         Some(row) => {
             let held = request.held(row, since_here)?;
             tracing::warn!(job = %held.spec.name, slot = %due.slot, run_id = %held.run_id, "the acknowledgement of the claim was lost; the claim stands");
             start_or_give_back(database, held).await
         }
-        None => Ok(Claimed::Doubtful("the acknowledgement of the claim was lost".to_owned())),
+        None => Ok(Claimed::Doubtful(
+            "the acknowledgement of the claim was lost".to_owned(),
+        )),
     }
 }
 
@@ -171,7 +189,12 @@ async fn give_back(database: &Database, held: &Held, why: &str) -> Result<Claime
         (&why, Type::TEXT),
     ];
     let sql = include_str!("../sql/give_back.sql");
-    limited(transaction::LIMIT, client.fuse(), client.execute_typed(sql, &parameters)).await?;
+    limited(
+        transaction::LIMIT,
+        client.fuse(),
+        client.execute_typed(sql, &parameters),
+    )
+    .await?;
     Ok(Claimed::Doubtful(why.to_owned()))
 }
 
@@ -192,7 +215,10 @@ struct Request<'a> {
 impl<'a> Request<'a> {
     fn new(host: &'a str, spec: &'a JobSpec, due: &'a Due, now: Option<Timestamp>) -> Self {
         let run_id = Uuid::new_v4();
-        let next_slot = spec.timetable.as_ref().and_then(|when| when.next(due.slot, due.slot));
+        let next_slot = spec
+            .timetable
+            .as_ref()
+            .and_then(|when| when.next(due.slot, due.slot));
         let delay = backoff::delay(&spec.retry, due.failures + 1, chance(run_id));
         Self {
             host,
@@ -202,7 +228,11 @@ impl<'a> Request<'a> {
             lease: spec.lease.lease.as_secs_f64(),
             next_slot,
             lost_backoff: delay.as_secs_f64(),
-            parents: due.needs.iter().map(|(parent, _)| parent.as_str()).collect(),
+            parents: due
+                .needs
+                .iter()
+                .map(|(parent, _)| parent.as_str())
+                .collect(),
             needs: due.needs.iter().map(|&(_, slot)| slot).collect(),
             now,
         }
@@ -212,7 +242,10 @@ impl<'a> Request<'a> {
     async fn send(&self, client: &Client) -> Result<Answer, DatabaseError> {
         let job = self.spec.name.as_str();
         let coalesced = self.due.coalesced;
-        let (last, count) = (coalesced.map(|slots| slots.last), coalesced.map_or(0, |slots| slots.count));
+        let (last, count) = (
+            coalesced.map(|slots| slots.last),
+            coalesced.map_or(0, |slots| slots.count),
+        );
         let parameters: [(&(dyn ToSql + Sync), Type); 16] = [
             (&job, Type::TEXT),
             (&self.due.pending, Type::TIMESTAMPTZ),
@@ -240,7 +273,12 @@ impl<'a> Request<'a> {
             client.query_typed(write_statement(), &parameters),
             client.batch_execute("COMMIT"),
         );
-        Ok(Answer { begun, locked, written, committed })
+        Ok(Answer {
+            begun,
+            locked,
+            written,
+            committed,
+        })
     }
 
     async fn send_lookup(&self, client: &Client) -> Result<Vec<Row>, tokio_postgres::Error> {
@@ -250,7 +288,9 @@ impl<'a> Request<'a> {
             (&self.lease, Type::FLOAT8),
             (&self.now, Type::TIMESTAMPTZ),
         ];
-        client.query_typed(include_str!("../sql/claim_lookup.sql"), &parameters).await
+        client
+            .query_typed(include_str!("../sql/claim_lookup.sql"), &parameters)
+            .await
     }
 
     fn held(&self, row: &Row, since_here: Boottime) -> Result<Held, DatabaseError> {
@@ -289,7 +329,12 @@ fn on_lost(policy: OnLost) -> &'static str {
 
 /// A number in 0..1 from the random bits of a run id.
 pub(crate) fn chance(run_id: Uuid) -> f64 {
-    let bits = u32::from_le_bytes([run_id.as_bytes()[12], run_id.as_bytes()[13], run_id.as_bytes()[14], run_id.as_bytes()[15]]);
+    let bits = u32::from_le_bytes([
+        run_id.as_bytes()[12],
+        run_id.as_bytes()[13],
+        run_id.as_bytes()[14],
+        run_id.as_bytes()[15],
+    ]);
     f64::from(bits) / (f64::from(u32::MAX) + 1.0)
 }
 
@@ -307,32 +352,32 @@ enum Decided {
 }
 
 impl Answer {
-    /// The answer, unless the connection was lost: all four were under way together, so that any of them leaves
-    /// it open whether the last was carried out.
-    fn known(self) -> Result<Self, DatabaseError> {
-        let Self { begun, locked, written, committed } = self;
+    /// Whether it is known what was carried out. Not when the connection was lost: all four were under way
+    /// together. Nor when the BEGIN was refused: what followed it was then no transaction.
+    fn is_known(&self) -> bool {
         let lost = |error: &tokio_postgres::Error| error.as_db_error().is_none();
-        match (begun, locked, written, committed) {
-            (Err(error), ..) | (_, Err(error), ..) | (_, _, Err(error), _) | (.., Err(error)) if lost(&error) => {
-                Err(DatabaseError::from(error))
-            }
-            (begun, locked, written, committed) => Ok(Self { begun, locked, written, committed }),
-        }
+        self.begun.is_ok()
+            && !self.locked.as_ref().is_err_and(lost)
+            && !self.written.as_ref().is_err_and(lost)
+            && !self.committed.as_ref().is_err_and(lost)
     }
 
     fn decide(self, due: &Due) -> Result<Decided, DatabaseError> {
-        self.begun?;
         let locked = match self.locked {
             Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
                 return Ok(Decided::Not(Claimed::Contended));
             }
             locked => locked?,
         };
-        let Some(row) = locked.first() else { return Ok(Decided::Not(Claimed::Gone)) };
+        let Some(row) = locked.first() else {
+            return Ok(Decided::Not(Claimed::Gone));
+        };
         let written = match self.written {
             Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
                 // An invariant held by an index: a running log row whose claim is gone. The reaper closes it.
-                return Ok(Decided::Not(Claimed::Doubtful(DatabaseError::from(error).to_string())));
+                return Ok(Decided::Not(Claimed::Doubtful(
+                    DatabaseError::from(error).to_string(),
+                )));
             }
             written => written?,
         };
@@ -362,13 +407,17 @@ impl Held {
     /// The instant by which this host's run is dead unless a heartbeat has moved it.
     #[must_use]
     pub fn deadline(&self) -> Boottime {
-        self.since_here + (self.spec.lease.lease - self.spec.lease.margin)
+        self.since_here + self.spec.lease.lease.saturating_sub(self.spec.lease.margin)
     }
 
     /// When the run is killed for taking too long, by the database's clock.
     #[must_use]
     pub fn times_out_at(&self) -> Timestamp {
-        self.since.saturating_add(SignedDuration::try_from(self.spec.timeout).unwrap_or(SignedDuration::MAX)).unwrap_or(Timestamp::MAX)
+        self.since
+            .saturating_add(
+                SignedDuration::try_from(self.spec.timeout).unwrap_or(SignedDuration::MAX),
+            )
+            .unwrap_or(Timestamp::MAX)
     }
 
     /// The name of the job.

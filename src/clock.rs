@@ -6,6 +6,7 @@ use std::{
 };
 
 use nix::time::{ClockId, clock_gettime};
+use tokio::time::Instant;
 
 /// An instant of `CLOCK_BOOTTIME`: it goes on during suspend and nobody can set it.
 ///
@@ -59,6 +60,14 @@ impl Sub<Duration> for Boottime {
     /// Saturates at the boot.
     fn sub(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(span))
+    }
+}
+
+/// Waits until then; `None`: for ever. For pacing only: it stands still while the machine sleeps.
+pub(crate) async fn sleep_until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => tokio::time::sleep_until(instant).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -11,7 +11,7 @@ mod build;
 mod diagnostic;
 mod files;
 mod job;
-mod load;
+mod loader;
 mod names;
 mod not_yet;
 mod report;
@@ -103,6 +103,8 @@ pub enum Access {
     Embedded {
         /// Where it keeps its files; `None`: under the state directory.
         directory: Option<PathBuf>,
+        /// Where its programs are; `None`: looked for.
+        bin_directory: Option<PathBuf>,
     },
 }
 
@@ -133,7 +135,7 @@ pub fn load(named: Option<&Path>) -> Result<Config, Report> {
 
 /// Like [`load`], in surroundings that are handed in.
 pub fn load_in(named: Option<&Path>, surroundings: &Surroundings) -> Result<Config, Report> {
-    load::load(named, surroundings)
+    loader::load(named, surroundings)
 }
 
 impl Config {

@@ -5,21 +5,44 @@
 //! (`after-commit=kill`), where it stops until somebody continues it (`after-commit=stop`), or the name of a
 //! planted bug (`claim-without-recheck`).
 
+#[cfg(not(feature = "faults"))]
+use crate::clock::Boottime;
+
 /// A point of the road where a test may want the process to die.
 #[cfg(not(feature = "faults"))]
 #[inline]
 pub fn point(_name: &str) {}
 
+/// A statement; with a planted bug of this name, without a part of it.
+#[cfg(not(feature = "faults"))]
+#[inline]
+#[must_use]
+pub fn statement(_bug: &str, _without: &str, sql: &'static str) -> &'static str {
+    sql
+}
+
+/// The deadline of a run, or what `guard-without-deadline` makes of it.
+#[cfg(not(feature = "faults"))]
+#[inline]
+#[must_use]
+pub fn deadline(deadline: Boottime) -> Boottime {
+    deadline
+}
+
 #[cfg(feature = "faults")]
-pub use on::{in_slow_motion, is_on, point};
+pub use on::{deadline, in_slow_motion, is_on, point, statement};
 
 #[cfg(feature = "faults")]
 mod on {
+    use std::time::Duration;
+
     use nix::sys::signal::{Signal, raise};
     use tokio_postgres::{
-        Client,
+        Client, Error,
         types::{ToSql, Type},
     };
+
+    use crate::{clock::Boottime, store::transaction::BEGIN};
 
     type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
@@ -32,10 +55,11 @@ mod on {
     /// What `CRONTABBER_FAULT` says of a name: `Some("")` for a bare one.
     fn wanted(name: &str) -> Option<String> {
         let all = std::env::var("CRONTABBER_FAULT").ok()?;
-        all.split(',').find_map(|fault| match fault.split_once('=') {
-            Some((point, deed)) => (point == name).then(|| deed.to_owned()),
-            None => (fault == name).then(String::new),
-        })
+        all.split(',')
+            .find_map(|fault| match fault.split_once('=') {
+                Some((point, deed)) => (point == name).then(|| deed.to_owned()),
+                None => (fault == name).then(String::new),
+            })
     }
 
     /// A point of the road where a test may want the process to die.
@@ -51,17 +75,53 @@ mod on {
         }
     }
 
+    /// A statement; with a planted bug of this name, without a part of it.
+    ///
+    /// # Panics
+    /// When the statement does not hold that part: the bug would not be planted.
+    #[must_use]
+    pub fn statement(bug: &str, without: &str, sql: &'static str) -> &'static str {
+        if !is_on(bug) {
+            return sql;
+        }
+        assert!(sql.contains(without), "`{bug}` leaves out `{without}`");
+        // Leaked: a process of a test sends it a few times.
+        String::leak(sql.replace(without, ""))
+    }
+
+    /// The deadline of a run, or what `guard-without-deadline` makes of it: as good as none.
+    #[must_use]
+    pub fn deadline(deadline: Boottime) -> Boottime {
+        if is_on("guard-without-deadline") {
+            deadline + Duration::from_hours(1)
+        } else {
+            deadline
+        }
+    }
+
     /// A claim's statements one by one, to die between two of them (`after-lock`, `before-commit`): in one write,
     /// as they are sent otherwise, there is no between.
     pub async fn in_slow_motion(client: &Client, lock: &[Parameter<'_>], write: &[Parameter<'_>]) {
-        if !is_on("after-lock") && !is_on("before-commit") {
-            return;
+        if is_on("after-lock") || is_on("before-commit") {
+            // A server that went away meanwhile is met again by the claim that follows.
+            let _ = step_by_step(client, lock, write).await;
         }
-        client.batch_execute("BEGIN").await.expect("the beginning");
-        client.query_typed(include_str!("../sql/claim_lock.sql"), lock).await.expect("the lock");
+    }
+
+    async fn step_by_step(
+        client: &Client,
+        lock: &[Parameter<'_>],
+        write: &[Parameter<'_>],
+    ) -> Result<(), Error> {
+        client.batch_execute(BEGIN).await?;
+        client
+            .query_typed(include_str!("../sql/claim_lock.sql"), lock)
+            .await?;
         point("after-lock");
-        client.query_typed(include_str!("../sql/claim.sql"), write).await.expect("the write");
+        client
+            .query_typed(include_str!("../sql/claim.sql"), write)
+            .await?;
         point("before-commit");
-        client.batch_execute("ROLLBACK").await.expect("the end");
+        client.batch_execute("ROLLBACK").await
     }
 }

@@ -12,7 +12,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use tokio::{sync::Notify, task::JoinHandle, time::timeout};
+use tokio::{sync::Notify, task::JoinHandle, time::Instant};
 use tokio_postgres::{
     Client, Row,
     types::{ToSql, Type},
@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::{
     claim::Held,
-    clock::Boottime,
+    clock::{Boottime, sleep_until},
     spec::Lease,
     store::{Connection, Database, error::DatabaseError, limited},
     supervise::Reins,
@@ -66,7 +66,10 @@ impl Heart {
     /// A heart with nothing to renew; it opens its connection with the first run.
     #[must_use]
     pub fn new(database: Database, now: Option<Timestamp>) -> Self {
-        let shared = Arc::new(Shared { runs: Mutex::default(), changed: Notify::new() });
+        let shared = Arc::new(Shared {
+            runs: Mutex::default(),
+            changed: Notify::new(),
+        });
         let task = tokio::spawn(beat(Arc::clone(&shared), database, now));
         Self { shared, task }
     }
@@ -87,7 +90,16 @@ impl Heart {
     /// Renews it no more, and says whether this host had cut it short.
     #[must_use]
     pub fn remove(&self, run_id: Uuid) -> Option<Cut> {
-        self.shared.runs().remove(&run_id).and_then(|beating| beating.cut)
+        self.shared
+            .runs()
+            .remove(&run_id)
+            .and_then(|beating| beating.cut)
+    }
+
+    /// Whether it has nothing to renew.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.shared.runs().is_empty()
     }
 
     /// Kills every run that is still going on: this host is told to stop.
@@ -126,23 +138,24 @@ impl Shared {
 
 async fn beat(shared: Arc<Shared>, database: Database, now: Option<Timestamp>) {
     let mut connection: Option<Connection> = None;
-    let mut pause = AGAIN;
+    let mut next: Option<Instant> = None;
     loop {
-        let runs = shared.beating();
-        if runs.is_empty() {
-            shared.changed.notified().await;
-        } else if timeout(pause, shared.changed.notified()).await.is_ok() {
-            // A run came: it was claimed a moment ago, so that its first renewal is a full heartbeat away.
-            pause = interval(&shared.beating());
-            continue;
+        tokio::select! {
+            // A run came: its first renewal is a heartbeat away, and never puts off those of the others.
+            () = shared.changed.notified() => {
+                let first = Instant::now() + interval(&shared.beating());
+                next = Some(next.map_or(first, |next| next.min(first)));
+                continue;
+            }
+            () = sleep_until(next) => {}
         }
         let runs = shared.beating();
         let interval = interval(&runs);
         if runs.is_empty() {
-            pause = interval;
+            next = None;
             continue;
         }
-        pause = match renew(&shared, &database, &mut connection, &runs, now).await {
+        let pause = match renew(&shared, &database, &mut connection, &runs, now).await {
             Ok(Renewed::All) => interval,
             Ok(Renewed::SomeLocked) => AGAIN.min(interval),
             Err(error) => {
@@ -151,12 +164,16 @@ async fn beat(shared: Arc<Shared>, database: Database, now: Option<Timestamp>) {
                 AGAIN.min(interval)
             }
         };
+        next = Some(Instant::now() + pause);
     }
 }
 
 /// The shortest heartbeat of these runs.
 fn interval(runs: &[(Uuid, Beating)]) -> Duration {
-    runs.iter().map(|(_, run)| run.lease.heartbeat).min().unwrap_or(AGAIN)
+    runs.iter()
+        .map(|(_, run)| run.lease.heartbeat)
+        .min()
+        .unwrap_or(AGAIN)
 }
 
 enum Renewed {
@@ -180,13 +197,17 @@ async fn renew(
     let rows = limited(limit, client.fuse(), send(client, runs, now)).await?;
     let mut renewed = HashMap::with_capacity(rows.len());
     for row in &rows {
-        renewed.insert(row.try_get::<_, Uuid>("run_id")?, row.try_get::<_, bool>("cancelled")?);
+        renewed.insert(
+            row.try_get::<_, Uuid>("run_id")?,
+            row.try_get::<_, bool>("cancelled")?,
+        );
     }
     let mut missing = Vec::new();
     for (run_id, run) in runs {
         match renewed.get(run_id) {
             Some(cancelled) => {
-                run.reins.extend(sent + (run.lease.lease - run.lease.margin));
+                run.reins
+                    .extend(sent + run.lease.lease.saturating_sub(run.lease.margin));
                 if *cancelled {
                     run.reins.cancel();
                 }
@@ -198,11 +219,21 @@ async fn renew(
         return Ok(Renewed::All);
     }
     let rows = limited(limit, client.fuse(), look_up(client, &missing)).await?;
-    let standing: Vec<Uuid> = rows.iter().map(|row| row.try_get("run_id")).collect::<Result<_, _>>()?;
-    for (run_id, run) in missing.iter().filter(|(run_id, _)| !standing.contains(run_id)) {
+    let standing: Vec<Uuid> = rows
+        .iter()
+        .map(|row| row.try_get("run_id"))
+        .collect::<Result<_, _>>()?;
+    for (run_id, run) in missing
+        .iter()
+        .filter(|(run_id, _)| !standing.contains(run_id))
+    {
         fence(shared, *run_id, run);
     }
-    Ok(if standing.is_empty() { Renewed::All } else { Renewed::SomeLocked })
+    Ok(if standing.is_empty() {
+        Renewed::All
+    } else {
+        Renewed::SomeLocked
+    })
 }
 
 /// Somebody else may run this job now: the run dies.
@@ -220,7 +251,10 @@ async fn send(
     now: Option<Timestamp>,
 ) -> Result<Vec<Row>, tokio_postgres::Error> {
     let (jobs, run_ids, fences) = keys(runs);
-    let leases: Vec<f64> = runs.iter().map(|(_, run)| run.lease.lease.as_secs_f64()).collect();
+    let leases: Vec<f64> = runs
+        .iter()
+        .map(|(_, run)| run.lease.lease.as_secs_f64())
+        .collect();
     let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
         (&jobs, Type::TEXT_ARRAY),
         (&run_ids, Type::UUID_ARRAY),
@@ -228,18 +262,35 @@ async fn send(
         (&leases, Type::FLOAT8_ARRAY),
         (&now, Type::TIMESTAMPTZ),
     ];
-    client.query_typed(include_str!("../sql/heartbeat.sql"), &parameters).await
+    let sql = crate::faults::statement(
+        "heartbeat-that-waits",
+        " SKIP LOCKED",
+        include_str!("../sql/heartbeat.sql"),
+    );
+    client.query_typed(sql, &parameters).await
 }
 
-async fn look_up(client: &Client, runs: &[(Uuid, Beating)]) -> Result<Vec<Row>, tokio_postgres::Error> {
+async fn look_up(
+    client: &Client,
+    runs: &[(Uuid, Beating)],
+) -> Result<Vec<Row>, tokio_postgres::Error> {
     let (jobs, run_ids, fences) = keys(runs);
-    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
-        [(&jobs, Type::TEXT_ARRAY), (&run_ids, Type::UUID_ARRAY), (&fences, Type::INT8_ARRAY)];
-    client.query_typed(include_str!("../sql/heartbeat_lookup.sql"), &parameters).await
+    let parameters: [(&(dyn ToSql + Sync), Type); 3] = [
+        (&jobs, Type::TEXT_ARRAY),
+        (&run_ids, Type::UUID_ARRAY),
+        (&fences, Type::INT8_ARRAY),
+    ];
+    client
+        .query_typed(include_str!("../sql/heartbeat_lookup.sql"), &parameters)
+        .await
 }
 
 fn keys(runs: &[(Uuid, Beating)]) -> (Vec<&str>, Vec<Uuid>, Vec<i64>) {
     let jobs = runs.iter().map(|(_, run)| run.job.as_str()).collect();
     let run_ids = runs.iter().map(|(run_id, _)| *run_id).collect();
-    (jobs, run_ids, runs.iter().map(|(_, run)| run.fence).collect())
+    (
+        jobs,
+        run_ids,
+        runs.iter().map(|(_, run)| run.fence).collect(),
+    )
 }

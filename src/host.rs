@@ -92,11 +92,19 @@ impl Host {
             &parameters,
         )
         .await?;
-        let Some(row) = rows.first() else { return Ok(Vec::new()) };
+        let Some(row) = rows.first() else {
+            return Ok(Vec::new());
+        };
         let before: serde_json::Value = row.try_get("definitions")?;
         let changed = |spec: &&JobSpec| {
-            let known = before.get(spec.name.as_str()).and_then(serde_json::Value::as_str);
-            known.is_some_and(|known| definitions.get(spec.name.as_str()).is_some_and(|now| now != known))
+            let known = before
+                .get(spec.name.as_str())
+                .and_then(serde_json::Value::as_str);
+            known.is_some_and(|known| {
+                definitions
+                    .get(spec.name.as_str())
+                    .is_some_and(|now| now != known)
+            })
         };
         Ok(graph.jobs().iter().filter(changed).collect())
     }
@@ -122,13 +130,22 @@ impl Host {
             (&skew, Type::FLOAT8),
             (&now, Type::TIMESTAMPTZ),
         ];
-        transaction::run(database, include_str!("../sql/announce_host.sql"), &parameters).await?;
+        transaction::run(
+            database,
+            include_str!("../sql/announce_host.sql"),
+            &parameters,
+        )
+        .await?;
         Ok(())
     }
 }
 
 fn definitions(graph: &JobGraph) -> HashMap<String, String> {
-    graph.jobs().iter().map(|spec| (spec.name.to_string(), spec.definition())).collect()
+    graph
+        .jobs()
+        .iter()
+        .map(|spec| (spec.name.to_string(), spec.definition()))
+        .collect()
 }
 
 /// Moves the pending slots that lie ahead to where the new definitions want them.
@@ -141,7 +158,9 @@ async fn replan(
     let mut columns = Columns::default();
     let mut read = Vec::new();
     for spec in changed {
-        let Some(row) = table.jobs.get(spec.name.as_str()) else { continue };
+        let Some(row) = table.jobs.get(spec.name.as_str()) else {
+            continue;
+        };
         if let Some((from, to)) = moved(spec, row, table.now) {
             read.push(from);
             columns.push(spec, Some(to));
@@ -159,13 +178,23 @@ async fn replan(
         (&columns.parents, Type::TEXT_ARRAY),
         (&now, Type::TIMESTAMPTZ),
     ];
-    let rows = transaction::run(database, include_str!("../sql/replan_jobs.sql"), &parameters).await?;
-    Ok(rows.iter().map(|row| row.try_get("app_name")).collect::<Result<_, _>>()?)
+    let rows = transaction::run(
+        database,
+        include_str!("../sql/replan_jobs.sql"),
+        &parameters,
+    )
+    .await?;
+    Ok(rows
+        .iter()
+        .map(|row| row.try_get("app_name"))
+        .collect::<Result<_, _>>()?)
 }
 
 /// From where to where a changed definition moves a pending slot; one that is due stays, and is run.
 fn moved(spec: &JobSpec, row: &JobState, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
-    let pending = row.pending().filter(|&pending| pending > now && row.error_count == 0)?;
+    let pending = row
+        .pending()
+        .filter(|&pending| pending > now && row.error_count == 0)?;
     let wanted = match &spec.timetable {
         Some(when) => when.next(now, pending)?,
         None => return None,
@@ -212,10 +241,14 @@ struct Columns {
 
 impl Columns {
     fn push(&mut self, spec: &JobSpec, slot: Option<Timestamp>) {
-        let offset = spec.timetable.as_ref().map(|when| when.offset(spec.name.as_str()));
+        let offset = spec
+            .timetable
+            .as_ref()
+            .map(|when| when.offset(spec.name.as_str()));
         let next_run = slot.map_or_else(never, |slot| {
             let offset = offset.and_then(|offset| SignedDuration::try_from(offset).ok());
-            slot.saturating_add(offset.unwrap_or_default()).unwrap_or(slot)
+            slot.saturating_add(offset.unwrap_or_default())
+                .unwrap_or(slot)
         });
         self.names.push(spec.name.to_string());
         self.slots.push(slot);

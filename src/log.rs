@@ -30,11 +30,22 @@ pub fn start(format: Option<LogFormat>, verbose: u8, quiet: bool) {
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::new(format!("warn,crontabber={level}")));
     let terminal = stderr().is_terminal();
-    let format = format.unwrap_or(if terminal { LogFormat::Human } else { LogFormat::Line });
+    let format = format.unwrap_or(if terminal {
+        LogFormat::Human
+    } else {
+        LogFormat::Line
+    });
     let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let log = fmt().with_env_filter(filter).with_writer(stderr).with_ansi(colour).with_target(false);
+    let log = fmt()
+        .with_env_filter(filter)
+        .with_writer(stderr)
+        .with_ansi(colour)
+        .with_target(false);
     match format {
-        LogFormat::Human => log.with_timer(fmt::time::Uptime::default()).compact().init(),
+        LogFormat::Human => log
+            .with_timer(fmt::time::Uptime::default())
+            .compact()
+            .init(),
         LogFormat::Line => log.init(),
         LogFormat::Json => log.json().flatten_event(true).init(),
     }

@@ -58,7 +58,7 @@ impl Pass {
         }
     }
 
-    pub(crate) fn started(&mut self, held: &Held) {
+    pub(crate) fn started(held: &Held) {
         tracing::info!(job = %held.job(), slot = %held.slot, run_id = %held.run_id, attempt = held.attempt, fence = held.fence, "ongoing");
     }
 
@@ -85,7 +85,12 @@ impl Pass {
     }
 
     pub(crate) fn ended(&mut self, ran: Ran) {
-        let Ran { held, after, recorded, .. } = ran;
+        let Ran {
+            held,
+            after,
+            recorded,
+            ..
+        } = ran;
         let (job, slot, run_id, attempt) = (held.job(), held.slot, held.run_id, held.attempt);
         let outcome = after.outcome.as_str();
         let reason = after.reason.as_deref();
@@ -101,7 +106,9 @@ impl Pass {
             Recorded::Written(next_run) => {
                 tracing::error!(%job, %slot, %run_id, attempt, reason, %next_run, "{outcome}");
             }
-            Recorded::Already => tracing::info!(%job, %slot, %run_id, attempt, reason, "{outcome}, recorded before"),
+            Recorded::Already => {
+                tracing::info!(%job, %slot, %run_id, attempt, reason, "{outcome}, recorded before");
+            }
             Recorded::Fenced => {
                 tracing::error!(%job, %slot, %run_id, attempt, reason, "fenced: it ended, but another host holds the job; nothing was recorded");
             }
@@ -127,8 +134,7 @@ impl Pass {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match (&self.error, self.killed_by) {
-            (_, Some(signal)) if signal == nix::libc::SIGINT => Exit::Interrupted,
-            (_, Some(_)) => Exit::Terminated,
+            (_, Some(signal)) => Exit::of_signal(signal),
             (Some(error), None) => error.exit(),
             (None, None) if self.failed > 0 || !self.doubtful.is_empty() => Exit::Failed,
             (None, None) if self.well > 0 => Exit::Ok,

@@ -168,7 +168,7 @@ pub struct Live {
 }
 
 /// How long a Python host's `ongoing` is respected: crontabber's `max_ongoing_age_hours`.
-pub const MAX_ONGOING_AGE: std::time::Duration = std::time::Duration::from_secs(12 * 3600);
+pub const MAX_ONGOING_AGE: std::time::Duration = std::time::Duration::from_hours(12);
 
 /// A verdict for every job, parents before children.
 #[must_use]
@@ -180,7 +180,12 @@ pub fn plan<'a>(graph: &'a JobGraph, table: &'a Table, place: &Place) -> Plan<'a
         .map(|(index, spec)| {
             let row = table.jobs.get(spec.name.as_str());
             let verdict = verdict(graph, index, row, table, place);
-            Planned { index, spec, row, verdict }
+            Planned {
+                index,
+                spec,
+                row,
+                verdict,
+            }
         })
         .collect();
     let known: HashSet<&str> = graph.jobs().iter().map(|spec| spec.name.as_str()).collect();
@@ -191,7 +196,11 @@ pub fn plan<'a>(graph: &'a JobGraph, table: &'a Table, place: &Place) -> Plan<'a
         .map(|(name, row)| (name.as_str(), row))
         .collect();
     ghosts.sort_unstable_by_key(|(name, _)| *name);
-    Plan { now: table.now, jobs, ghosts }
+    Plan {
+        now: table.now,
+        jobs,
+        ghosts,
+    }
 }
 
 fn verdict(
@@ -204,7 +213,11 @@ fn verdict(
     let spec = &graph.jobs()[index];
     let now = table.now;
     let Some(row) = row else {
-        return Verdict::New(spec.timetable.as_ref().and_then(|when| when.first(now, spec.start)));
+        return Verdict::New(
+            spec.timetable
+                .as_ref()
+                .and_then(|when| when.first(now, spec.start)),
+        );
     };
     let wanted = wants::wanted(graph, index, row, table);
     if let Some(since) = live_since(row, now) {
@@ -218,7 +231,11 @@ fn verdict(
     }
     if let Some(until) = row.paused_until.filter(|&until| until > now) {
         let held = row.paused_by.as_deref() == Some(ON_LOST);
-        return if held { Verdict::Held } else { Verdict::Paused(until) };
+        return if held {
+            Verdict::Held
+        } else {
+            Verdict::Paused(until)
+        };
     }
     match wanted {
         wants::Wanted::At(at) => Verdict::NotYet(at),
@@ -233,7 +250,7 @@ fn verdict(
 pub const ON_LOST: &str = "on_lost";
 
 /// Since when a claim holds the row, ours or a Python host's that is not too old.
-fn live_since(row: &JobState, now: Timestamp) -> Option<Timestamp> {
+pub(crate) fn live_since(row: &JobState, now: Timestamp) -> Option<Timestamp> {
     let since = row.ongoing?;
     let respected = row.claim.is_some()
         || now.duration_since(since).unsigned_abs() < MAX_ONGOING_AGE
@@ -261,8 +278,13 @@ fn blocked(due: &Due, table: &Table) -> Option<Verdict> {
         .iter()
         .filter_map(|(parent, slot)| {
             let row = table.jobs.get(parent.as_str());
-            let reached = row.and_then(|row| row.success_slot).is_some_and(|done| done >= *slot);
-            (!reached).then(|| Block { parent: parent.clone(), why: blocked_by(row, table.now) })
+            let reached = row
+                .and_then(|row| row.success_slot)
+                .is_some_and(|done| done >= *slot);
+            (!reached).then(|| Block {
+                parent: parent.clone(),
+                why: blocked_by(row, table.now),
+            })
         })
         .collect();
     (!blocks.is_empty()).then_some(Verdict::Blocked(blocks))
@@ -284,21 +306,26 @@ impl Place {
     #[must_use]
     pub fn matches(&self, placement: &Placement) -> bool {
         placement.hosts.is_empty()
-            || placement.hosts.iter().any(|pattern| match pattern.strip_prefix("tag:") {
-                Some(tag) => self.tags.iter().any(|own| glob(tag, own)),
-                None => glob(pattern, &self.host),
-            })
+            || placement
+                .hosts
+                .iter()
+                .any(|pattern| match pattern.strip_prefix("tag:") {
+                    Some(tag) => self.tags.iter().any(|own| glob(tag, own)),
+                    None => glob(pattern, &self.host),
+                })
     }
 }
 
 /// Whether `pattern`, in which `*` stands for any text, is all of `text`.
-fn glob(pattern: &str, text: &str) -> bool {
+pub(crate) fn glob(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else {
         return false;
     };
     let mut parts: Vec<&str> = parts.collect();
-    let Some(last) = parts.pop() else { return rest.is_empty() };
+    let Some(last) = parts.pop() else {
+        return rest.is_empty();
+    };
     for part in parts {
         match rest.find(part) {
             Some(at) => rest = &rest[at + part.len()..],
@@ -312,13 +339,18 @@ impl Plan<'_> {
     /// The job of this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Planned<'_>> {
-        self.jobs.iter().find(|planned| planned.spec.name.as_str() == name)
+        self.jobs
+            .iter()
+            .find(|planned| planned.spec.name.as_str() == name)
     }
 
     /// The state of every job, in the order of the plan.
     #[must_use]
     pub fn states(&self) -> HashMap<&str, State> {
-        self.jobs.iter().map(|job| (job.spec.name.as_str(), job.state(self.now))).collect()
+        self.jobs
+            .iter()
+            .map(|job| (job.spec.name.as_str(), job.state(self.now)))
+            .collect()
     }
 }
 
@@ -333,11 +365,17 @@ mod tests {
     use super::*;
 
     fn place(host: &str, tags: &[&str]) -> Place {
-        Place { host: host.into(), tags: tags.iter().map(|&tag| tag.into()).collect() }
+        Place {
+            host: host.into(),
+            tags: tags.iter().map(|&tag| tag.into()).collect(),
+        }
     }
 
     fn on(hosts: &[&str]) -> Placement {
-        Placement { hosts: hosts.iter().map(|&host| host.into()).collect(), on: On::One }
+        Placement {
+            hosts: hosts.iter().map(|&host| host.into()).collect(),
+            on: On::One,
+        }
     }
 
     #[test]

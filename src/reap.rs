@@ -45,9 +45,16 @@ pub async fn reap(
     now: Option<Timestamp>,
 ) -> Result<Vec<Reaped>, DatabaseError> {
     let (grace, lease) = (terms.grace.as_secs_f64(), terms.lease.as_secs_f64());
-    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
-        [(&grace, Type::FLOAT8), (&lease, Type::FLOAT8), (&now, Type::TIMESTAMPTZ)];
-    transaction::run(database, include_str!("../sql/reap.sql"), &parameters).await?.iter().map(reaped).collect()
+    let parameters: [(&(dyn ToSql + Sync), Type); 3] = [
+        (&grace, Type::FLOAT8),
+        (&lease, Type::FLOAT8),
+        (&now, Type::TIMESTAMPTZ),
+    ];
+    transaction::run(database, include_str!("../sql/reap.sql"), &parameters)
+        .await?
+        .iter()
+        .map(reaped)
+        .collect()
 }
 
 /// Closes the running log rows whose claim is gone from the job's row.
@@ -56,12 +63,22 @@ pub async fn reap_orphans(
     terms: &Lease,
     now: Option<Timestamp>,
 ) -> Result<Vec<Reaped>, DatabaseError> {
-    let parameters: [(&(dyn ToSql + Sync), Type); 2] =
-        [(&terms.lease.as_secs_f64(), Type::FLOAT8), (&now, Type::TIMESTAMPTZ)];
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] = [
+        (&terms.lease.as_secs_f64(), Type::FLOAT8),
+        (&now, Type::TIMESTAMPTZ),
+    ];
     let sql = include_str!("../sql/reap_orphans.sql");
-    transaction::run(database, sql, &parameters).await?.iter().map(reaped).collect()
+    transaction::run(database, sql, &parameters)
+        .await?
+        .iter()
+        .map(reaped)
+        .collect()
 }
 
 fn reaped(row: &Row) -> Result<Reaped, DatabaseError> {
-    Ok(Reaped { job: row.try_get("app_name")?, run_id: row.try_get("run_id")?, host: row.try_get("host")? })
+    Ok(Reaped {
+        job: row.try_get("app_name")?,
+        run_id: row.try_get("run_id")?,
+        host: row.try_get("host")?,
+    })
 }

@@ -86,7 +86,13 @@ async fn write(
         (&decided.hold, Type::BOOL),
         (&now, Type::TIMESTAMPTZ),
     ];
-    let rows = transaction::run(database, include_str!("../sql/record.sql"), &parameters).await?;
+    let fence = " AND run_id = $2 AND fence = $3";
+    let sql = crate::faults::statement(
+        "record-without-fence",
+        fence,
+        include_str!("../sql/record.sql"),
+    );
+    let rows = transaction::run(database, sql, &parameters).await?;
     crate::faults::point("after-record");
     match rows.first() {
         Some(row) => Ok(Recorded::Written(row.try_get("next_run")?)),
@@ -103,16 +109,23 @@ async fn look_up(
     let run_id: [(&(dyn ToSql + Sync), Type); 1] = [(&finished.held.run_id, Type::UUID)];
     let rows =
         transaction::run(database, include_str!("../sql/record_lookup.sql"), &run_id).await?;
-    let outcome: Option<String> = match rows.first() {
-        Some(row) => row.try_get("outcome")?,
-        None => None,
+    let is_recorded = match rows.first() {
+        Some(row) => row.try_get("is_recorded")?,
+        None => false,
     };
-    if outcome.as_deref() == Some(decided.outcome.as_str()) {
+    if is_recorded {
         return Ok(Recorded::Already);
     }
     let what_happened = format!("ended all the same: {}", decided.summary());
-    let parameters: [(&(dyn ToSql + Sync), Type); 2] =
-        [(&finished.held.run_id, Type::UUID), (&what_happened, Type::TEXT)];
-    transaction::run(database, include_str!("../sql/record_fenced.sql"), &parameters).await?;
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] = [
+        (&finished.held.run_id, Type::UUID),
+        (&what_happened, Type::TEXT),
+    ];
+    transaction::run(
+        database,
+        include_str!("../sql/record_fenced.sql"),
+        &parameters,
+    )
+    .await?;
     Ok(Recorded::Fenced)
 }

@@ -48,10 +48,20 @@ pub async fn run(claim: Claim, host: &str, supervisor: &Supervisor, heart: &Hear
     };
     crate::faults::point("before-record");
     let at = held.database_now();
-    Finished { held, ended, cut, at }
+    Finished {
+        held,
+        ended,
+        cut,
+        at,
+    }
 }
 
-async fn supervised(held: &Held, order: &Order, supervisor: &Supervisor, heart: &Heart) -> (Ended, Option<Cut>) {
+async fn supervised(
+    held: &Held,
+    order: &Order,
+    supervisor: &Supervisor,
+    heart: &Heart,
+) -> (Ended, Option<Cut>) {
     match supervisor.start(order).await {
         Ok(guarded) => {
             heart.add(held, guarded.reins());
@@ -64,16 +74,21 @@ async fn supervised(held: &Held, order: &Order, supervisor: &Supervisor, heart: 
 }
 
 fn not_started(why: String) -> Ended {
-    Ended { how: How::NotStarted(why), stopped: None, output: Output::default() }
+    Ended {
+        how: How::NotStarted(why),
+        stopped: None,
+        output: Output::default(),
+    }
 }
 
 /// What the guard is told: the process, its whole environment, and its limits.
 fn order(held: &Held, host: &str) -> Result<Order, String> {
     let values = placeholder::Values::of(held, host);
     let argv = match &held.spec.kind {
-        Kind::Command(argv) => {
-            argv.iter().map(|element| values.fill(element)).collect::<Result<Vec<_>, _>>()?
-        }
+        Kind::Command(argv) => argv
+            .iter()
+            .map(|element| values.fill(element).map_err(|bad| bad.to_string()))
+            .collect::<Result<Vec<_>, _>>()?,
         Kind::Shell(text) => vec!["/bin/sh".to_owned(), "-c".to_owned(), text.clone()],
         Kind::Sql(_) | Kind::Action { .. } => {
             return Err("this version runs `command` and `shell` jobs only".to_owned());
@@ -86,6 +101,6 @@ fn order(held: &Held, host: &str) -> Result<Order, String> {
         stdin: Vec::new(),
         timeout: held.spec.timeout,
         grace: held.spec.lease.grace,
-        deadline: held.deadline(),
+        deadline: crate::faults::deadline(held.deadline()),
     })
 }

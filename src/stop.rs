@@ -61,10 +61,16 @@ impl Stopper {
             };
             let mut bytes = [0; 16];
             // Nothing to read is a false alarm, and this pair of sockets, which only we hold, has no other error.
-            let asked = ready.and_then(|()| socket.try_read(&mut bytes)).unwrap_or(0);
+            let asked = ready
+                .and_then(|()| socket.try_read(&mut bytes))
+                .unwrap_or(0);
             if asked > 0 {
                 self.told += asked;
-                return if self.told == 1 { Stop::Drain } else { Stop::Kill(signal) };
+                return if self.told == 1 {
+                    Stop::Drain
+                } else {
+                    Stop::Kill(signal)
+                };
             }
         }
     }

@@ -8,11 +8,12 @@ use std::{
 
 use tokio::{
     task::{JoinError, JoinSet},
-    time::{Instant, sleep_until},
+    time::Instant,
 };
 
 use crate::{
     claim::{Claim, Claimed, claim},
+    clock::sleep_until,
     engine::Engine,
     pass::{Pass, Ran},
     plan::{Due, Verdict, plan},
@@ -36,8 +37,8 @@ pub async fn tick(engine: &Arc<Engine>, stop: &mut Stopper) -> Pass {
         let (is_running, plan_at, drain_at) = (!tick.runs.is_empty(), tick.plan_at, tick.drain_at);
         tokio::select! {
             Some(ended) = tick.runs.join_next() => tick.ended(ended).await,
-            () = sleep_until(plan_at), if is_running => tick.look(Look::All).await,
-            () = at(drain_at), if is_running => tick.drained(),
+            () = sleep_until(Some(plan_at)), if is_running => tick.look(Look::All).await,
+            () = sleep_until(drain_at), if is_running => tick.drained(),
             asked = stop.changed(), if is_running => tick.stopped(asked),
             else => return tick.pass,
         }
@@ -45,11 +46,25 @@ pub async fn tick(engine: &Arc<Engine>, stop: &mut Stopper) -> Pass {
 }
 
 /// Takes one claim through its stations.
-pub(crate) async fn run_and_record(engine: Arc<Engine>, claim: Claim) -> Result<Ran, DatabaseError> {
-    let finished = run(claim, &engine.host.place.host, &engine.supervisor, &engine.heart).await;
+pub(crate) async fn run_and_record(
+    engine: Arc<Engine>,
+    claim: Claim,
+) -> Result<Ran, DatabaseError> {
+    let finished = run(
+        claim,
+        &engine.host.place.host,
+        &engine.supervisor,
+        &engine.heart,
+    )
+    .await;
     let (held, output) = (finished.held().clone(), finished.output().text());
     let (after, recorded) = record(finished, &engine.database, engine.now).await?;
-    Ok(Ran { held, after, recorded, output })
+    Ok(Ran {
+        held,
+        after,
+        recorded,
+        output,
+    })
 }
 
 struct Tick {
@@ -119,13 +134,15 @@ impl Tick {
     /// Claims what is wanted, as far as there is room for it, and starts what is ours.
     async fn start(&mut self, stop: &Stopper) {
         while self.runs.len() < self.engine.max_parallel && !stop.is_requested() {
-            let Some((job, due)) = self.queue.pop_front() else { return };
+            let Some((job, due)) = self.queue.pop_front() else {
+                return;
+            };
             let engine = Arc::clone(&self.engine);
             let spec = &engine.graph.jobs()[job];
             let host = &engine.host.place.host;
             match claim(&engine.database, host, spec, &due, engine.now).await {
                 Ok(Claimed::Ours(claim)) => {
-                    self.pass.started(claim.held());
+                    Pass::started(claim.held());
                     let run = run_and_record(Arc::clone(&engine), *claim);
                     self.runs.spawn(async move { (job, run.await) });
                 }
@@ -176,12 +193,5 @@ impl Tick {
     fn drained(&mut self) {
         self.drain_at = None;
         self.engine.heart.stop_all();
-    }
-}
-
-async fn at(instant: Option<Instant>) {
-    match instant {
-        Some(instant) => sleep_until(instant).await,
-        None => std::future::pending().await,
     }
 }

@@ -1,13 +1,15 @@
 //! Files in, values or messages out.
 
-use std::{
-    env, fs,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-};
+#[path = "config/files.rs"]
+mod files;
+#[path = "config/merged.rs"]
+mod merged;
+#[path = "config/written.rs"]
+mod written;
 
-use crontabber::config::{Access, Code, Config, Report, Surroundings, load_in};
-use tempfile::TempDir;
+use std::{env, fs, path::Path};
+
+use crontabber::config::{Surroundings, load_in};
 
 /// Each name is a directory under `tests/config` with files as an operator writes them and, in
 /// `expected.txt`, what crontabber answers. `UPDATE_GOLDEN=1 cargo test --test config` writes them
@@ -26,6 +28,7 @@ an_unknown_section_is_named_with_what_was_meant
 a_value_of_the_wrong_type_is_told_what_was_expected
 a_value_out_of_range_is_told_the_range
 a_bad_duration_is_pointed_at_inside_its_text
+braces_that_stand_for_nothing_are_pointed_at
 a_bad_time_zone_is_told_the_nearest
 a_bad_crontab_field_is_pointed_at_inside_its_text
 at_needs_whole_days
@@ -82,10 +85,13 @@ fn answer(directory: &Path) -> String {
 
 #[test]
 fn every_directory_of_answers_is_tested() {
-    let directories = fs::read_dir("tests/config").expect("the answers are there");
-    for directory in directories {
-        let name = directory.expect("it can be read").file_name();
+    let entries = fs::read_dir("tests/config").expect("the answers are there");
+    for entry in entries {
+        let entry = entry.expect("it can be read");
+        let name = entry.file_name();
         let name = name.to_str().expect("names are plain");
-        assert!(ANSWERS.contains(&name), "{name} is in no test");
+        if entry.path().is_dir() {
+            assert!(ANSWERS.contains(&name), "{name} is in no test");
+        }
     }
 }

@@ -235,6 +235,11 @@ mod tls {
         assert!(encrypted(&full).await);
         let other_name = full.replace("host=localhost", "host=db.example");
         refused(&other_name).await;
+        // Signing itself is no recommendation to those who trust another.
+        for root in [&certificates.stranger, &certificates.root] {
+            let other_root = format!("{} sslrootcert={}", cluster.tcp(), root.display());
+            refused(&format!("{other_root} sslmode=verify-ca")).await;
+        }
 
         cluster.present(&certificates.expired);
         let expired = certificates.file("expired.crt", &certificates.expired.certificate);

@@ -43,7 +43,11 @@ fn check(global: &Global, json: bool) -> Result<Exit, Failure> {
         Ok(config) => {
             let mut reports = vec![config.check_secrets(&Surroundings::of_this_process())];
             reports.extend(config.require_database().err());
-            let exit = if reports.iter().any(|report| report.errors() > 0) { Exit::Failed } else { Exit::Ok };
+            let exit = if reports.iter().any(|report| report.errors() > 0) {
+                Exit::Failed
+            } else {
+                Exit::Ok
+            };
             reports.push(config.warnings);
             (reports, exit)
         }
@@ -62,7 +66,10 @@ fn check(global: &Global, json: bool) -> Result<Exit, Failure> {
         said = true;
     }
     if !said {
-        let summary = reports.last().map(config::Report::summary).unwrap_or_default();
+        let summary = reports
+            .last()
+            .map(config::Report::summary)
+            .unwrap_or_default();
         print(&format!("{summary}\n"))?;
     }
     Ok(exit)
@@ -74,6 +81,10 @@ fn show(global: &Global, job: Option<&str>, json: bool) -> Result<Exit, Failure>
         Some(job) => Some(&open::job(&config, job)?.name),
         None => None,
     };
-    print(&if json { format!("{:#}\n", config.show_json(name)) } else { config.show(name) })?;
+    print(&if json {
+        format!("{:#}\n", config.show_json(name))
+    } else {
+        config.show(name)
+    })?;
     Ok(Exit::Ok)
 }

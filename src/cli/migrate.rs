@@ -11,6 +11,7 @@ use super::{
     Global,
     fail::Failure,
     open::{self, block_on},
+    print,
 };
 
 /// Creates the tables, widens those of crontabber 0.18, or updates ours; safe to repeat, on any host.
@@ -31,16 +32,25 @@ impl Migrate {
             let client = database.get().await?;
             let before = schema::look(&client).await?;
             if self.plan {
-                print!("{}", schema::plan(before));
+                print(&schema::plan(before))?;
                 return Ok(Exit::Ok);
             }
             let steps = schema::migrate(&client).await?;
-            match (before, steps.as_slice()) {
-                (_, []) => println!("the tables are current: version {}", schema::version()),
-                (Before::Legacy, steps) => println!("crontabber's tables are widened: {}", steps.join(", ")),
-                (_, steps) => println!("the tables are at version {}: {}", schema::version(), steps.join(", ")),
-            }
+            print(&told(before, &steps))?;
             Ok(Exit::Ok)
         })
+    }
+}
+
+fn told(before: Before, steps: &[&str]) -> String {
+    let (version, applied) = (schema::version(), steps.join(", "));
+    match before {
+        _ if steps.is_empty() => format!("the tables are current: version {version}\n"),
+        Before::Legacy => {
+            format!("crontabber's tables are widened to version {version}: {applied}\n")
+        }
+        Before::Nothing | Before::Ours(_) => {
+            format!("the tables are at version {version}: {applied}\n")
+        }
     }
 }

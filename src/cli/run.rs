@@ -46,7 +46,9 @@ impl Run {
             let engine = open::engine(global, config)?;
             let table = engine.look().await?;
             let plan = plan(&engine.graph, &table, &engine.host.place);
-            let job = plan.get(name.as_str()).expect("the graph holds the job that was looked up in it");
+            let job = plan
+                .get(name.as_str())
+                .expect("the graph holds the job that was looked up in it");
             match wanted(&plan, job, self.force) {
                 Ok(due) => run(&engine, job, &due).await,
                 Err((why, exit)) => {
@@ -62,7 +64,10 @@ impl Run {
 fn wanted(plan: &Plan<'_>, job: &Planned<'_>, force: bool) -> Result<Due, (String, Exit)> {
     if let Verdict::Ongoing(live) = &job.verdict {
         let host = live.host.as_deref().unwrap_or("a Python host");
-        return Err((format!("is running on {host} since {}", live.since), Exit::Ongoing));
+        return Err((
+            format!("is running on {host} since {}", live.since),
+            Exit::Ongoing,
+        ));
     }
     if let Verdict::Unsupported(_) = &job.verdict {
         return Err((job.reason(), Exit::Configuration));
@@ -82,14 +87,28 @@ fn wanted(plan: &Plan<'_>, job: &Planned<'_>, force: bool) -> Result<Due, (Strin
     match &job.verdict {
         Verdict::Run(due) => Ok(due.clone()),
         Verdict::NotYet(at) => Err((format!("is not due before {at}{hint}"), Exit::NotDue)),
-        Verdict::AfterParents => Err((format!("waits for its parents to succeed anew{hint}"), Exit::NotDue)),
-        _ => Err((format!("is {}: {}{hint}", job.state(plan.now), job.reason()), Exit::NotDue)),
+        Verdict::AfterParents => Err((
+            format!("waits for its parents to succeed anew{hint}"),
+            Exit::NotDue,
+        )),
+        _ => Err((
+            format!("is {}: {}{hint}", job.state(plan.now), job.reason()),
+            Exit::NotDue,
+        )),
     }
 }
 
 async fn run(engine: &Arc<Engine>, job: &Planned<'_>, due: &Due) -> Result<Exit, Failure> {
     let name = &job.spec.name;
-    match claim(&engine.database, &engine.host.place.host, job.spec, due, engine.now).await? {
+    match claim(
+        &engine.database,
+        &engine.host.place.host,
+        job.spec,
+        due,
+        engine.now,
+    )
+    .await?
+    {
         Claimed::Ours(claim) => {
             let run = tokio::spawn(run_and_record(Arc::clone(engine), *claim));
             let mut stop = Stopper::listen()?;
@@ -100,7 +119,10 @@ async fn run(engine: &Arc<Engine>, job: &Planned<'_>, due: &Due) -> Result<Exit,
             Ok(Exit::Contended)
         }
         Claimed::Ongoing(live) => {
-            eprintln!("not run: {name} has just been started on {}", live.host.as_deref().unwrap_or("a Python host"));
+            eprintln!(
+                "not run: {name} has just been started on {}",
+                live.host.as_deref().unwrap_or("a Python host")
+            );
             Ok(Exit::Ongoing)
         }
         Claimed::Changed | Claimed::Gone => {
@@ -120,15 +142,22 @@ async fn ended(
     mut run: tokio::task::JoinHandle<Result<Ran, crate::store::error::DatabaseError>>,
     stop: &mut Stopper,
 ) -> Result<Exit, Failure> {
+    let mut killed_by = None;
     loop {
         tokio::select! {
             ended = &mut run => match ended {
-                Ok(ran) => return tell(&ran?),
+                Ok(ran) => {
+                    let exit = tell(&ran?)?;
+                    return Ok(killed_by.map_or(exit, Exit::of_signal));
+                }
                 Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
             },
             asked = stop.changed() => match asked {
                 Stop::Drain => eprintln!("asked to stop: waiting for the run; ask again to kill it"),
-                Stop::Kill(_) => engine.heart.stop_all(),
+                Stop::Kill(signal) => {
+                    killed_by = Some(signal);
+                    engine.heart.stop_all();
+                }
             },
         }
     }
@@ -140,7 +169,10 @@ fn tell(ran: &Ran) -> Result<Exit, Failure> {
     stdout.write_all(ran.output.as_bytes())?;
     stdout.flush()?;
     if ran.recorded == Recorded::Fenced {
-        eprintln!("{}: fenced: another host holds the job; the outcome was not recorded", ran.held.job());
+        eprintln!(
+            "{}: fenced: another host holds the job; the outcome was not recorded",
+            ran.held.job()
+        );
         return Ok(Exit::Failed);
     }
     if ran.after.outcome != Outcome::Success {

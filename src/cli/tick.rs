@@ -4,12 +4,20 @@ use std::io::{IsTerminal, stdout};
 
 use clap::Args;
 
-use crate::{exit::Exit, pass::Pass, plan::Verdict, stop::Stopper, tick::tick};
+use crate::{
+    exit::Exit,
+    pass::Pass,
+    plan::Verdict,
+    stop::Stopper,
+    tick::tick,
+    view::{Medium, hosts, list::List},
+};
 
 use super::{
     Global,
     fail::Failure,
     open::{self, block_on},
+    print,
 };
 
 /// Runs everything that is due and may run here, children after their parents, then exits.
@@ -49,19 +57,41 @@ impl Tick {
 
 /// One line for people.
 fn summarize(pass: &Pass) {
-    let Pass { well, failed, contended, ongoing, changed, .. } = pass;
+    let Pass {
+        well,
+        failed,
+        contended,
+        ongoing,
+        changed,
+        ..
+    } = pass;
     tracing::info!(well, failed, contended, ongoing, changed, "pass over");
 }
 
+/// What would run, and the listing: the same plan that a pass makes.
 async fn dry_run(global: &Global) -> Result<Exit, Failure> {
     let view = open::View::open(global).await?;
     let plan = view.plan();
-    let runs = plan.jobs.iter().filter(|job| matches!(job.verdict, Verdict::Run(_)));
-    println!("would run: {}", names(runs.map(|job| job.spec.name.as_str())));
+    let last_hosts = hosts::last_of_each(&*view.connection().await?).await?;
+    let list = List {
+        plan: &plan,
+        last_hosts: &last_hosts,
+        glob: None,
+        states: &[],
+    };
+    let runs = plan
+        .jobs
+        .iter()
+        .filter(|job| matches!(job.verdict, Verdict::Run(_)));
+    let names: Vec<&str> = runs.map(|job| job.spec.name.as_str()).collect();
+    let names = if names.is_empty() {
+        "nothing".to_owned()
+    } else {
+        names.join(", ")
+    };
+    print(&format!(
+        "would run: {names}\n{}",
+        list.text(Medium::of_stdout())
+    ))?;
     Ok(Exit::Ok)
-}
-
-fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let names: Vec<&str> = names.collect();
-    if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
 }

@@ -1,6 +1,6 @@
 //! One thing to tell the operator about the configuration, and where.
 
-use std::path::PathBuf;
+use std::{collections::HashSet, path::PathBuf};
 
 use super::source::Place;
 
@@ -60,6 +60,8 @@ codes! {
     BadValue = "bad-value",
     /// A text that is no duration.
     BadDuration = "bad-duration",
+    /// Braces that stand for nothing.
+    BadPlaceholder = "bad-placeholder",
     /// A time zone that nobody has heard of.
     BadTimezone = "bad-timezone",
     /// Crontab fields that say nothing.
@@ -179,6 +181,8 @@ pub(super) struct Findings {
     pub(super) diagnostics: Vec<Diagnostic>,
     /// Texts that no report may print.
     pub(super) secrets: Vec<Place>,
+    /// File and line of every syntax error: what else such a line seems to say is a guess.
+    pub(super) broken_lines: HashSet<(usize, usize)>,
     suggestions: usize,
 }
 

@@ -8,57 +8,92 @@ use super::{
     source::Place,
 };
 
-/// Section and key, and the value if only that one is meant.
-const KEYS: &[(&str, &str, Option<&str>)] = &[
-    ("job", "sql", None),
-    ("job", "sql_file", None),
-    ("job", "action", None),
-    ("job", "on", Some("each")),
-    ("job", "catch_up", Some("none")),
-    ("job", "catch_up", Some("all")),
-    ("job", "catch_up_limit", None),
-    ("job", "start_deadline", None),
-    ("job", "overlap", Some("queue_one")),
-    ("job", "notify", None),
-    ("job", "keep.days", None),
-    ("job", "keep.runs", None),
-    ("job", "database", None),
-    ("daemon", "listen", None),
+/// A key without effect.
+struct NotYet {
+    section: &'static str,
+    key: &'static str,
+    /// `None`: whatever its value.
+    value: Option<&'static str>,
+    /// What happens instead.
+    instead: &'static str,
+}
+
+const fn key(section: &'static str, key: &'static str, instead: &'static str) -> NotYet {
+    NotYet {
+        section,
+        key,
+        value: None,
+        instead,
+    }
+}
+
+const fn value(key: &'static str, value: &'static str, instead: &'static str) -> NotYet {
+    NotYet {
+        section: "job",
+        key,
+        value: Some(value),
+        instead,
+    }
+}
+
+const KEYS: &[NotYet] = &[
+    key("job", "sql", "this job does not run"),
+    key("job", "sql_file", "this job does not run"),
+    key("job", "action", "this job does not run"),
+    key("job", "database", "this job does not run"),
+    value("on", "each", "this job does not run"),
+    value("catch_up", "none", "the latest missed slot is run"),
+    value("catch_up", "all", "only the latest missed slot is run"),
+    key(
+        "job",
+        "catch_up_limit",
+        "only the latest missed slot is run",
+    ),
+    key("job", "start_deadline", "a slot is run however late it is"),
+    value("overlap", "queue_one", "the slot is skipped"),
+    key("job", "notify", "nobody is notified"),
+    key("job", "keep.days", "history is kept for ever"),
+    key("job", "keep.runs", "history is kept for ever"),
+    key("daemon", "listen", "no page is served"),
 ];
 
 /// Sections of which nothing is acted upon.
-const SECTIONS: &[&str] = &["check", "notify"];
+const SECTIONS: &[(&str, &str)] = &[
+    ("check", "no threshold is compared with anything"),
+    ("notify", "nobody is notified"),
+];
 
 /// Warns of every key of a section that has no effect yet.
 pub(super) fn warn(section: &str, settings: &impl Settings, findings: &mut Findings) {
     let mut leaves = Vec::new();
     settings.push_leaves("", &mut leaves);
     for leaf in leaves {
-        let listed = |&&(of, key, value): &&(&str, &str, Option<&str>)| {
-            of == section
-                && key == leaf.key
-                && value.is_none_or(|value| leaf.value.as_str() == Some(value))
+        let is_listed = |listed: &&NotYet| {
+            listed.section == section
+                && listed.key == leaf.key
+                && listed.value.is_none_or(|value| leaf.value == value)
         };
-        if let Some((_, key, value)) = KEYS.iter().find(listed) {
-            let what = match value {
-                Some(value) => format!("`{key} = \"{value}\"`"),
-                None => format!("`{key}`"),
-            };
-            add(&what, leaf.place, findings);
-        }
+        let Some(listed) = KEYS.iter().find(is_listed) else {
+            continue;
+        };
+        let what = match listed.value {
+            Some(value) => format!("`{} = \"{value}\"`", listed.key),
+            None => format!("`{}`", listed.key),
+        };
+        add(&what, leaf.place, listed.instead, findings);
     }
 }
 
 /// Warns of a section that has no effect yet; `owner` is how it is called.
 pub(super) fn warn_section(section: &str, owner: Owner<'_>, key: Place, findings: &mut Findings) {
-    if SECTIONS.contains(&section) {
-        add(&owner.to_string(), key, findings);
+    if let Some((_, instead)) = SECTIONS.iter().find(|(listed, _)| *listed == section) {
+        add(&owner.to_string(), key, instead, findings);
     }
 }
 
-fn add(what: &str, place: Place, findings: &mut Findings) {
+fn add(what: &str, place: Place, instead: &str, findings: &mut Findings) {
     let message = format!("this version understands {what} and does not act upon it yet");
     findings
         .warning(Code::NotYet, place, message)
-        .label("without effect");
+        .label(instead);
 }

@@ -1,6 +1,6 @@
 //! Everything that was found, as a text for people and as JSON for editors.
 
-use std::{error::Error, fmt};
+use std::{collections::HashSet, error::Error, fmt};
 
 use serde_json::json;
 
@@ -30,9 +30,10 @@ impl Report {
         let Findings {
             mut diagnostics,
             mut secrets,
+            broken_lines,
             ..
         } = findings;
-        settle(&mut diagnostics, &sources);
+        settle(&mut diagnostics, &sources, &broken_lines);
         secrets.sort_unstable();
         Self {
             diagnostics,
@@ -207,20 +208,17 @@ fn harmless(text: &str) -> String {
 }
 
 /// Puts diagnostics in order, says each thing once, and lets a syntax error silence what else its
-/// line seems to say: the rest of a broken line is a guess.
-fn settle(diagnostics: &mut Vec<Diagnostic>, sources: &Sources) {
+/// line seems to say.
+fn settle(
+    diagnostics: &mut Vec<Diagnostic>,
+    sources: &Sources,
+    broken_lines: &HashSet<(usize, usize)>,
+) {
     let is_syntax = |d: &Diagnostic| matches!(d.code, Code::Syntax | Code::DuplicateKey);
     let line = |place: Place| (place.file(), sources.line(place));
-    let broken: std::collections::HashSet<_> = diagnostics
-        .iter()
-        .filter(|diagnostic| is_syntax(diagnostic))
-        .filter_map(|diagnostic| diagnostic.place().map(line))
-        .collect();
     diagnostics.retain(|diagnostic| {
-        let on_broken_line = diagnostic
-            .place()
-            .is_some_and(|place| broken.contains(&line(place)));
-        is_syntax(diagnostic) || !on_broken_line
+        let is_guess = |place| !broken_lines.is_empty() && broken_lines.contains(&line(place));
+        is_syntax(diagnostic) || !diagnostic.place().is_some_and(is_guess)
     });
     diagnostics.sort_by_key(|diagnostic| (diagnostic.place(), diagnostic.code));
     diagnostics.dedup_by(|later, earlier| {

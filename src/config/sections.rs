@@ -23,6 +23,8 @@ settings! {
         embedded: bool,
         /// Where the private database keeps its files.
         directory: Directory,
+        /// Where its programs are, `initdb` and `postgres`; looked for unless named.
+        bin_directory: Directory,
         /// The schema that holds the tables.
         schema: Identifier,
         /// How long an attempt to connect may take.

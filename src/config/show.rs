@@ -240,7 +240,7 @@ pub struct KeyReference {
 #[must_use]
 pub fn reference() -> Vec<KeyReference> {
     use super::job::{KeepSettings, RetrySettings};
-    let built_in = super::load::built_in();
+    let built_in = super::loader::built_in();
     let no_default = CheckSettings::default();
     let mut keys = Vec::new();
     refer("database", "", &built_in.database, &mut keys);

@@ -1,6 +1,6 @@
 //! What the files say, section by section, before anything is merged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use toml::de::{DeTable, DeValue};
 
@@ -65,18 +65,45 @@ pub(super) fn parse<'a>(
 ) -> DeTable<'a> {
     let (table, errors) = DeTable::parse_recoverable(&source.text);
     written.is_partial |= !errors.is_empty();
-    for error in errors {
-        let place = Place::new(number, error.span().unwrap_or_default());
-        if error.message() == "duplicate key" {
-            let key = source.text.get(place.span()).unwrap_or_default();
-            let message = format!("key `{}` is given twice", shown(key));
-            let error = findings.error(Code::DuplicateKey, place, message);
-            error.label("second time in this table");
-        } else {
-            findings.error(Code::Syntax, place, error.message());
+    let swallowed = swallowed_lines(&errors, source);
+    for error in &errors {
+        let span = error.span().unwrap_or_default();
+        let line = source.line(span.start);
+        findings.broken_lines.insert((number, line));
+        if !swallowed.contains(&line) {
+            syntax_error(Place::new(number, span), error.message(), source, findings);
         }
     }
     table.into_inner()
+}
+
+/// What toml says at the start of each line that is swallowed by a list that is never closed.
+const MISSING_COMMA: &str = "missing comma between array elements";
+
+/// The lines that follow the first one that such a list swallows: one error tells of all of them.
+fn swallowed_lines(errors: &[toml::de::Error], source: &Source) -> BTreeSet<usize> {
+    let commas = errors
+        .iter()
+        .filter(|error| error.message().starts_with(MISSING_COMMA));
+    let lines: BTreeSet<usize> = commas
+        .map(|error| source.line(error.span().unwrap_or_default().start))
+        .collect();
+    let follows = |line: &usize| lines.range(line.saturating_sub(2)..*line).next().is_some();
+    lines.iter().copied().filter(follows).collect()
+}
+
+fn syntax_error(place: Place, message: &str, source: &Source, findings: &mut Findings) {
+    if message == "duplicate key" {
+        let key = source.text.get(place.span()).unwrap_or_default();
+        let message = format!("key `{}` is given twice", shown(key));
+        let error = findings.error(Code::DuplicateKey, place, message);
+        error.label("second time in this table");
+        return;
+    }
+    let error = findings.error(Code::Syntax, place, message);
+    if message.starts_with(MISSING_COMMA) {
+        error.help("is the list before it closed?");
+    }
 }
 
 impl Written {

@@ -36,6 +36,21 @@ pub enum State {
 }
 
 impl State {
+    /// Every one of them, in the order in which they are asked for.
+    pub const ALL: [Self; 11] = [
+        Self::Ghost,
+        Self::Ongoing,
+        Self::Paused,
+        Self::Held,
+        Self::Blocked,
+        Self::Overdue,
+        Self::Retrying,
+        Self::Failing,
+        Self::Due,
+        Self::NeverRun,
+        Self::Ok,
+    ];
+
     /// The word in tables, JSON and the log.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -62,13 +77,15 @@ impl fmt::Display for State {
 }
 
 /// How long a job may be due before it is overdue: two passes of a host that asks every minute, and a margin.
-pub const OVERDUE_AFTER: SignedDuration = SignedDuration::from_mins(10);
+const OVERDUE_AFTER: SignedDuration = SignedDuration::from_mins(10);
 
 impl Planned<'_> {
     /// The state of the job.
     #[must_use]
     pub fn state(&self, now: Timestamp) -> State {
-        let Some(row) = self.row else { return State::NeverRun };
+        let Some(row) = self.row else {
+            return State::NeverRun;
+        };
         let since_due = row.next_run.map(|at| now.duration_since(at));
         let late = since_due.is_some_and(|late| late > OVERDUE_AFTER);
         match &self.verdict {
@@ -76,7 +93,9 @@ impl Planned<'_> {
             Verdict::Paused(_) => State::Paused,
             Verdict::Held => State::Held,
             Verdict::Blocked(_) => State::Blocked,
-            Verdict::Run(_) | Verdict::Elsewhere | Verdict::Unsupported(_) if late => State::Overdue,
+            Verdict::Run(_) | Verdict::Elsewhere | Verdict::Unsupported(_) if late => {
+                State::Overdue
+            }
             _ if row.error_count > 0 && self.retries() => State::Retrying,
             _ if row.error_count > 0 => State::Failing,
             Verdict::Run(_) | Verdict::Elsewhere | Verdict::Unsupported(_) => State::Due,
@@ -96,8 +115,14 @@ impl Planned<'_> {
     }
 
     fn jitter(&self) -> SignedDuration {
-        let offset = self.spec.timetable.as_ref().map(|when| when.offset(self.spec.name.as_str()));
-        offset.and_then(|offset| offset.try_into().ok()).unwrap_or_default()
+        let offset = self
+            .spec
+            .timetable
+            .as_ref()
+            .map(|when| when.offset(self.spec.name.as_str()));
+        offset
+            .and_then(|offset| offset.try_into().ok())
+            .unwrap_or_default()
     }
 
     /// Why the job is in its state, in a few words; empty when there is nothing to explain.
@@ -110,21 +135,28 @@ impl Planned<'_> {
                 .unwrap_or_default()
         };
         match &self.verdict {
-            Verdict::Blocked(blocks) => {
-                blocks.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-            }
+            Verdict::Blocked(blocks) => blocks
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join("; "),
             Verdict::Paused(_) => self.row.map(paused).unwrap_or_default(),
             Verdict::Held => self
                 .row
                 .and_then(|row| row.pause_reason.clone())
-                .map_or_else(|| "its run was lost".to_owned(), |why| format!("held: {why}")),
+                .map_or_else(
+                    || "its run was lost".to_owned(),
+                    |why| format!("held: {why}"),
+                ),
             Verdict::Elsewhere => {
                 format!("runs on hosts = {:?}, not here", self.spec.placement.hosts)
             }
             Verdict::Unsupported(what) => format!("this version does not run `{what}` jobs yet"),
             Verdict::Ongoing(live) if live.run_id.is_none() => "run by a Python host".to_owned(),
             Verdict::New(_) => "no host has met it yet".to_owned(),
-            Verdict::Ongoing(_) | Verdict::Run(_) | Verdict::NotYet(_) | Verdict::AfterParents => error(),
+            Verdict::Ongoing(_) | Verdict::Run(_) | Verdict::NotYet(_) | Verdict::AfterParents => {
+                error()
+            }
         }
     }
 }

@@ -38,23 +38,49 @@ fn by_schedule(
 ) -> Wanted {
     let now = table.now;
     // A Python host that died in a job's first run left no next_run at all: the slot is its start.
-    let Some(pending) = row.pending() else { return Wanted::At(now) };
+    let Some(pending) = row.pending() else {
+        return Wanted::At(now);
+    };
     let at = row.next_run.unwrap_or(pending).max(pending);
     if at > now {
         return Wanted::At(at);
     }
-    let slot = when.latest(now, pending).map_or(pending, |latest| latest.max(pending));
+    let slot = when
+        .latest(now, pending)
+        .map_or(pending, |latest| latest.max(pending));
     let coalesced = coalesced(when, row, pending, slot);
     let needs = needs_at(graph, index, slot, table);
-    Wanted::Now(Due { pending: Some(pending), slot, coalesced, trigger: Trigger::Schedule, needs, failures: failures(row) })
+    Wanted::Now(Due {
+        pending: Some(pending),
+        slot,
+        coalesced,
+        trigger: Trigger::Schedule,
+        needs,
+        failures: failures(row),
+    })
 }
 
 /// The slots that a run for `slot` speaks for. A pending slot that has run and failed has its verdict already.
-fn coalesced(when: &Timetable, row: &JobState, pending: Timestamp, slot: Timestamp) -> Option<Slots> {
+fn coalesced(
+    when: &Timetable,
+    row: &JobState,
+    pending: Timestamp,
+    slot: Timestamp,
+) -> Option<Slots> {
     let has_failed = row.error_count > 0 && row.next_run.is_some_and(|at| at > pending);
-    let first = if has_failed { when.next(pending, pending)? } else { pending };
-    let last = when.latest(slot.checked_sub(MICROSECOND).ok()?, pending)?.max(first);
-    (first < slot).then(|| Slots { first, last, count: when.count(first, last).max(1) })
+    let first = if has_failed {
+        when.next(pending, pending)?
+    } else {
+        pending
+    };
+    let last = when
+        .latest(slot.checked_sub(MICROSECOND).ok()?, pending)?
+        .max(first);
+    (first < slot).then(|| Slots {
+        first,
+        last,
+        count: when.count(first, last).max(1),
+    })
 }
 
 fn failures(row: &JobState) -> u32 {
@@ -71,22 +97,36 @@ fn by_parents(graph: &JobGraph, index: usize, row: &JobState, table: &Table) -> 
     let successes: Vec<Option<Timestamp>> = parents
         .iter()
         .map(|&parent| {
-            table.jobs.get(graph.jobs()[parent].name.as_str()).and_then(|row| row.success_slot)
+            table
+                .jobs
+                .get(graph.jobs()[parent].name.as_str())
+                .and_then(|row| row.success_slot)
         })
         .collect();
     let newest = successes.iter().flatten().max().copied();
     let anew = !parents.is_empty() && successes.iter().all(|s| s.is_some_and(|s| s > handled));
     let retry = super::next_run(row);
     let due = |slot: Timestamp, since: Timestamp| {
-        let needs = parents.iter().map(|&p| (graph.jobs()[p].name.clone(), since)).collect();
-        Due { pending: row.slot, slot, coalesced: None, trigger: Trigger::Parents, needs, failures: failures(row) }
+        let needs = parents
+            .iter()
+            .map(|&p| (graph.jobs()[p].name.clone(), since))
+            .collect();
+        Due {
+            pending: row.slot,
+            slot,
+            coalesced: None,
+            trigger: Trigger::Parents,
+            needs,
+            failures: failures(row),
+        }
     };
     match (retry, newest) {
         (Some(at), _) if at > table.now => Wanted::At(at),
         (_, Some(newest)) if anew => Wanted::Now(due(newest, handled + MICROSECOND)),
-        (Some(_), _) => {
-            Wanted::Now(Due { needs: Vec::new(), ..due(handled, handled) })
-        }
+        (Some(_), _) => Wanted::Now(Due {
+            needs: Vec::new(),
+            ..due(handled, handled)
+        }),
         (None, _) => Wanted::AfterParents,
     }
 }
@@ -132,13 +172,11 @@ fn latest_slot(
             seen.insert(top, when.latest(until, anchor));
             continue;
         }
-        let unknown = graph.parents(top).iter().find(|parent| !seen.contains_key(parent));
-        match unknown {
-            Some(&parent) => stack.push(parent),
-            None => {
-                let latest = graph.parents(top).iter().filter_map(|parent| seen[parent]).max();
-                seen.insert(top, latest);
-            }
+        let parents = graph.parents(top);
+        if let Some(&unknown) = parents.iter().find(|parent| !seen.contains_key(parent)) {
+            stack.push(unknown);
+        } else {
+            seen.insert(top, parents.iter().filter_map(|parent| seen[parent]).max());
         }
     }
     seen[&job]

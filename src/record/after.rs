@@ -150,13 +150,17 @@ struct Next {
 }
 
 fn next(held: &Held, ended: &Ended, outcome: Outcome, now: Timestamp) -> Next {
-    let exits_with = |codes: &[i32]| matches!(&ended.how, How::Exited(code) if codes.contains(code));
+    let exits_with =
+        |codes: &[i32]| matches!(&ended.how, How::Exited(code) if codes.contains(code));
     match outcome {
         Outcome::Success => moved_on(held, now, Effect::Well),
         Outcome::Cancelled => moved_on(held, now, Effect::Neither),
         Outcome::Lost => match held.spec.on_lost {
             OnLost::Skip => moved_on(held, now, Effect::Failed),
-            OnLost::Hold => Next { hold: true, ..same_slot(held, never(), Effect::Failed) },
+            OnLost::Hold => Next {
+                hold: true,
+                ..same_slot(held, never(), Effect::Failed)
+            },
             // At once; after an earlier failure with a delay, as a reaper does it.
             OnLost::Retry if held.error_count == 0 => same_slot(held, now, Effect::Failed),
             OnLost::Retry => retried(held, now, Effect::Failed),
@@ -173,27 +177,55 @@ fn next(held: &Held, ended: &Ended, outcome: Outcome, now: Timestamp) -> Next {
 
 /// The schedule that a run follows and moves; by hand or after its parents, none.
 fn schedule(held: &Held) -> Option<&Timetable> {
-    held.spec.timetable.as_ref().filter(|_| held.trigger == Trigger::Schedule)
+    held.spec
+        .timetable
+        .as_ref()
+        .filter(|_| held.trigger == Trigger::Schedule)
 }
 
 /// The slot is done with: on to the next one. Those that fell due meanwhile are skipped.
 fn moved_on(held: &Held, now: Timestamp, effect: Effect) -> Next {
     let stay = same_slot(held, never(), effect);
-    let Some(when) = schedule(held) else { return stay };
-    let Some(first) = when.next(held.slot, held.slot) else { return stay };
+    let Some(when) = schedule(held) else {
+        return stay;
+    };
+    let Some(first) = when.next(held.slot, held.slot) else {
+        return stay;
+    };
     if first > now {
-        return Next { slot: first, at: shifted(when, held, first), ..stay };
+        return Next {
+            slot: first,
+            at: shifted(when, held, first),
+            ..stay
+        };
     }
-    let last = when.latest(now, held.slot).map_or(first, |last| last.max(first));
-    let passed = Some(Slots { first, last, count: when.count(first, last).max(1) });
+    let last = when
+        .latest(now, held.slot)
+        .map_or(first, |last| last.max(first));
+    let passed = Some(Slots {
+        first,
+        last,
+        count: when.count(first, last).max(1),
+    });
     match when.next(now, held.slot) {
-        Some(slot) => Next { slot, at: shifted(when, held, slot), passed, ..stay },
+        Some(slot) => Next {
+            slot,
+            at: shifted(when, held, slot),
+            passed,
+            ..stay
+        },
         None => Next { passed, ..stay },
     }
 }
 
 fn same_slot(held: &Held, at: Timestamp, effect: Effect) -> Next {
-    Next { effect, slot: held.slot, at, passed: None, hold: false }
+    Next {
+        effect,
+        slot: held.slot,
+        at,
+        passed: None,
+        hold: false,
+    }
 }
 
 /// The slot is tried again after a delay; or the next one is due first, and takes its place.
@@ -211,9 +243,10 @@ fn retried(held: &Held, now: Timestamp, effect: Effect) -> Next {
     let retried = backoff::retry_at(now, delay, next.map(|(_, at)| at));
     match next {
         // A next slot that went by meanwhile takes the place of this one, after the delay.
-        Some((slot, at)) if retried.slot_moves || at <= now => {
-            Next { slot, ..same_slot(held, retried.at, effect) }
-        }
+        Some((slot, at)) if retried.slot_moves || at <= now => Next {
+            slot,
+            ..same_slot(held, retried.at, effect)
+        },
         _ => same_slot(held, retried.at, effect),
     }
 }
@@ -230,7 +263,11 @@ fn later(at: Timestamp, by: std::time::Duration) -> Timestamp {
 
 fn reason(ended: &Ended, outcome: Outcome, cut: Option<Cut>) -> Option<String> {
     let output = ended.output.text();
-    let detail = || last_line(&output).map(|line| format!(": {line}")).unwrap_or_default();
+    let detail = || {
+        last_line(&output)
+            .map(|line| format!(": {line}"))
+            .unwrap_or_default()
+    };
     let reason = match (outcome, &ended.how) {
         (Outcome::Success, _) => return None,
         (Outcome::Timeout, _) => format!("killed at its timeout{}", detail()),
@@ -246,7 +283,11 @@ fn reason(ended: &Ended, outcome: Outcome, cut: Option<Cut>) -> Option<String> {
 
 /// The last line that says anything.
 fn last_line(output: &str) -> Option<&str> {
-    output.lines().rev().map(str::trim).find(|line| !line.is_empty())
+    output
+        .lines()
+        .rev()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
 }
 
 fn lost(stopped: Option<Stopped>, cut: Option<Cut>) -> &'static str {
@@ -261,10 +302,16 @@ fn lost(stopped: Option<Stopped>, cut: Option<Cut>) -> &'static str {
 /// What Python's listing prints: ASCII only, because it dies of anything else on a pipe.
 fn last_error(outcome: Outcome, reason: Option<&str>, ended: &Ended) -> String {
     let ascii = |text: &str| -> String {
-        text.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect()
+        text.chars()
+            .map(|c| if c.is_ascii() { c } else { '?' })
+            .collect()
     };
     let output = ended.output.text();
-    let tail = output.char_indices().rev().nth(2000).map_or(output.as_str(), |(at, _)| &output[at..]);
+    let tail = output
+        .char_indices()
+        .rev()
+        .nth(2000)
+        .map_or(output.as_str(), |(at, _)| &output[at..]);
     serde_json::json!({
         "type": outcome.as_str(),
         "value": ascii(reason.unwrap_or(outcome.as_str())),

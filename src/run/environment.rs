@@ -9,7 +9,11 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 /// The variables of a run; the job's own come last and win, except over what names the run.
 pub(super) fn of(held: &Held, values: &Values) -> Result<Vec<(String, String)>, String> {
     let home = std::env::var("HOME").unwrap_or_else(|_| "/".to_owned());
-    let zone = held.spec.timetable.as_ref().map_or("UTC", |when| when.timezone.as_str());
+    let zone = held
+        .spec
+        .timetable
+        .as_ref()
+        .map_or("UTC", |when| when.timezone.as_str());
     let mut env: Vec<(String, String)> = vec![
         ("PATH".to_owned(), PATH.to_owned()),
         ("LANG".to_owned(), "C.UTF-8".to_owned()),
@@ -17,12 +21,14 @@ pub(super) fn of(held: &Held, values: &Values) -> Result<Vec<(String, String)>, 
         ("TZ".to_owned(), zone.to_owned()),
     ];
     for (name, value) in &held.spec.env {
-        set(&mut env, name, values.fill(value)?);
+        let value = values.fill(value).map_err(|bad| bad.to_string())?;
+        set(&mut env, name, value);
     }
     let here = Surroundings::of_this_process();
     for (name, reference) in &held.spec.secrets {
-        let value =
-            reference.resolve(&here).map_err(|why| format!("secret `{name}`: {why}"))?;
+        let value = reference
+            .resolve(&here)
+            .map_err(|why| format!("secret `{name}`: {why}"))?;
         set(&mut env, name, value.expose().to_owned());
     }
     for (name, value) in of_the_run(held) {
@@ -37,7 +43,10 @@ fn of_the_run(held: &Held) -> Vec<(&'static str, String)> {
         ("CRONTABBER_SLOT", instant(held.slot)),
         ("CRONTABBER_ATTEMPT", held.attempt.to_string()),
         ("CRONTABBER_RUN_ID", held.run_id.to_string()),
-        ("CRONTABBER_RUN_KEY", format!("{}/{}", held.job(), instant(held.slot))),
+        (
+            "CRONTABBER_RUN_KEY",
+            format!("{}/{}", held.job(), instant(held.slot)),
+        ),
         ("CRONTABBER_FENCE", held.fence.to_string()),
         ("CRONTABBER_DEADLINE", instant(held.times_out_at())),
     ];

@@ -99,7 +99,7 @@ impl Database {
 
     /// A connection of one's own, outside of the pool: for heartbeats, which must not wait for others.
     pub async fn dedicated(&self) -> Result<Connection, DatabaseError> {
-        self.pool.manager().open().await
+        Box::pin(self.pool.manager().open()).await
     }
 
     /// How many warnings all the connections of this database have received so far; see
@@ -150,7 +150,8 @@ impl Manager for Opener {
     type Error = DatabaseError;
 
     async fn create(&self) -> Result<Connection, DatabaseError> {
-        self.open().await
+        // Boxed: opening is rare and its future large, and it would be part of every other one.
+        Box::pin(self.open()).await
     }
 
     async fn recycle(
@@ -267,25 +268,38 @@ impl Opener {
         for number in numbers {
             let share = deadline.saturating_duration_since(Instant::now()) / left;
             left -= 1;
-            let until = Instant::now() + share;
-            for &way in ways {
-                let door = Door {
-                    server,
-                    number,
-                    way,
-                };
-                let opened = timeout_at(until, self.open_door(&door, wanted)).await;
-                let error = match opened.unwrap_or_else(|_| Err(self.too_late())) {
-                    Ok(connection) => return Some(connection),
-                    Err(error) => error,
-                };
-                let again = error.is_about_encryption();
-                attempts.push(door.failed(error));
-                if !again {
-                    break;
-                }
+            let doors = ways.iter().map(|&way| Door {
+                server,
+                number,
+                way,
+            });
+            match self.open_one_of(doors, wanted, share, attempts).await {
+                Some(connection) => return Some(connection),
+                None if was_refused(attempts) => return None,
+                None => {}
             }
-            if was_refused(attempts) {
+        }
+        None
+    }
+
+    /// A connection through the first door, or through the next if encryption was what was wrong.
+    async fn open_one_of(
+        &self,
+        doors: impl Iterator<Item = Door<'_>>,
+        wanted: SessionWanted,
+        limit: Duration,
+        attempts: &mut Vec<Attempt>,
+    ) -> Option<Connection> {
+        let deadline = Instant::now() + limit;
+        for door in doors {
+            let opened = timeout_at(deadline, self.open_door(&door, wanted)).await;
+            let error = match opened.unwrap_or_else(|_| Err(self.too_late())) {
+                Ok(connection) => return Some(connection),
+                Err(error) => error,
+            };
+            let again = error.is_about_encryption();
+            attempts.push(door.failed(error));
+            if !again {
                 break;
             }
         }

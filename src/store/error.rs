@@ -194,10 +194,9 @@ impl DatabaseError {
                 Exit::Permission
             }
             Self::MissingTables(_) | Self::Schema(_) => Exit::Configuration,
-            Self::Unreachable(_)
-            | Self::Refused(_)
-            | Self::TimedOut { .. }
-            | Self::ReadOnly(_) => Exit::Unavailable,
+            Self::Unreachable(_) | Self::Refused(_) | Self::TimedOut { .. } | Self::ReadOnly(_) => {
+                Exit::Unavailable
+            }
             Self::Other(_) if self.is_transient() => Exit::Unavailable,
             Self::Other(_) => Exit::Software,
         }
@@ -209,10 +208,9 @@ impl DatabaseError {
         match self {
             // Read-only too: a failover moves the primary to another server.
             Self::Unreachable(_) | Self::TimedOut { .. } | Self::ReadOnly(_) => true,
-            Self::Refused(_)
-            | Self::Permission(_)
-            | Self::MissingTables(_)
-            | Self::Schema(_) => false,
+            Self::Refused(_) | Self::Permission(_) | Self::MissingTables(_) | Self::Schema(_) => {
+                false
+            }
             Self::Other(_) => self.sql_state().is_some_and(|state| {
                 let code = state.code();
                 matches!(code, "55P03" | "55006" | "57014" | "25P03")

@@ -90,7 +90,10 @@ pub enum Before {
 
 impl Found {
     pub(super) fn from_row(row: &Row) -> Result<Self, tokio_postgres::Error> {
-        Ok(Self { version: row.try_get("version")?, compatible_from: row.try_get("compatible_from")? })
+        Ok(Self {
+            version: row.try_get("version")?,
+            compatible_from: row.try_get("compatible_from")?,
+        })
     }
 
     /// Whether this program may use the tables.
@@ -126,10 +129,17 @@ pub async fn look(client: &Client) -> Result<Before, DatabaseError> {
         None => (false, false),
     };
     if !ours {
-        return Ok(if legacy { Before::Legacy } else { Before::Nothing });
+        return Ok(if legacy {
+            Before::Legacy
+        } else {
+            Before::Nothing
+        });
     }
     let rows = client
-        .query_typed("SELECT version, compatible_from FROM crontabber_schema", &[])
+        .query_typed(
+            "SELECT version, compatible_from FROM crontabber_schema",
+            &[],
+        )
         .await?;
     Ok(match rows.first() {
         Some(row) => Before::Ours(Found::from_row(row)?),
@@ -153,13 +163,19 @@ pub async fn migrate(client: &Client) -> Result<Vec<&'static str>, DatabaseError
     let mut tries = 0;
     loop {
         match migrate_once(client).await {
-            Err(error) if error.sql_state() == Some(&SqlState::LOCK_NOT_AVAILABLE) && tries < TRIES => {
+            Err(error) if is_worth_another_try(&error) && tries < TRIES => {
                 tries += 1;
                 tokio::time::sleep(PAUSE).await;
             }
             result => return result,
         }
     }
+}
+
+/// A lock that did not come, or that could not: a live table's users may ask for theirs in another order.
+fn is_worth_another_try(error: &DatabaseError) -> bool {
+    let state = error.sql_state();
+    state == Some(&SqlState::LOCK_NOT_AVAILABLE) || state == Some(&SqlState::T_R_DEADLOCK_DETECTED)
 }
 
 async fn migrate_once(client: &Client) -> Result<Vec<&'static str>, DatabaseError> {
@@ -174,18 +190,31 @@ async fn migrate_once(client: &Client) -> Result<Vec<&'static str>, DatabaseErro
 }
 
 async fn apply(client: &Client) -> Result<Vec<&'static str>, DatabaseError> {
-    client.batch_execute(include_str!("../../sql/migrate_begin.sql")).await?;
+    client
+        .batch_execute(include_str!("../../sql/migrate_begin.sql"))
+        .await?;
     let found = match look(client).await? {
         Before::Nothing | Before::Legacy => 0,
         Before::Ours(found) => found.version,
     };
-    let missing: Vec<&Migration> = migrations().iter().filter(|step| step.version > found).collect();
+    let missing: Vec<&Migration> = migrations()
+        .iter()
+        .filter(|step| step.version > found)
+        .collect();
     for step in &missing {
         client.batch_execute(step.sql).await?;
     }
     if let Some(last) = missing.last() {
         let set = include_str!("../../sql/write_schema.sql");
-        client.execute_typed(set, &[(&last.version, tokio_postgres::types::Type::INT4), (&last.compatible_from, tokio_postgres::types::Type::INT4)]).await?;
+        client
+            .execute_typed(
+                set,
+                &[
+                    (&last.version, tokio_postgres::types::Type::INT4),
+                    (&last.compatible_from, tokio_postgres::types::Type::INT4),
+                ],
+            )
+            .await?;
     }
     client.batch_execute("COMMIT").await?;
     Ok(missing.iter().map(|step| step.name).collect())
@@ -198,5 +227,10 @@ pub fn plan(before: Before) -> String {
         Before::Nothing | Before::Legacy => 0,
         Before::Ours(found) => found.version,
     };
-    migrations().iter().filter(|step| step.version > found).map(|step| step.sql).collect::<Vec<_>>().join("\n")
+    migrations()
+        .iter()
+        .filter(|step| step.version > found)
+        .map(|step| step.sql)
+        .collect::<Vec<_>>()
+        .join("\n")
 }

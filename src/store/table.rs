@@ -92,9 +92,15 @@ impl JobState {
             Some(run_id) => Some(LiveClaim {
                 run_id,
                 slot: row.try_get("run_slot")?,
-                trigger: row.try_get::<_, Option<String>>("run_trigger")?.unwrap_or_default(),
-                attempt: row.try_get::<_, Option<i32>>("attempt")?.unwrap_or_default(),
-                host: row.try_get::<_, Option<String>>("host")?.unwrap_or_default(),
+                trigger: row
+                    .try_get::<_, Option<String>>("run_trigger")?
+                    .unwrap_or_default(),
+                attempt: row
+                    .try_get::<_, Option<i32>>("attempt")?
+                    .unwrap_or_default(),
+                host: row
+                    .try_get::<_, Option<String>>("host")?
+                    .unwrap_or_default(),
                 lease_until: row.try_get("lease_until")?,
             }),
         };
@@ -119,11 +125,20 @@ impl JobState {
 /// Reads the table: one round trip, the only query of a pass with nothing due.
 ///
 /// `now` is the time to take for the database's clock: `None` in production.
-pub async fn read(client: &Client, host: &str, now: Option<Timestamp>) -> Result<Table, DatabaseError> {
-    let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&host, Type::TEXT), (&now, Type::TIMESTAMPTZ)];
-    let rows = client.query_typed(include_str!("../../sql/read_table.sql"), &parameters).await?;
+pub async fn read(
+    client: &Client,
+    host: &str,
+    now: Option<Timestamp>,
+) -> Result<Table, DatabaseError> {
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] =
+        [(&host, Type::TEXT), (&now, Type::TIMESTAMPTZ)];
+    let rows = client
+        .query_typed(include_str!("../../sql/read_table.sql"), &parameters)
+        .await?;
     let Some(first) = rows.first() else {
-        return Err(DatabaseError::Schema("the table crontabber_schema is empty: run `crontabber migrate`".to_owned()));
+        return Err(DatabaseError::Schema(
+            "the table crontabber_schema is empty: run `crontabber migrate`".to_owned(),
+        ));
     };
     super::schema::Found::from_row(first)?.check()?;
     let announced = first.try_get::<_, Option<Timestamp>>("host_seen_at")?;
@@ -134,5 +149,9 @@ pub async fn read(client: &Client, host: &str, now: Option<Timestamp>) -> Result
             jobs.insert(name, JobState::from_row(row)?);
         }
     }
-    Ok(Table { now: first.try_get("now")?, jobs, announced: announced.zip(configuration) })
+    Ok(Table {
+        now: first.try_get("now")?,
+        jobs,
+        announced: announced.zip(configuration),
+    })
 }

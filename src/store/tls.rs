@@ -14,7 +14,8 @@
 //!
 //! Differences from libpq: "refused" is SQLSTATE 28000 (what `pg_hba.conf` answers), so that a wrong
 //! password is not sent twice; a root, certificate or key file that is *named* must exist; a name in
-//! the certificate's common name does not count, only its alternative names; no TLS before 1.2.
+//! the certificate's common name does not count, only its alternative names; a certificate that may sign
+//! others is a server's only if it is itself in the file of roots; no TLS before 1.2.
 //! The files are read at the first encrypted connection and kept.
 
 // The client's side of the handshake.

@@ -11,11 +11,12 @@ use tokio_postgres::{
 use super::{Database, error::DatabaseError, limited};
 
 /// The first message of a transaction: the words that a database's defaults must not change, and a limit on
-/// every wait. `SET LOCAL`, because a pooled connection must not carry settings to the next borrower, and
+/// every wait; and notices down to warnings, because a commit that is acknowledged with one is not durable. `SET LOCAL`, because a pooled connection must not carry settings to the next borrower, and
 /// because it works behind a pooler in transaction mode.
 pub const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
     SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '5s'; \
-    SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL synchronous_commit = 'on'";
+    SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL synchronous_commit = 'on'; \
+    SET LOCAL client_min_messages = 'warning'";
 
 /// How long this side waits for the answer to one transaction. Longer than the server's own limits, so that
 /// only a server that does not answer at all runs into it.

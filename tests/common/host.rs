@@ -10,9 +10,7 @@ use crontabber::{
     pass::Pass,
     plan::{Place, Plan, plan},
     schedule::{Crontab, Rule, Timetable},
-    spec::{
-        CatchUp, JobSpec, Kind, Lease, On, OnLost, Origin, Overlap, Placement, Retry, Start,
-    },
+    spec::{CatchUp, JobSpec, Kind, Lease, On, OnLost, Origin, Overlap, Placement, Retry, Start},
     stop::Stopper,
     store::{Address, Environment, table::Table},
     supervise::Supervisor,
@@ -33,26 +31,45 @@ pub struct Host {
 impl Host {
     /// A host that knows these jobs.
     pub fn new(name: &str, database: &Database, jobs: &[JobSpec]) -> Self {
-        Self { name: name.into(), url: database.url().into(), jobs: jobs.to_vec(), now: None }
+        Self {
+            name: name.into(),
+            url: database.url().into(),
+            jobs: jobs.to_vec(),
+            now: None,
+        }
     }
 
     /// The same at this instant of the database's clock.
     pub fn at(&self, now: Timestamp) -> Self {
-        Self { now: Some(now), ..self.clone() }
+        Self {
+            now: Some(now),
+            ..self.clone()
+        }
     }
 
     /// The same with other jobs.
     pub fn with_jobs(&self, jobs: &[JobSpec]) -> Self {
-        Self { jobs: jobs.to_vec(), ..self.clone() }
+        Self {
+            jobs: jobs.to_vec(),
+            ..self.clone()
+        }
     }
 
     /// What its passes share.
     pub fn engine(&self) -> Arc<Engine> {
-        let address = Address::parse(&self.url, &Environment::of_this_process()).expect("the test's own URL");
-        let database =
-            crontabber::store::Database::new(address, "crontabber test", 4, Duration::from_secs(10));
+        let address =
+            Address::parse(&self.url, &Environment::of_this_process()).expect("the test's own URL");
+        let database = crontabber::store::Database::new(
+            address,
+            "crontabber test",
+            4,
+            Duration::from_secs(10),
+        );
         let configuration: Vec<String> = self.jobs.iter().map(JobSpec::definition).collect();
-        let place = Place { host: self.name.clone(), tags: Vec::new() };
+        let place = Place {
+            host: self.name.clone(),
+            tags: Vec::new(),
+        };
         Arc::new(Engine {
             host: Identity::new(place, configuration.join(" ")),
             graph: JobGraph::resolve(self.jobs.clone()).expect("the test's own jobs"),
@@ -71,7 +88,11 @@ impl Host {
         let mut stop = Stopper::listen().expect("signals can be listened for");
         let engine = self.engine();
         let pass = crontabber::tick::tick(&engine, &mut stop).await;
-        assert!(pass.error.is_none(), "the pass broke off: {}", pass.error.expect("checked"));
+        assert!(
+            pass.error.is_none(),
+            "the pass broke off: {}",
+            pass.error.expect("checked")
+        );
         pass
     }
 
@@ -115,7 +136,10 @@ pub fn job(name: &str, shell: &str) -> JobSpec {
         on_lost: OnLost::Retry,
         catch_up: CatchUp::Latest,
         overlap: Overlap::Skip,
-        placement: Placement { hosts: Vec::new(), on: On::One },
+        placement: Placement {
+            hosts: Vec::new(),
+            on: On::One,
+        },
         env: Vec::new(),
         secrets: Vec::new(),
         cwd: None,
@@ -127,17 +151,30 @@ pub fn job(name: &str, shell: &str) -> JobSpec {
 
 /// A period without a wall time.
 pub fn every(period: Duration) -> Timetable {
-    Timetable { rules: vec![Rule::Every { period, at: None }], timezone: "UTC".into(), jitter: Duration::ZERO }
+    Timetable {
+        rules: vec![Rule::Every { period, at: None }],
+        timezone: "UTC".into(),
+        jitter: Duration::ZERO,
+    }
 }
 
 /// Five crontab fields in UTC.
 pub fn crontab(fields: &str) -> Timetable {
-    let rules = vec![Rule::Crontab(Crontab::parse(fields).expect("crontab fields"))];
-    Timetable { rules, timezone: "UTC".into(), jitter: Duration::ZERO }
+    let rules = vec![Rule::Crontab(
+        Crontab::parse(fields).expect("crontab fields"),
+    )];
+    Timetable {
+        rules,
+        timezone: "UTC".into(),
+        jitter: Duration::ZERO,
+    }
 }
 
 /// The same job, waiting for these.
 pub fn after(job: JobSpec, parents: &[&str]) -> JobSpec {
-    let depends_on = parents.iter().map(|name| name.parse().expect("a name")).collect();
+    let depends_on = parents
+        .iter()
+        .map(|name| name.parse().expect("a name"))
+        .collect();
     JobSpec { depends_on, ..job }
 }

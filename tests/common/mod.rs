@@ -7,6 +7,12 @@
 //! | a server of one's own, to stop, kill, freeze | `Private::new()` |
 //! | a run of the program | `Crontabber::new(["tick"]).env("HOME", "/").run().await` |
 //! | what the jobs did | `Ledger` |
+//! | when runs were alive | `Beats` |
+//! | a configuration, its hosts, what ran | `Site::with(&database, \|site\| ...)`, `site.on("alpha", &["tick"])` |
+//! | many processes in one instant | `Gate`, `race` |
+//! | a host whose clock is wrong | `Crontabber::new(["tick"]).clock("-13h")` |
+//! | a database of Python's | `legacy::database().await` |
+//! | a pass with a row locked under it | `locked` |
 //! | something that takes a moment | `until(limit, "the sentence it fails with", async \|\| ...)` |
 
 #![allow(
@@ -16,19 +22,29 @@
     reason = "every test binary compiles all of this and uses its own part of it"
 )]
 
+mod beats;
 mod database;
+mod faketime;
+mod gate;
 pub mod host;
 mod ledger;
+pub mod legacy;
+pub mod locked;
 mod postgres;
 #[cfg(feature = "embedded")]
 mod private;
 mod process;
+pub mod race;
+mod site;
 mod until;
 
+pub use beats::{Beats, Life, uptime};
 pub use database::Database;
+pub use gate::Gate;
 pub use ledger::{Ledger, RunStart};
 pub use postgres::{Postgres, Template};
 #[cfg(feature = "embedded")]
 pub use private::Private;
 pub use process::{Crontabber, Finished, Running, children, left_over};
+pub use site::Site;
 pub use until::until;

@@ -96,6 +96,26 @@ impl Crontabber {
         self
     }
 
+    /// The same behind a gate: a shell that prints `ready`, reads one line from this pipe, and becomes the program.
+    #[must_use]
+    pub fn behind(self, gate: &Path) -> Self {
+        let gate = gate.to_str().expect("the paths of tests are text");
+        self.behind_shell(&format!("echo ready; read -r _ < '{gate}'; exec \"$@\""))
+    }
+
+    /// The same at the end of a shell's text, which has the command as `"$@"`.
+    #[must_use]
+    pub fn behind_shell(self, text: &str) -> Self {
+        let mut arguments: Vec<OsString> =
+            vec!["-c".into(), text.into(), "sh".into(), self.program.into()];
+        arguments.extend(self.arguments);
+        Self {
+            program: "/bin/sh".into(),
+            arguments,
+            ..self
+        }
+    }
+
     /// Runs it to its end.
     pub async fn run(self) -> Finished {
         self.spawn().finished().await
@@ -135,6 +155,30 @@ impl Running {
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.pid()), signal).expect("it is our child, not yet reaped");
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("it is our child").is_some()
+    }
+
+    /// Whether it is stopped, as by SIGSTOP.
+    pub fn is_stopped(&self) -> bool {
+        state(self.pid()) == Some('T')
+    }
+
+    /// Whether one of these signals was sent and not yet taken.
+    pub fn has_pending(&self, signals: &[Signal]) -> bool {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
+        let pending = status.lines().filter_map(|line| {
+            line.strip_prefix("SigPnd:")
+                .or(line.strip_prefix("ShdPnd:"))
+        });
+        let pending = pending.map(|mask| u64::from_str_radix(mask.trim(), 16).expect("a mask"));
+        let wanted = signals
+            .iter()
+            .fold(0, |mask, &signal| mask | 1 << (signal as u64 - 1));
+        pending.fold(0, |all, mask| all | mask) & wanted != 0
     }
 
     /// What it has printed so far.
@@ -210,6 +254,13 @@ fn environment(pid: i32) -> Vec<u8> {
         thread::sleep(Duration::from_millis(1));
     }
     Vec::new()
+}
+
+/// What a process is doing, in the letters of `ps`; `None`: it is gone.
+fn state(pid: i32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // `PID (NAME) STATE PARENT`; the name may hold anything.
+    stat.rsplit_once(") ")?.1.chars().next()
 }
 
 /// The pids of the children of a process.

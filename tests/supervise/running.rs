@@ -2,6 +2,7 @@
 
 use std::{
     process::{Command, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
@@ -231,6 +232,15 @@ async fn runs_that_are_ordered_at_the_same_moment_all_start() {
         assert_eq!(over(run).await.how, How::Exited(0));
     }
     house.leave().await;
+}
+
+#[tokio::test]
+async fn a_run_can_be_started_and_awaited_from_any_task() {
+    let house = Arc::new(House::new());
+    let host = Arc::clone(&house);
+    let task = tokio::spawn(async move { host.run("exit 7").await });
+    assert_eq!(task.await.unwrap().how, How::Exited(7));
+    Arc::into_inner(house).unwrap().leave().await;
 }
 
 #[tokio::test]

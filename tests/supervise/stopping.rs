@@ -175,6 +175,19 @@ async fn nothing_in_the_background_outlives_the_run_even_if_it_does_not_listen()
 }
 
 #[tokio::test]
+async fn what_a_program_left_just_before_the_deadline_is_dead_by_then_too() {
+    let house = House::new();
+    let mut order = house.order(&format!("({LEDGER}) & sleep 0.4"));
+    order.grace = Duration::from_millis(10);
+    order.deadline = Boottime::now() + Duration::from_millis(700);
+    house.finish(&order).await;
+    let (last, entries) = last_entry(&house);
+    assert!(last < order.deadline.since_boot(), "{last:?}, {order:?}");
+    assert!(entries > 5);
+    house.leave().await;
+}
+
+#[tokio::test]
 async fn zombies_of_a_careless_parent_are_gone_with_it() {
     let house = House::new();
     let script = "for i in $(seq 300); do sh -c : & done; echo $$ > $D/up; exec sleep 60";

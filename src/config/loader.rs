@@ -186,10 +186,16 @@ impl Loader<'_> {
                 .related(url.key, "the first")
                 .help("keep one: `url` for the one that all hosts share, `embedded` for this machine alone");
         }
-        if let (Some(directory), None) = (&settings.directory, embedded) {
-            let message = "`directory` has no meaning without `embedded = true`";
-            let error = self.findings.error(Code::Misplaced, directory.key, message);
-            error.label("no private database here");
+        let directories = [
+            ("directory", &settings.directory),
+            ("bin_directory", &settings.bin_directory),
+        ];
+        for (key, directory) in directories {
+            if let (Some(directory), None) = (directory, embedded) {
+                let message = format!("`{key}` has no meaning without `embedded = true`");
+                let error = self.findings.error(Code::Misplaced, directory.key, message);
+                error.label("no private database here");
+            }
         }
         let access = match (&settings.url, embedded) {
             (Some(url), _) => match &url.value {
@@ -198,6 +204,10 @@ impl Loader<'_> {
             },
             (None, Some(_)) => Access::Embedded {
                 directory: settings.directory.as_ref().map(|set| set.value.0.clone()),
+                bin_directory: settings
+                    .bin_directory
+                    .as_ref()
+                    .map(|set| set.value.0.clone()),
             },
             (None, None) if self.environment_names_one() => Access::Environment,
             (None, None) => return None,
