@@ -1,5 +1,7 @@
 //! `make demo`, with the program under test: what it shows, what it leaves behind, and when it says no.
 
+#![cfg(feature = "embedded")]
+
 mod common;
 
 use std::{
