@@ -1,5 +1,7 @@
 //! `make demo`, with the program under test: what it shows, what it leaves behind, and when it says no.
 
+#![cfg(feature = "embedded")]
+
 mod common;
 
 use std::{
@@ -121,7 +123,7 @@ async fn ctrl_c_ends_it_in_good_order() {
     let home = Private::absent();
     let directory = home.directory().join("demo");
     let running = demo(&directory, "600").spawn();
-    until(Duration::from_secs(60), "a run has succeeded", async || {
+    until(Duration::from_mins(1), "a run has succeeded", async || {
         running.stdout().contains("success")
     })
     .await;
@@ -153,7 +155,7 @@ async fn two_demos_do_not_share_a_directory() {
     let home = Private::absent();
     let directory = home.directory().join("demo");
     let first = demo(&directory, "600").spawn();
-    until(Duration::from_secs(60), "the first has begun", async || {
+    until(Duration::from_mins(1), "the first has begun", async || {
         first.stdout().contains("success")
     })
     .await;

@@ -12,8 +12,8 @@ use tokio_postgres::{Client, Row};
 use crate::{
     DemoError, database,
     ledger::Ledger,
+    narrator::Races,
     processes,
-    show::Races,
     stage::Stage,
     timeline::{Timeline, Tone},
 };
