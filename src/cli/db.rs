@@ -8,7 +8,7 @@ use crate::{config::Access, exit::Exit};
 
 use super::{Global, fail::Failure, open, print};
 
-/// The embedded PostgreSQL of `[database] embedded = true`.
+/// The embedded PostgreSQL, if that is what the configuration asks for.
 #[derive(Debug, Subcommand)]
 pub(super) enum Db {
     /// Print its URL, starting it if need be: psql "$(crontabber db url)"
