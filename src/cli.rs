@@ -11,6 +11,7 @@ mod migrate;
 mod ongoing;
 mod open;
 mod run;
+mod server;
 mod show;
 mod tick;
 mod why;

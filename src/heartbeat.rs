@@ -262,11 +262,7 @@ async fn send(
         (&leases, Type::FLOAT8_ARRAY),
         (&now, Type::TIMESTAMPTZ),
     ];
-    let sql = crate::faults::statement(
-        "heartbeat-that-waits",
-        " SKIP LOCKED",
-        include_str!("../sql/heartbeat.sql"),
-    );
+    let sql = crate::faults::planted(include_str!("../sql/heartbeat.sql"));
     client.query_typed(sql, &parameters).await
 }
 
