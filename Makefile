@@ -37,3 +37,13 @@ fast:
 soak: need
 	CRONTABBER_LONG=1 $(CARGO) test --test race --test clocks
 	CRONTABBER_LONG=1 $(CARGO) test $(FAULTY)
+
+## demo
+# Two hosts on one private PostgreSQL; DEMO_SECONDS=20 ends it by itself, Ctrl-C at any time.
+
+.PHONY: demo
+
+demo:
+	scripts/need postgres
+	$(CARGO) build --release --bin crontabber --example demo
+	@"$${CARGO_TARGET_DIR:-target}/release/examples/demo"

@@ -4,10 +4,16 @@ mod config;
 mod db;
 mod fail;
 mod graph;
+mod history;
+mod list;
+mod logs;
 mod migrate;
+mod ongoing;
 mod open;
 mod run;
+mod show;
 mod tick;
+mod why;
 
 use std::{
     ffi::OsString,
@@ -17,7 +23,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Args, Parser, Subcommand, error::ErrorKind};
+use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
     exit::Exit,
@@ -72,8 +78,15 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    // Where a variant has no words of its own, those of its arguments are shown: one line here, all of it there.
     /// Run what is due, then exit
     Tick(tick::Tick),
+    List(list::List),
+    Ongoing(ongoing::Ongoing),
+    Show(show::Show),
+    Why(why::Why),
+    History(history::History),
+    Logs(logs::Logs),
     /// Run one job here
     Run(run::Run),
     /// Print the graph of jobs
@@ -123,6 +136,12 @@ fn answer(arguments: impl Iterator<Item = OsString>) -> Exit {
     crate::faults::point("start");
     let outcome = match cli.command {
         Command::Tick(tick) => tick.answer(&cli.global),
+        Command::List(list) => list.answer(&cli.global),
+        Command::Ongoing(ongoing) => ongoing.answer(&cli.global),
+        Command::Show(show) => show.answer(&cli.global),
+        Command::Why(why) => why.answer(&cli.global),
+        Command::History(history) => history.answer(&cli.global),
+        Command::Logs(logs) => logs.answer(&cli.global),
         Command::Run(run) => run.answer(&cli.global),
         Command::Graph(graph) => graph.answer(&cli.global),
         Command::Config(config) => config.answer(&cli.global),
@@ -149,6 +168,12 @@ fn print(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;
     stdout.flush()
+}
+
+/// Whether this program has the command of a line such as `crontabber resume report`.
+fn understands(line: &str) -> bool {
+    let name = line.split(' ').nth(1).unwrap_or_default();
+    Cli::command().find_subcommand(name).is_some()
 }
 
 /// A wrong command line is 64; clap's own 2 means something else to crontabber's and Nagios' readers.

@@ -18,7 +18,7 @@ use crate::{
         schema::{self, Before},
         table::{self, Table},
     },
-    supervise::Supervisor,
+    supervise::{self, Supervisor},
 };
 
 /// A host process at work.
@@ -52,6 +52,9 @@ impl Engine {
     /// database, reaps, announces this host, makes the rows of new jobs.
     pub async fn look(&self) -> Result<Table, DatabaseError> {
         let mut table = self.read_or_create().await?;
+        if self.heart.is_idle() {
+            self.sweep(&table);
+        }
         let (mut reaped, mut announced) = (false, false);
         for _ in 0..ROUNDS {
             if !reaped && reap::is_wanted(&table, &self.terms) {
@@ -75,6 +78,25 @@ impl Engine {
             table = self.read().await?;
         }
         Ok(table)
+    }
+
+    /// Kills what is left of runs of this host whose guards are gone; looks for them only where the table says
+    /// that this host has runs, and this process has none.
+    fn sweep(&self, table: &Table) {
+        let claims = table.jobs.values().filter_map(|row| row.claim.as_ref());
+        let runs: Vec<Uuid> = claims
+            .filter(|claim| claim.host == self.host.place.host)
+            .map(|claim| claim.run_id)
+            .collect();
+        if !runs.is_empty() {
+            let killed = supervise::sweep(&runs);
+            if killed > 0 {
+                tracing::warn!(
+                    killed,
+                    "killed processes of runs that had nobody left to guard them"
+                );
+            }
+        }
     }
 
     async fn read(&self) -> Result<Table, DatabaseError> {

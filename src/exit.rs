@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use signal_hook::consts::SIGINT;
+
 /// How a command ended.
 ///
 /// 0, 2 and 3 mean what they meant in crontabber; 64 to 78 are those of `sysexits.h`.
@@ -55,6 +57,15 @@ impl Exit {
         Self::Interrupted,
         Self::Terminated,
     ];
+
+    /// How a command ends that a second signal has cut short.
+    #[must_use]
+    pub fn of_signal(signal: i32) -> Self {
+        match signal {
+            SIGINT => Self::Interrupted,
+            _ => Self::Terminated,
+        }
+    }
 
     /// The number the shell sees.
     #[must_use]

@@ -96,6 +96,12 @@ impl Heart {
             .and_then(|beating| beating.cut)
     }
 
+    /// Whether it has nothing to renew.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.shared.runs().is_empty()
+    }
+
     /// Kills every run that is still going on: this host is told to stop.
     pub fn stop_all(&self) {
         for beating in self.shared.runs().values_mut() {

@@ -54,6 +54,8 @@ pub mod tick;
 pub mod stop;
 // The clock that goes on in suspend and that nobody sets.
 pub mod clock;
+// The plan and the history, for people on a terminal and for programs behind a pipe.
+pub mod view;
 // What the exit codes mean.
 pub mod exit;
 // What went on, for people and for machines.

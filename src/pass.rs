@@ -134,8 +134,7 @@ impl Pass {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match (&self.error, self.killed_by) {
-            (_, Some(signal)) if signal == nix::libc::SIGINT => Exit::Interrupted,
-            (_, Some(_)) => Exit::Terminated,
+            (_, Some(signal)) => Exit::of_signal(signal),
             (Some(error), None) => error.exit(),
             (None, None) if self.failed > 0 || !self.doubtful.is_empty() => Exit::Failed,
             (None, None) if self.well > 0 => Exit::Ok,

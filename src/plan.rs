@@ -250,7 +250,7 @@ fn verdict(
 pub const ON_LOST: &str = "on_lost";
 
 /// Since when a claim holds the row, ours or a Python host's that is not too old.
-fn live_since(row: &JobState, now: Timestamp) -> Option<Timestamp> {
+pub(crate) fn live_since(row: &JobState, now: Timestamp) -> Option<Timestamp> {
     let since = row.ongoing?;
     let respected = row.claim.is_some()
         || now.duration_since(since).unsigned_abs() < MAX_ONGOING_AGE
@@ -317,7 +317,7 @@ impl Place {
 }
 
 /// Whether `pattern`, in which `*` stands for any text, is all of `text`.
-fn glob(pattern: &str, text: &str) -> bool {
+pub(crate) fn glob(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else {
         return false;

@@ -87,7 +87,7 @@ fn order(held: &Held, host: &str) -> Result<Order, String> {
     let argv = match &held.spec.kind {
         Kind::Command(argv) => argv
             .iter()
-            .map(|element| values.fill(element))
+            .map(|element| values.fill(element).map_err(|bad| bad.to_string()))
             .collect::<Result<Vec<_>, _>>()?,
         Kind::Shell(text) => vec!["/bin/sh".to_owned(), "-c".to_owned(), text.clone()],
         Kind::Sql(_) | Kind::Action { .. } => {

@@ -46,6 +46,7 @@ mod link;
 mod output;
 mod spawn;
 mod supervisor;
+mod sweep;
 mod tree;
 mod wire;
 
@@ -54,6 +55,7 @@ use std::process::ExitCode;
 pub use client::{Order, Supervisor};
 pub use guarded::{Ended, Guarded, How, Reins, Stopped};
 pub use output::Output;
+pub use sweep::sweep;
 pub use wire::BadOrder;
 
 /// The exit code of a supervisor that could not become one, with the reason on stderr.

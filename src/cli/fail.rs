@@ -1,6 +1,6 @@
 //! Why a command could not do what it was asked: one message, one exit code.
 
-use std::io;
+use std::io::{self, Write};
 
 use thiserror::Error;
 
@@ -29,14 +29,22 @@ pub(super) enum Failure {
 impl Failure {
     /// Tells it on stderr, once.
     pub(super) fn tell(&self) -> Exit {
-        eprintln!("{self}");
+        if self.is_reader_gone() {
+            return Exit::Ok;
+        }
+        // The exit code still tells a caller whose stderr is gone or full.
+        let _ = writeln!(io::stderr(), "{self}");
         match self {
             Self::Configuration(_) | Self::NoDatabase(_) => Exit::Configuration,
             Self::Usage(_) => Exit::Usage,
             Self::Database(error) => error.exit(),
-            Self::Io(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Ok,
             Self::Io(_) => Exit::Io,
         }
+    }
+
+    /// Whether somebody has simply read enough, as `head` does.
+    fn is_reader_gone(&self) -> bool {
+        matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
 }
 

@@ -12,10 +12,15 @@ use crate::{
     plan::{Place, Plan, plan},
     spec::{JobName, JobSpec},
     store::{
-        Address, Database, Environment,
+        Address, Database, DatabaseError, Environment, Pooled,
+        schema::{self, Before},
         table::{self, Table},
     },
     supervise::Supervisor,
+    view::{
+        subject::{self, Subject},
+        text::harmless,
+    },
 };
 
 use super::{Global, fail::Failure};
@@ -107,8 +112,12 @@ impl View {
         let config = configuration(global)?;
         let place = place(global, &config)?;
         let database = database(&config, 1)?;
-        let client = database.get().await?;
-        let table = table::read(&client, &place.host, None).await?;
+        // Boxed: opening a connection is a large future, and every command that looks would hold it.
+        let client = Box::pin(database.get()).await?;
+        let table = match table::read(&client, &place.host, None).await {
+            Err(error) if error.is_missing_tables() => return Err(no_tables(&client, error).await),
+            table => table?,
+        };
         drop(client);
         Ok(Self {
             config,
@@ -116,6 +125,11 @@ impl View {
             place,
             table,
         })
+    }
+
+    /// The one connection, again.
+    pub(super) async fn connection(&self) -> Result<Pooled, Failure> {
+        Ok(Box::pin(self.database.get()).await?)
     }
 
     /// The same plan that a pass would make.
@@ -129,6 +143,32 @@ impl View {
     }
 }
 
+/// What to do about a database whose tables cannot be read.
+async fn no_tables(client: &Pooled, error: DatabaseError) -> Failure {
+    let advice = match schema::look(client).await {
+        Ok(Before::Nothing) => {
+            "this database has no tables of crontabber yet: `crontabber migrate` makes them, and so does the first \
+             `crontabber tick`"
+        }
+        Ok(Before::Legacy) => {
+            "this database has the tables of crontabber 0.18 or older: run `crontabber migrate` once, on any host, to \
+             widen them in place; the old hosts go on working"
+        }
+        Ok(Before::Ours(_)) | Err(_) => return error.into(),
+    };
+    DatabaseError::Schema(advice.to_owned()).into()
+}
+
+/// The job of this name in the configuration, or else the row in the table; or what to type instead.
+pub(super) fn subject<'a>(plan: &'a Plan<'a>, name: &str) -> Result<Subject<'a>, Failure> {
+    subject::named(plan, name).ok_or_else(|| no_such(plan, "job", name))
+}
+
+/// There is no `what` of this name in the configuration or the table; what to type instead.
+pub(super) fn no_such(plan: &Plan<'_>, what: &str, name: &str) -> Failure {
+    nothing_named(subject::all(plan).map(|subject| subject.name()), what, name)
+}
+
 /// The job of this name, or what to type instead.
 pub(super) fn job<'a>(config: &'a Config, name: &str) -> Result<&'a JobSpec, Failure> {
     let known = name
@@ -136,24 +176,27 @@ pub(super) fn job<'a>(config: &'a Config, name: &str) -> Result<&'a JobSpec, Fai
         .ok()
         .and_then(|name| config.graph.get(&name));
     known.ok_or_else(|| {
-        no_such_job(
+        nothing_named(
             config.graph.jobs().iter().map(|job| job.name.as_str()),
+            "job",
             name,
         )
     })
 }
 
-fn no_such_job<'a>(names: impl Iterator<Item = &'a str>, name: &str) -> Failure {
+fn nothing_named<'a>(names: impl Iterator<Item = &'a str>, what: &str, name: &str) -> Failure {
     let shown: String = name.chars().take(JobName::MAX).collect();
+    // A foreign writer's name may have megabytes; nobody has mistyped one.
     let nearest = names
+        .filter(|known| known.len() <= JobName::MAX)
         .map(|known| (strsim::damerau_levenshtein(known, &shown), known))
         .filter(|(distance, known)| *distance <= known.len().max(shown.len()) / 3)
         .min();
     let hint = nearest.map_or_else(
         || "; `crontabber list` shows those there are".to_owned(),
-        |(_, known)| format!("; did you mean `{known}`?"),
+        |(_, known)| format!("; did you mean `{}`?", harmless(known)),
     );
-    Failure::Usage(format!("no job named `{}`{hint}", shown.escape_debug()))
+    Failure::Usage(format!("no {what} named `{}`{hint}", shown.escape_debug()))
 }
 
 /// Runs a command's asynchronous part: one thread, because a command that starts each minute on every host

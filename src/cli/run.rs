@@ -142,15 +142,22 @@ async fn ended(
     mut run: tokio::task::JoinHandle<Result<Ran, crate::store::error::DatabaseError>>,
     stop: &mut Stopper,
 ) -> Result<Exit, Failure> {
+    let mut killed_by = None;
     loop {
         tokio::select! {
             ended = &mut run => match ended {
-                Ok(ran) => return tell(&ran?),
+                Ok(ran) => {
+                    let exit = tell(&ran?)?;
+                    return Ok(killed_by.map_or(exit, Exit::of_signal));
+                }
                 Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
             },
             asked = stop.changed() => match asked {
                 Stop::Drain => eprintln!("asked to stop: waiting for the run; ask again to kill it"),
-                Stop::Kill(_) => engine.heart.stop_all(),
+                Stop::Kill(signal) => {
+                    killed_by = Some(signal);
+                    engine.heart.stop_all();
+                }
             },
         }
     }

@@ -4,7 +4,14 @@ use std::io::{IsTerminal, stdout};
 
 use clap::Args;
 
-use crate::{exit::Exit, pass::Pass, plan::Verdict, stop::Stopper, tick::tick};
+use crate::{
+    exit::Exit,
+    pass::Pass,
+    plan::Verdict,
+    stop::Stopper,
+    tick::tick,
+    view::{Medium, hosts, list::List},
+};
 
 use super::{
     Global,
@@ -61,23 +68,30 @@ fn summarize(pass: &Pass) {
     tracing::info!(well, failed, contended, ongoing, changed, "pass over");
 }
 
+/// What would run, and the listing: the same plan that a pass makes.
 async fn dry_run(global: &Global) -> Result<Exit, Failure> {
     let view = open::View::open(global).await?;
     let plan = view.plan();
+    let last_hosts = hosts::last_of_each(&*view.connection().await?).await?;
+    let list = List {
+        plan: &plan,
+        last_hosts: &last_hosts,
+        glob: None,
+        states: &[],
+    };
     let runs = plan
         .jobs
         .iter()
         .filter(|job| matches!(job.verdict, Verdict::Run(_)));
-    let names = names(runs.map(|job| job.spec.name.as_str()));
-    print(&format!("would run: {names}\n"))?;
-    Ok(Exit::Ok)
-}
-
-fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let names: Vec<&str> = names.collect();
-    if names.is_empty() {
+    let names: Vec<&str> = runs.map(|job| job.spec.name.as_str()).collect();
+    let names = if names.is_empty() {
         "nothing".to_owned()
     } else {
         names.join(", ")
-    }
+    };
+    print(&format!(
+        "would run: {names}\n{}",
+        list.text(Medium::of_stdout())
+    ))?;
+    Ok(Exit::Ok)
 }

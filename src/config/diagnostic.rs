@@ -60,6 +60,8 @@ codes! {
     BadValue = "bad-value",
     /// A text that is no duration.
     BadDuration = "bad-duration",
+    /// Braces that stand for nothing.
+    BadPlaceholder = "bad-placeholder",
     /// A time zone that nobody has heard of.
     BadTimezone = "bad-timezone",
     /// Crontab fields that say nothing.

@@ -10,6 +10,7 @@ use super::{
     diagnostic::{Code, Findings, counted, shown},
     setting::{Found, Leaf, Set, Setting},
     source::Place,
+    texts::check_placeholders,
     with::names_a_secret,
 };
 
@@ -147,7 +148,7 @@ impl Setting for Plain {
                     "secrets = {{ {variable} = {{ credential = \"name\" }} }}"
                 ));
         }
-        Some(Self(text.to_owned()))
+        check_placeholders(found, text, findings).then(|| Self(text.to_owned()))
     }
 
     fn value(&self) -> Value {

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use crate::run::placeholder;
+
 use super::{
-    diagnostic::Findings,
+    diagnostic::{Code, Findings},
     setting::{Found, Setting},
 };
 
@@ -52,7 +54,10 @@ impl Setting for Argv {
         }
         let elements = found.expect::<Self, _>(found.elements(), findings)?;
         let texts: Vec<_> = elements
-            .map(|element| element.text::<Self>(findings).map(str::to_owned))
+            .map(|element| {
+                let text = element.text::<Self>(findings)?;
+                check_placeholders(&element, text, findings).then(|| text.to_owned())
+            })
             .collect();
         let argv: Vec<String> = texts.into_iter().collect::<Option<_>>()?;
         if argv.first().is_none_or(String::is_empty) {
@@ -65,6 +70,16 @@ impl Setting for Argv {
     fn value(&self) -> Value {
         json!(self.0)
     }
+}
+
+/// Tells the first mistake in the braces of a text; `true` if there is none.
+pub(super) fn check_placeholders(found: &Found<'_>, text: &str, findings: &mut Findings) -> bool {
+    let Err(bad) = placeholder::check(text) else {
+        return true;
+    };
+    let error = findings.error(Code::BadPlaceholder, found.part(bad.span), bad.message);
+    error.label("not filled in").help(placeholder::HELP);
+    false
 }
 
 /// Text that says something.

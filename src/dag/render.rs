@@ -95,8 +95,9 @@ fn names<'a>(graph: &'a JobGraph, numbers: &[usize]) -> Vec<&'a str> {
     names.collect()
 }
 
-/// When a job is wanted, in a few words.
-fn when(job: &JobSpec) -> String {
+/// When a job is wanted, in a few words: its schedule, `after parents` or `by hand`.
+#[must_use]
+pub fn when(job: &JobSpec) -> String {
     match &job.timetable {
         Some(timetable) => timetable.to_string(),
         None if job.depends_on.is_empty() => "by hand".to_owned(),

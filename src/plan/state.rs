@@ -36,6 +36,21 @@ pub enum State {
 }
 
 impl State {
+    /// Every one of them, in the order in which they are asked for.
+    pub const ALL: [Self; 11] = [
+        Self::Ghost,
+        Self::Ongoing,
+        Self::Paused,
+        Self::Held,
+        Self::Blocked,
+        Self::Overdue,
+        Self::Retrying,
+        Self::Failing,
+        Self::Due,
+        Self::NeverRun,
+        Self::Ok,
+    ];
+
     /// The word in tables, JSON and the log.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -21,7 +21,8 @@ pub(super) fn of(held: &Held, values: &Values) -> Result<Vec<(String, String)>, 
         ("TZ".to_owned(), zone.to_owned()),
     ];
     for (name, value) in &held.spec.env {
-        set(&mut env, name, values.fill(value)?);
+        let value = values.fill(value).map_err(|bad| bad.to_string())?;
+        set(&mut env, name, value);
     }
     let here = Surroundings::of_this_process();
     for (name, reference) in &held.spec.secrets {

@@ -3,12 +3,12 @@
 //! Never re-split, and not in `shell`, which reads the same things from its environment: a value cannot become
 //! syntax.
 
-use jiff::{Timestamp, tz::TimeZone};
+use std::ops::Range;
+
+use jiff::{Timestamp, fmt::strtime, tz::TimeZone};
+use thiserror::Error;
 
 use crate::{claim::Held, schedule};
-
-/// The names, for messages and documentation.
-pub const NAMES: [&str; 6] = ["slot", "slot:FORMAT", "job", "attempt", "run_id", "host"];
 
 /// What the placeholders of one run stand for.
 #[derive(Debug)]
@@ -36,15 +36,14 @@ impl Values {
     }
 
     /// The text with every placeholder filled in; `{{` and `}}` are braces.
-    pub fn fill(&self, text: &str) -> Result<String, String> {
+    pub fn fill(&self, text: &str) -> Result<String, BadPlaceholder> {
         expand(text, |name| self.value(name))
     }
 
     fn value(&self, name: &str) -> Result<String, String> {
         if let Some(format) = name.strip_prefix("slot:") {
             let local = self.slot.to_zoned(self.zone.clone());
-            return jiff::fmt::strtime::format(format, &local)
-                .map_err(|error| format!("`{{{name}}}`: {error}"));
+            return strtime::format(format, &local).map_err(|error| error.to_string());
         }
         Ok(match name {
             "slot" => instant(self.slot),
@@ -52,10 +51,23 @@ impl Values {
             "attempt" => self.attempt.clone(),
             "run_id" => self.run_id.clone(),
             "host" => self.host.clone(),
-            _ => return Err(unknown(name)),
+            _ => return Err(format!("`{{{}}}` is no placeholder", name.escape_debug())),
         })
     }
 }
+
+/// What is wrong with the braces of a text, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{message}; {HELP}")]
+pub struct BadPlaceholder {
+    /// A lower-case fragment.
+    pub message: String,
+    /// The offending part, as bytes of the text.
+    pub span: Range<usize>,
+}
+
+/// What to write instead.
+pub const HELP: &str = "there are {slot}, {slot:FORMAT}, {job}, {attempt}, {run_id}, {host}; a brace itself is written twice";
 
 /// The zone of the job; the configuration has refused those that are not known.
 fn zone_of(held: &Held) -> TimeZone {
@@ -64,8 +76,8 @@ fn zone_of(held: &Held) -> TimeZone {
         .unwrap_or(TimeZone::UTC)
 }
 
-/// Whether every placeholder of a text is known; the message says what to write instead.
-pub fn check(text: &str) -> Result<(), String> {
+/// Whether every placeholder of a text is known.
+pub fn check(text: &str) -> Result<(), BadPlaceholder> {
     let sample = Values {
         slot: Timestamp::UNIX_EPOCH,
         zone: TimeZone::UTC,
@@ -77,38 +89,41 @@ pub fn check(text: &str) -> Result<(), String> {
     sample.fill(text).map(drop)
 }
 
-fn unknown(name: &str) -> String {
-    let names = NAMES.map(|name| format!("{{{name}}}")).join(", ");
-    format!("`{{{name}}}` is no placeholder; there are {names}; a brace itself is written twice")
-}
-
 /// An instant as everything of ours writes it: RFC 3339, UTC.
 #[must_use]
 pub fn instant(at: Timestamp) -> String {
     at.to_string()
 }
 
-fn expand(text: &str, value: impl Fn(&str) -> Result<String, String>) -> Result<String, String> {
+fn expand(
+    text: &str,
+    value: impl Fn(&str) -> Result<String, String>,
+) -> Result<String, BadPlaceholder> {
+    let bad = |message: String, span| Err(BadPlaceholder { message, span });
     let mut filled = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find(['{', '}']) {
-        filled.push_str(&rest[..at]);
-        let brace = &rest[at..=at];
-        rest = &rest[at + 1..];
-        if let Some(after) = rest.strip_prefix(brace) {
+    let mut from = 0;
+    while let Some(at) = text[from..].find(['{', '}']).map(|at| from + at) {
+        filled.push_str(&text[from..at]);
+        let (brace, after) = text[at..].split_at(1);
+        if after.starts_with(brace) {
             filled.push_str(brace);
-            rest = after;
-        } else if brace == "{" {
-            let end = rest
-                .find('}')
-                .ok_or_else(|| "`{` without `}`; a brace itself is written `{{`".to_owned())?;
-            filled.push_str(&value(&rest[..end])?);
-            rest = &rest[end + 1..];
-        } else {
-            return Err("`}` without `{`; a brace itself is written `}}`".to_owned());
+            from = at + 2;
+            continue;
         }
+        let Some(end) = after
+            .find('}')
+            .filter(|_| brace == "{")
+            .map(|end| at + 1 + end)
+        else {
+            return bad(format!("a single `{brace}`"), at..at + 1);
+        };
+        match value(&text[at + 1..end]) {
+            Ok(value) => filled.push_str(&value),
+            Err(message) => return bad(message, at..end + 1),
+        }
+        from = end + 1;
     }
-    filled.push_str(rest);
+    filled.push_str(&text[from..]);
     Ok(filled)
 }
 
@@ -116,7 +131,7 @@ fn expand(text: &str, value: impl Fn(&str) -> Result<String, String>) -> Result<
 mod tests {
     use super::*;
 
-    fn fill(text: &str) -> Result<String, String> {
+    fn fill(text: &str) -> Result<String, BadPlaceholder> {
         let values = Values {
             slot: "2026-03-29T01:30:00Z".parse().expect("a timestamp"),
             zone: TimeZone::get("Europe/Berlin").expect("a zone"),
@@ -144,9 +159,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_placeholder_is_an_error_that_says_what_there_is() {
-        assert!(fill("{slto}").expect_err("unknown").contains("{slot}"));
-        assert!(fill("{slot").is_err());
-        assert!(fill("slot}").is_err());
+    fn what_is_no_placeholder_is_an_error_that_points_at_it() {
+        let bad = fill("a {slto} b").expect_err("unknown");
+        assert_eq!(
+            (bad.message.as_str(), bad.span),
+            ("`{slto}` is no placeholder", 2..8)
+        );
+        assert_eq!(fill("a {slot").expect_err("open").span, 2..3);
+        assert_eq!(fill("slot} ä").expect_err("not opened").span, 4..5);
+        assert!(check("{slot:%F} {{}} ü").is_ok());
+        assert!(check("{slot:%!}").is_err());
     }
 }

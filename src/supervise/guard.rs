@@ -1,6 +1,7 @@
 //! The guard: one process for one run, which it starts, watches, and outlives.
 
 use std::{
+    ffi::CStr,
     os::fd::{AsFd, AsRawFd, OwnedFd},
     process::{ExitCode, ExitStatus},
     time::Duration,
@@ -29,6 +30,9 @@ use super::{
 };
 use crate::clock::Boottime;
 
+/// What a guard is called in a list of processes.
+pub(super) const NAME: &CStr = c"ct-guard";
+
 /// How long before the deadline the last SIGKILL begins, so that all is over *by* the deadline.
 pub(super) const LEAD: Duration = Duration::from_millis(100);
 
@@ -56,8 +60,8 @@ pub(super) struct Orders {
 
 /// Is a guard until its run is over. In the end no process of the run is left, however long that takes.
 pub(super) fn main(orders: Orders) -> ExitCode {
-    // For people who look at a list of processes; nothing depends on it.
-    let _ = set_name(c"ct-guard");
+    // For people who look at a list of processes, and for `sweep`.
+    let _ = set_name(NAME);
     let Orders { host, order, stdin } = orders;
     // A host that is gone does not hear how it went.
     let _ = match begin(&host, order, stdin) {

@@ -1,0 +1,93 @@
+//! `logs RUN|JOB`: what a run printed.
+
+use std::io::{self, Write};
+
+use clap::Args;
+
+use crate::{
+    exit::Exit,
+    view::{
+        Medium, Times,
+        entry::{self, Entry, Prefix},
+        logs, subject,
+        text::harmless,
+    },
+};
+
+use super::{
+    Global,
+    fail::Failure,
+    open::{self, View, block_on},
+    print,
+};
+
+/// What a run printed
+///
+/// Of the run whose id begins so, or of the newest run of this job. Which run it was is told on stderr. On a terminal
+/// control characters are shown as escapes; in a pipe the output is as it was recorded.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  crontabber logs report             its newest run
+  crontabber logs 9b1deb4d           a run, by the beginning of its id as `history` shows it")]
+pub(super) struct Logs {
+    /// The beginning of a run's id, or a job
+    #[arg(value_name = "RUN|JOB")]
+    of: String,
+}
+
+/// How many runs are told apart for somebody whose prefix fits several.
+const CANDIDATES: i64 = 6;
+
+impl Logs {
+    pub(super) fn answer(self, global: &Global) -> Result<Exit, Failure> {
+        block_on(async {
+            let view = open::View::open(global).await?;
+            let entry = wanted(&view, &self.of).await?;
+            let medium = Medium::of_stdout();
+            let times = Times {
+                now: view.now(),
+                medium,
+            };
+            // The output is the answer; who has closed stderr does not want to know whose it is.
+            let _ = writeln!(io::stderr(), "{}", logs::header(&entry, &times));
+            if let Some(remark) = logs::remark(&entry) {
+                let _ = writeln!(io::stderr(), "{remark}");
+            }
+            print(&logs::output(&entry, medium))?;
+            Ok(Exit::Ok)
+        })
+    }
+}
+
+/// The run that is meant. A name that is a job's is that job's, though it may look like the beginning of an id.
+async fn wanted(view: &View, of: &str) -> Result<Entry, Failure> {
+    let plan = view.plan();
+    let client = view.connection().await?;
+    if let Some(job) = subject::named(&plan, of) {
+        let run = entry::newest_run(&client, job.name()).await?;
+        return run.ok_or_else(|| Failure::Usage(format!("`{}` has never run", harmless(of))));
+    }
+    let mut runs = match Prefix::parse(of) {
+        Some(prefix) => entry::runs_like(&client, prefix, CANDIDATES).await?,
+        None => Vec::new(),
+    };
+    match (runs.pop(), runs.as_slice()) {
+        (None, _) => Err(open::no_such(&plan, "job or run", of)),
+        (Some(run), []) => Ok(run),
+        (Some(last), _) => {
+            runs.push(last);
+            Err(ambiguous(of, &runs))
+        }
+    }
+}
+
+fn ambiguous(prefix: &str, runs: &[Entry]) -> Failure {
+    let candidates = runs
+        .iter()
+        .filter_map(|run| Some(format!("\n  {}  {}", run.run_id?, harmless(&run.name))));
+    let candidates: String = candidates.collect();
+    Failure::Usage(format!(
+        "`{prefix}` is the beginning of several runs; type more of it:{candidates}"
+    ))
+}

@@ -1,0 +1,44 @@
+//! The plan and the history as people and programs read them.
+//!
+//! ```text
+//! Plan, Entry*, Seen* ─▶ list · ongoing · show · why · history · logs ─▶ text for a Medium, or JSON
+//! ```
+//!
+//! Everything here takes values and returns a text: the time is the database's, handed in, and the [`Medium`]
+//! says whether people or programs read it. On a terminal times are relative, states have marks and colours, and
+//! tables fit the width; in a pipe there are words and tabs, RFC 3339 and nothing else. What comes out of the
+//! database may hold anything, and none of it reaches a terminal unescaped.
+
+// Who reads it: a terminal of some width, or a program.
+pub mod medium;
+// Texts made harmless, measured and clipped.
+pub mod text;
+// Instants and spans in words.
+pub mod times;
+// Signs and colours.
+pub mod mark;
+// Rows and columns.
+pub mod table;
+// Labelled lines.
+pub mod lines;
+// One run, or slots that did not run, out of the log.
+pub mod entry;
+// Which hosts there are, and where each job ran last.
+pub mod hosts;
+// What is known about one name.
+pub mod subject;
+// Every job and its state.
+pub mod list;
+// What runs now, and where.
+pub mod ongoing;
+// One job, all of it.
+pub mod show;
+// Why a job runs or does not run now.
+pub mod why;
+// The runs there were.
+pub mod history;
+// What a run printed.
+pub mod logs;
+
+pub use medium::Medium;
+pub use times::Times;

@@ -1,0 +1,117 @@
+//! What is known about one name: a job of the configuration, or a row that no job has.
+
+use jiff::Timestamp;
+
+use crate::{
+    dag::render,
+    plan::{Plan, Planned, State, Verdict, next_run},
+    store::table::{JobState, never},
+};
+
+use super::{Medium, Times, ongoing::Ongoing};
+
+/// A name in the listing.
+#[derive(Debug, Clone, Copy)]
+pub enum Subject<'a> {
+    /// A job, with the plan's verdict.
+    Job(&'a Planned<'a>),
+    /// A row without a job, by its name.
+    Ghost(&'a str, &'a JobState),
+}
+
+/// All of them: the jobs in the order of the graph, then the ghosts by name.
+pub fn all<'a>(plan: &'a Plan<'a>) -> impl Iterator<Item = Subject<'a>> {
+    let jobs = plan.jobs.iter().map(Subject::Job);
+    jobs.chain(
+        plan.ghosts
+            .iter()
+            .map(|&(name, row)| Subject::Ghost(name, row)),
+    )
+}
+
+/// The one of this name.
+#[must_use]
+pub fn named<'a>(plan: &'a Plan<'a>, name: &str) -> Option<Subject<'a>> {
+    all(plan).find(|subject| subject.name() == name)
+}
+
+impl<'a> Subject<'a> {
+    /// Its name, as it stands in the table: a ghost's may hold anything.
+    #[must_use]
+    pub fn name(&self) -> &'a str {
+        match *self {
+            Self::Job(planned) => planned.spec.name.as_str(),
+            Self::Ghost(name, _) => name,
+        }
+    }
+
+    /// Its row.
+    #[must_use]
+    pub fn row(&self) -> Option<&'a JobState> {
+        match *self {
+            Self::Job(planned) => planned.row,
+            Self::Ghost(_, row) => Some(row),
+        }
+    }
+
+    /// Its state.
+    #[must_use]
+    pub fn state(&self, now: Timestamp) -> State {
+        match self {
+            Self::Job(planned) => planned.state(now),
+            Self::Ghost(..) => State::Ghost,
+        }
+    }
+
+    /// The run that is going on.
+    #[must_use]
+    pub fn ongoing(&self, now: Timestamp) -> Option<Ongoing> {
+        self.row().and_then(|row| Ongoing::of_row(row, now))
+    }
+
+    /// When it is wanted, in a few words; nothing for a ghost, of which nobody knows.
+    #[must_use]
+    pub fn schedule(&self) -> String {
+        match self {
+            Self::Job(planned) => render::when(planned.spec),
+            Self::Ghost(..) => String::new(),
+        }
+    }
+
+    /// When it may start next, as far as the clock decides; in the past for a job that is due.
+    #[must_use]
+    pub fn next_start(&self) -> Option<Timestamp> {
+        let Self::Job(planned) = self else {
+            return self.row().and_then(next_run);
+        };
+        let by_clock = planned.row.and_then(next_run);
+        let next = match planned.verdict {
+            Verdict::New(first) => first,
+            Verdict::NotYet(at) => Some(at),
+            Verdict::Run(_) | Verdict::Elsewhere | Verdict::Unsupported(_) => by_clock,
+            Verdict::Paused(until) => Some(by_clock.map_or(until, |at| at.max(until))),
+            Verdict::AfterParents | Verdict::Blocked(_) | Verdict::Ongoing(_) | Verdict::Held => {
+                None
+            }
+        };
+        next.filter(|&at| at < never())
+    }
+
+    /// Why it is in its state: the plan's own words.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Job(planned) => planned.reason(),
+            Self::Ghost(..) => "no job of this configuration has this name".to_owned(),
+        }
+    }
+
+    /// The same; a run that is going on tells people for how long, and how long its lease lasts.
+    #[must_use]
+    pub fn reason_for(&self, times: &Times) -> String {
+        match (times.medium, self.ongoing(times.now)) {
+            (Medium::Terminal { .. }, Some(ongoing)) => ongoing.words(times),
+            _ => self.reason(),
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Why a job runs or does not run now: everything that a claim will ask, asked one by one.
+
+mod checks;
+mod commands;
+
+use serde::Serialize;
+
+use crate::{
+    dag::JobGraph,
+    plan::{Block, Due, Live, Place, Plan, Planned, State, Trigger, Verdict},
+};
+
+use super::{
+    Medium, Times,
+    hosts::{Seen, that_match},
+    lines::Lines,
+    mark::{Mark, Tone},
+    subject::Subject,
+    text,
+};
+
+pub use commands::Command;
+
+/// What an explanation is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// What a pass would do.
+    pub plan: &'a Plan<'a>,
+    /// The jobs and who waits for whom.
+    pub graph: &'a JobGraph,
+    /// This host.
+    pub place: &'a Place,
+    /// All hosts that have announced themselves.
+    pub hosts: &'a [Seen],
+    /// How to say when.
+    pub times: Times,
+}
+
+/// An explanation. In JSON as it stands here.
+#[derive(Debug, Serialize)]
+pub struct Why {
+    /// The job.
+    pub name: String,
+    /// Its state.
+    pub state: State,
+    /// The answer, in one sentence.
+    pub conclusion: String,
+    /// What was asked, one by one; nothing for a ghost.
+    pub checks: Vec<Check>,
+    /// What to type next.
+    pub commands: Vec<Command>,
+}
+
+/// One thing that must be so for a job to run.
+#[derive(Debug, Serialize)]
+pub struct Check {
+    /// Which, in a word or two.
+    pub check: &'static str,
+    /// Whether it is so; `None`: it is asked only when something else is so.
+    pub passed: Option<bool>,
+    /// Why, in a sentence.
+    pub detail: String,
+}
+
+/// Explains the state of one job, or of a row that no job has.
+#[must_use]
+pub fn explain(subject: &Subject<'_>, known: &Known<'_>) -> Why {
+    let (conclusion, checks) = match subject {
+        Subject::Job(job) => (conclusion(job, known), checks::of(job, known)),
+        Subject::Ghost(name, _) => (ghost(name, subject, &known.times), Vec::new()),
+    };
+    Why {
+        name: subject.name().to_owned(),
+        state: subject.state(known.plan.now),
+        conclusion,
+        checks,
+        commands: commands::after(subject),
+    }
+}
+
+impl Why {
+    /// The sentence, the checks, and for people what to type next.
+    #[must_use]
+    pub fn text(&self, medium: Medium) -> String {
+        let mut lines = Lines::new(medium);
+        lines.line(&self.conclusion);
+        for check in &self.checks {
+            let (sign, tone, word) = match check.passed {
+                Some(true) => ('✓', Tone::Well, "yes"),
+                Some(false) => ('✗', Tone::Bad, "no"),
+                None => ('○', Tone::Plain, "-"),
+            };
+            lines.marked(Mark { sign, tone }, word, check.check, &check.detail);
+        }
+        if medium.is_terminal() {
+            let width = self
+                .commands
+                .iter()
+                .map(|command| command.purpose.len())
+                .max()
+                .unwrap_or(0);
+            for Command { purpose, command } in &self.commands {
+                lines.line(&format!("{purpose:width$}  {command}"));
+            }
+        }
+        lines.into_text()
+    }
+
+    /// An object.
+    #[must_use]
+    pub fn json(&self) -> String {
+        text::json(self)
+    }
+}
+
+fn conclusion(job: &Planned<'_>, known: &Known<'_>) -> String {
+    let (name, times) = (&job.spec.name, &known.times);
+    match &job.verdict {
+        Verdict::New(_) => format!(
+            "{name} is not running because no host has met it yet: the next pass makes its row."
+        ),
+        Verdict::Run(due) => due_now(job, due, known),
+        Verdict::NotYet(at) if job.row.is_some_and(|row| row.error_count > 0) => {
+            format!(
+                "{name} is not running because its last run failed; it runs again {}.",
+                times.both(*at)
+            )
+        }
+        Verdict::NotYet(at) => format!(
+            "{name} is not running because it is not due; it runs {}.",
+            times.both(*at)
+        ),
+        Verdict::AfterParents if job.spec.depends_on.is_empty() => {
+            format!(
+                "{name} is not running because nothing starts it but a person: it has no schedule and no parents."
+            )
+        }
+        Verdict::AfterParents => {
+            format!(
+                "{name} is not running because its parents have not all succeeded since it ran last."
+            )
+        }
+        Verdict::Blocked(blocks) => blocked(job, blocks),
+        Verdict::Ongoing(live) => ongoing(job, live, times),
+        Verdict::Paused(_) => format!(
+            "{name} is not running because it is {}.",
+            checks::pause(job.row, times)
+        ),
+        Verdict::Held => {
+            let why = checks::pause(job.row, times);
+            format!("{name} is not running because it waits for a person: {why}.")
+        }
+        Verdict::Elsewhere => elsewhere(job, known),
+        Verdict::Unsupported(_) => format!("{name} is due, but {}.", job.reason()),
+    }
+}
+
+/// Nothing keeps it: then the next pass runs it, if there is one.
+fn due_now(job: &Planned<'_>, due: &Due, known: &Known<'_>) -> String {
+    let name = &job.spec.name;
+    let what = match due.trigger {
+        Trigger::Parents => "its parents have succeeded",
+        Trigger::Schedule | Trigger::Manual => "it is due",
+    };
+    if job.state(known.plan.now) != State::Overdue {
+        return format!("{name} is about to run: {what}, and the next pass starts it.");
+    }
+    let alive =
+        that_match(known.hosts, &job.spec.placement).any(|seen| seen.is_alive(known.plan.now));
+    let whose = if alive {
+        "the hosts that may run it are busy, or their passes fail: their logs say which"
+    } else {
+        "no host that may run it has passed lately: is `crontabber tick` in its crontab, or the daemon running?"
+    };
+    format!("{name} should be running: {what}, and nothing keeps it but that {whose}")
+}
+
+fn blocked(job: &Planned<'_>, blocks: &[Block]) -> String {
+    let name = &job.spec.name;
+    match blocks {
+        [one] => format!("{name} is due, but waits for a job it depends on: {one}."),
+        many => format!(
+            "{name} is due, but waits for {} jobs it depends on.",
+            many.len()
+        ),
+    }
+}
+
+fn ongoing(job: &Planned<'_>, live: &Live, times: &Times) -> String {
+    let name = &job.spec.name;
+    let host = live.host.as_deref().unwrap_or("a Python host");
+    let since = times.both(live.since);
+    match live.lease_until {
+        Some(until) if until < times.now => format!(
+            "{name} was started on {host} {since}, but that host has not renewed its lease, which ended {}: a pass of \
+             any host will count the run as lost.",
+            times.both(until)
+        ),
+        _ => format!("{name} is running on {host} since {since}."),
+    }
+}
+
+fn elsewhere(job: &Planned<'_>, known: &Known<'_>) -> String {
+    let name = &job.spec.name;
+    let alive: Vec<&str> = that_match(known.hosts, &job.spec.placement)
+        .filter(|seen| seen.is_alive(known.plan.now))
+        .map(|seen| seen.place.host.as_str())
+        .collect();
+    match alive.as_slice() {
+        [] => format!("{name} is due, but no live host may run it."),
+        hosts => format!(
+            "{name} is due, and the next pass of {} starts it; this host may not.",
+            hosts.join(" or ")
+        ),
+    }
+}
+
+fn ghost(name: &str, subject: &Subject<'_>, times: &Times) -> String {
+    let ongoing = subject
+        .ongoing(times.now)
+        .map(|run| format!(" It is running on {}, {}.", run.host, run.words(times)));
+    format!(
+        "{name} is a row that no job of this configuration has: hosts that know the job run it, this one does not.{}",
+        ongoing.unwrap_or_default()
+    )
+}

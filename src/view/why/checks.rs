@@ -1,0 +1,313 @@
+//! What a claim asks, each with its own sentence.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    dag::render,
+    plan::{self, BlockedBy, ON_LOST, Planned, Verdict},
+    store::table::{JobState, never},
+    view::{Times, hosts::that_match, ongoing::Ongoing, subject::Subject, text::counted},
+};
+
+use super::{Check, Known};
+
+/// All of them, in the order in which they are asked.
+pub(super) fn of(job: &Planned<'_>, known: &Known<'_>) -> Vec<Check> {
+    let mut checks = vec![due(job, &known.times)];
+    checks.extend(parents(job, known));
+    checks.push(not_paused(job, &known.times));
+    checks.push(not_ongoing(job, &known.times));
+    checks.push(placement(job, known));
+    checks.push(retry(job, &known.times));
+    if let Verdict::Unsupported(_) = job.verdict {
+        checks.push(Check {
+            check: "understood",
+            passed: Some(false),
+            detail: job.reason(),
+        });
+    }
+    checks
+}
+
+fn due(job: &Planned<'_>, times: &Times) -> Check {
+    let (passed, detail) = match (job.row, &job.spec.timetable) {
+        (None, Some(_)) => {
+            let first = Subject::Job(job)
+                .next_start()
+                .map(|at| format!(" {}", times.both(at)));
+            (
+                Some(false),
+                format!(
+                    "no host has met it yet; its first slot will be{}",
+                    first.unwrap_or_default()
+                ),
+            )
+        }
+        (None, None) => (Some(false), "no host has met it yet".to_owned()),
+        (Some(row), Some(_)) => by_schedule(row, &render::when(job.spec), times),
+        (Some(_), None) => by_parents(job),
+    };
+    Check {
+        check: "due",
+        passed,
+        detail,
+    }
+}
+
+fn by_schedule(row: &JobState, schedule: &str, times: &Times) -> (Option<bool>, String) {
+    match row.pending().filter(|&slot| slot < never()) {
+        None => (Some(false), format!("no slot is ahead; {schedule}")),
+        Some(slot) if slot > times.now => (
+            Some(false),
+            format!("not before {}; {schedule}", times.both(slot)),
+        ),
+        Some(slot) => (
+            Some(true),
+            format!("since {}; {schedule}", times.both(slot)),
+        ),
+    }
+}
+
+fn by_parents(job: &Planned<'_>) -> (Option<bool>, String) {
+    let anew = "its parents have succeeded anew";
+    match &job.verdict {
+        Verdict::AfterParents if job.spec.depends_on.is_empty() => {
+            (Some(false), "it runs by hand".to_owned())
+        }
+        Verdict::AfterParents => (
+            Some(false),
+            "its parents have not all succeeded anew".to_owned(),
+        ),
+        Verdict::Ongoing(_) => (None, "asked when the run has ended".to_owned()),
+        Verdict::Paused(_) | Verdict::Held => (None, "asked when it is resumed".to_owned()),
+        _ => (Some(true), anew.to_owned()),
+    }
+}
+
+fn parents<'a>(job: &'a Planned<'_>, known: &'a Known<'_>) -> impl Iterator<Item = Check> + 'a {
+    known.graph.parents(job.index).iter().map(move |&number| {
+        let parent = &known.plan.jobs[number];
+        let (passed, detail) = parent_of(job, parent, &known.times);
+        Check {
+            check: "depends_on",
+            passed,
+            detail,
+        }
+    })
+}
+
+fn parent_of(job: &Planned<'_>, parent: &Planned<'_>, times: &Times) -> (Option<bool>, String) {
+    let name = &parent.spec.name;
+    let success = parent.row.and_then(|row| row.success_slot);
+    let slot = success.map_or("never".to_owned(), |slot| times.both(slot));
+    match &job.verdict {
+        Verdict::Run(_) => (
+            Some(true),
+            format!("{name} has succeeded for its slot {slot}"),
+        ),
+        Verdict::Blocked(blocks) => match blocks.iter().find(|block| block.parent == *name) {
+            Some(block) => (
+                Some(false),
+                format!("{block}{}", next_try(&block.why, parent, times)),
+            ),
+            None => (
+                Some(true),
+                format!("{name} has succeeded for its slot {slot}"),
+            ),
+        },
+        Verdict::AfterParents => {
+            let handled = job
+                .row
+                .and_then(|row| row.slot)
+                .unwrap_or(Timestamp::UNIX_EPOCH);
+            let anew = success.is_some_and(|slot| slot > handled);
+            let not = if anew { "" } else { " not" };
+            (
+                Some(anew),
+                format!("{name} has{not} succeeded anew; its last slot to succeed: {slot}"),
+            )
+        }
+        _ => {
+            let state = parent.state(times.now);
+            (
+                None,
+                format!("{name} is {state}; its last slot to succeed: {slot}"),
+            )
+        }
+    }
+}
+
+/// What becomes of a failing parent.
+fn next_try(why: &BlockedBy, parent: &Planned<'_>, times: &Times) -> String {
+    let (BlockedBy::Failing(_), Some(row)) = (why, parent.row) else {
+        return String::new();
+    };
+    let errors = counted(usize::try_from(row.error_count).unwrap_or(0), "error");
+    match Subject::Job(parent).next_start() {
+        Some(at) => format!("; {errors} in a row, next try {}", times.both(at)),
+        None => format!("; {errors} in a row"),
+    }
+}
+
+fn not_paused(job: &Planned<'_>, times: &Times) -> Check {
+    let paused = is_paused(job.row, times.now);
+    let detail = if paused {
+        pause(job.row, times)
+    } else {
+        String::new()
+    };
+    Check {
+        check: "not paused",
+        passed: Some(!paused),
+        detail,
+    }
+}
+
+fn is_paused(row: Option<&JobState>, now: Timestamp) -> bool {
+    row.and_then(|row| row.paused_until)
+        .is_some_and(|until| until > now)
+}
+
+/// `paused by anna until ...: disk swap`.
+pub(super) fn pause(row: Option<&JobState>, times: &Times) -> String {
+    let Some(row) = row else {
+        return "paused".to_owned();
+    };
+    let mut words = match row.paused_by.as_deref() {
+        Some(ON_LOST) => "held after a lost run".to_owned(),
+        Some(who) => format!("paused by {who}"),
+        None => "paused".to_owned(),
+    };
+    if let Some(until) = row.paused_until.filter(|&until| until < never()) {
+        words = format!("{words} until {}", times.both(until));
+    }
+    match &row.pause_reason {
+        Some(why) => format!("{words}: {why}"),
+        None => words,
+    }
+}
+
+fn not_ongoing(job: &Planned<'_>, times: &Times) -> Check {
+    let ongoing = job.row.and_then(|row| Ongoing::of_row(row, times.now));
+    let detail = ongoing.as_ref().map(|run| {
+        let id = run
+            .run_id
+            .map(|id| format!(", run {id}"))
+            .unwrap_or_default();
+        let lease = run
+            .lease_until
+            .map(|at| format!(", lease until {}", times.both(at)))
+            .unwrap_or_default();
+        format!("on {} since {}{id}{lease}", run.host, times.both(run.since))
+    });
+    Check {
+        check: "not ongoing",
+        passed: Some(ongoing.is_none()),
+        detail: detail.unwrap_or_default(),
+    }
+}
+
+fn placement(job: &Planned<'_>, known: &Known<'_>) -> Check {
+    let placement = &job.spec.placement;
+    let here = known.place.matches(placement);
+    if placement.hosts.is_empty() {
+        return Check {
+            check: "placement",
+            passed: Some(true),
+            detail: "any host".to_owned(),
+        };
+    }
+    let matching: Vec<_> = that_match(known.hosts, placement).collect();
+    let alive = matching.iter().filter(|seen| seen.is_alive(known.plan.now));
+    let alive: Vec<&str> = alive.map(|seen| seen.place.host.as_str()).collect();
+    let asked = format!("hosts = {:?}", placement.hosts);
+    let silent = matching.iter().map(|seen| {
+        format!(
+            "{} was seen last {}",
+            seen.place.host,
+            known.times.both(seen.at)
+        )
+    });
+    let silent: Vec<String> = silent.collect();
+    let detail = match (here, alive.as_slice(), silent.as_slice()) {
+        (true, [], _) => format!("{asked}: this host"),
+        (_, [], []) => format!("{asked}: no host that has ever announced itself"),
+        (_, [], silent) => format!("{asked}: no live host; {}", silent.join(", ")),
+        (_, alive, _) => format!("{asked}: {}", alive.join(", ")),
+    };
+    Check {
+        check: "placement",
+        passed: Some(here || !alive.is_empty()),
+        detail,
+    }
+}
+
+fn retry(job: &Planned<'_>, times: &Times) -> Check {
+    let (passed, detail) = match job.row {
+        None => (Some(true), "no failure to wait for".to_owned()),
+        Some(row) => delay(job, row, times),
+    };
+    Check {
+        check: "retry delay",
+        passed,
+        detail,
+    }
+}
+
+fn delay(job: &Planned<'_>, row: &JobState, times: &Times) -> (Option<bool>, String) {
+    let errors = counted(usize::try_from(row.error_count).unwrap_or(0), "error");
+    let last = row
+        .last_error
+        .as_ref()
+        .map(|error| format!("; last: {error}"))
+        .unwrap_or_default();
+    let waits =
+        row.pending().is_some_and(|slot| slot <= times.now) && !is_paused(job.row, times.now);
+    let until = plan::next_run(row).filter(|&at| at > times.now && waits);
+    let is_ahead = row.pending().is_some_and(|slot| slot > times.now);
+    match (until, row.error_count > 0) {
+        (None, true) if is_paused(job.row, times.now) => (
+            None,
+            format!("asked when it is resumed; {errors} in a row{last}"),
+        ),
+        (None, true) if is_ahead => (
+            Some(true),
+            format!("none: it waits for its next slot, after {errors} in a row{last}"),
+        ),
+        (Some(at), true) => (
+            Some(false),
+            format!("until {} after {errors} in a row{last}", times.both(at)),
+        ),
+        (Some(at), false) if is_offset(job, row, at) => (
+            Some(false),
+            format!(
+                "none, but its slots run later by its jitter: {}",
+                times.both(at)
+            ),
+        ),
+        (Some(at), false) => (
+            Some(false),
+            format!(
+                "until {}: its last run asked to be tried again",
+                times.both(at)
+            ),
+        ),
+        (None, true) => (Some(true), format!("over after {errors} in a row{last}")),
+        (None, false) => (Some(true), "no failure to wait for".to_owned()),
+    }
+}
+
+/// Whether a slot merely waits for the job's own offset.
+fn is_offset(job: &Planned<'_>, row: &JobState, at: Timestamp) -> bool {
+    let offset = job
+        .spec
+        .timetable
+        .as_ref()
+        .map(|when| when.offset(job.spec.name.as_str()));
+    let offset = offset
+        .and_then(|offset| SignedDuration::try_from(offset).ok())
+        .unwrap_or_default();
+    row.pending()
+        .and_then(|slot| slot.checked_add(offset).ok())
+        .is_some_and(|start| at <= start)
+}

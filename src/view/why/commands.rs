@@ -1,0 +1,103 @@
+//! What to type next.
+
+use serde::Serialize;
+
+use crate::{
+    plan::{BlockedBy, Planned, Verdict},
+    view::subject::Subject,
+};
+
+/// A command line that helps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Command {
+    /// What for: `To run it anyway:`.
+    pub purpose: String,
+    /// What to type.
+    pub command: String,
+}
+
+/// What to type next, most useful first.
+pub(super) fn after(subject: &Subject<'_>) -> Vec<Command> {
+    match subject {
+        Subject::Job(job) => of_job(job),
+        Subject::Ghost(name, _) => {
+            let Some(name) = quoted(name) else {
+                return Vec::new();
+            };
+            vec![
+                command("To see its runs:", "history", &name),
+                Command {
+                    purpose: "To see all of them:".into(),
+                    command: "crontabber ghosts".into(),
+                },
+            ]
+        }
+    }
+}
+
+fn of_job(job: &Planned<'_>) -> Vec<Command> {
+    let name = job.spec.name.as_str();
+    let mut commands = match &job.verdict {
+        Verdict::Blocked(blocks) => blocks
+            .iter()
+            .map(|block| match block.why {
+                BlockedBy::Failing(_) => {
+                    command("To see the error:", "logs", block.parent.as_str())
+                }
+                _ => command("To see why it waits:", "why", block.parent.as_str()),
+            })
+            .collect(),
+        Verdict::Ongoing(live) if live.run_id.is_some() => {
+            vec![command("To stop it:", "cancel", name)]
+        }
+        Verdict::Paused(_) | Verdict::Held => vec![command("To let it run again:", "resume", name)],
+        _ => Vec::new(),
+    };
+    if job.row.is_some_and(|row| row.error_count > 0) {
+        commands.push(command("To see the error:", "logs", name));
+    }
+    match &job.verdict {
+        Verdict::Run(_) => commands.push(command("To run it here, now:", "run", name)),
+        Verdict::Ongoing(_) | Verdict::Unsupported(_) => {}
+        _ => commands.push(command(
+            "To run it anyway:",
+            "run",
+            &format!("{name} --force"),
+        )),
+    }
+    commands
+}
+
+fn command(purpose: &str, verb: &str, rest: &str) -> Command {
+    Command {
+        purpose: purpose.to_owned(),
+        command: format!("crontabber {verb} {rest}"),
+    }
+}
+
+/// A name as a shell reads it; `None` for one that cannot be typed.
+fn quoted(name: &str) -> Option<String> {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '@' | '-');
+    match name {
+        "" => None,
+        name if name.starts_with('-') || name.chars().any(char::is_control) => None,
+        name if name.chars().all(plain) => Some(name.to_owned()),
+        name => Some(format!("'{}'", name.replace('\'', r"'\''"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_quoted_as_a_shell_wants_it() {
+        assert_eq!(quoted("relay@web1").as_deref(), Some("relay@web1"));
+        assert_eq!(
+            quoted("it's; rm -rf").as_deref(),
+            Some(r"'it'\''s; rm -rf'")
+        );
+        assert_eq!(quoted("a\nb"), None);
+        assert_eq!(quoted("--force"), None);
+    }
+}
