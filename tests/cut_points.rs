@@ -388,3 +388,22 @@ async fn a_run_whose_server_stays_away_is_gone_before_its_lease_and_recorded_whe
     trial.beta_until_success().await;
     trial.is_over(LOST).await;
 }
+
+#[tokio::test]
+async fn a_run_that_is_just_being_started_when_its_host_is_told_twice_to_stop_is_killed_too() {
+    let database = Postgres::database().await;
+    let trial = Trial::new("before-spawn", database, "3s", 3000);
+    let mut alpha = trial.alpha_stopped("").await;
+    // Both wait until it goes on, and are heard before its supervisor has answered.
+    alpha.signal(Signal::SIGTERM);
+    alpha.signal(Signal::SIGINT);
+    alpha.signal(Signal::SIGCONT);
+    until(Duration::from_secs(15), "the pass is over", async || {
+        alpha.has_ended()
+    })
+    .await;
+    let alpha = alpha.finished().await;
+    assert!(matches!(alpha.code, Some(130 | 143)), "{alpha:?}");
+    trial.beta_until_success().await;
+    trial.is_over(LOST).await;
+}
