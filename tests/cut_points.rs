@@ -6,7 +6,8 @@ mod common;
 use std::time::Duration;
 
 use common::{
-    Beats, Database, Finished, Life, Postgres, Private, Running, Site, left_over, until, uptime,
+    Beats, Database, Finished, Life, Postgres, Private, Running, Site, left_over, race::rounds,
+    until, uptime,
 };
 use futures_util::future::join_all;
 use nix::sys::signal::Signal;
@@ -170,6 +171,11 @@ impl Trial {
     }
 }
 
+/// Each point once; thrice in the long form.
+fn repeated(points: &[&'static str]) -> impl Iterator<Item = &'static str> {
+    points.repeat(rounds(1, 3)).into_iter()
+}
+
 /// How many times the first attempt beats: for a minute when it is to be cut short.
 fn count(point: &str) -> u32 {
     if point == "running" { 3000 } else { 5 }
@@ -230,7 +236,7 @@ fn assert_lease_kept(trial: &Trial, lease_end: Option<Duration>) {
 
 #[tokio::test]
 async fn a_host_killed_at_any_point_of_the_road_is_replaced_after_its_lease_and_not_before() {
-    join_all(POINTS.map(async |point| {
+    join_all(repeated(&POINTS).map(async |point| {
         let trial = Trial::new(point, Postgres::database().await, "3s", count(point));
         let alpha = trial.alpha_stopped("").await;
         alpha.signal(Signal::SIGKILL);
@@ -246,7 +252,7 @@ async fn a_host_killed_at_any_point_of_the_road_is_replaced_after_its_lease_and_
 
 #[tokio::test]
 async fn a_host_frozen_at_any_point_past_its_lease_finds_itself_fenced_when_it_wakes() {
-    join_all(POINTS.map(async |point| {
+    join_all(repeated(&POINTS).map(async |point| {
         let trial = Trial::new(point, Postgres::database().await, "3s", count(point));
         let alpha = trial.alpha_stopped("").await;
         let lease_end = trial.lease_end().await;
@@ -282,7 +288,7 @@ async fn a_host_frozen_at_any_point_past_its_lease_finds_itself_fenced_when_it_w
 #[tokio::test]
 async fn a_server_that_crashes_at_any_point_of_the_road_costs_no_run_and_doubles_none() {
     let private = Private::new();
-    for point in POINTS {
+    for point in repeated(&POINTS) {
         let trial = Trial::new(point, private.database().await, "10s", 5);
         let alpha = trial.alpha_stopped("").await;
         private.immediate();
@@ -379,6 +385,25 @@ async fn a_run_whose_server_stays_away_is_gone_before_its_lease_and_recorded_whe
     let alpha = alpha.finished().await;
     assert_eq!(alpha.code, Some(1), "{}", alpha.stderr);
     assert_eq!(trial.log().await, ["1 lost alpha"]);
+    trial.beta_until_success().await;
+    trial.is_over(LOST).await;
+}
+
+#[tokio::test]
+async fn a_run_that_is_just_being_started_when_its_host_is_told_twice_to_stop_is_killed_too() {
+    let database = Postgres::database().await;
+    let trial = Trial::new("before-spawn", database, "3s", 3000);
+    let mut alpha = trial.alpha_stopped("").await;
+    // Both wait until it goes on, and are heard before its supervisor has answered.
+    alpha.signal(Signal::SIGTERM);
+    alpha.signal(Signal::SIGINT);
+    alpha.signal(Signal::SIGCONT);
+    until(Duration::from_secs(15), "the pass is over", async || {
+        alpha.has_ended()
+    })
+    .await;
+    let alpha = alpha.finished().await;
+    assert!(matches!(alpha.code, Some(130 | 143)), "{alpha:?}");
     trial.beta_until_success().await;
     trial.is_over(LOST).await;
 }
