@@ -28,7 +28,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
     exit::Exit,
-    log::{self, LogFormat},
+    log::{self, LogFormat, Manner},
     supervise,
 };
 
@@ -63,7 +63,7 @@ struct Global {
     /// The name of this host [default: `[daemon] host`, then the machine's name]
     #[arg(long, global = true, value_name = "NAME", env = "CRONTABBER_HOST")]
     host: Option<String>,
-    /// How the log is written: `human` on a terminal, `line` (key=value) elsewhere, or `json`
+    /// How the log is written: `human` on a terminal, `journal` under systemd, else `line` (key=value); or `json`
     #[arg(
         long,
         global = true,
@@ -126,7 +126,7 @@ fn answer(arguments: impl Iterator<Item = OsString>) -> Exit {
     log::start(
         cli.global.log_format,
         cli.global.verbose,
-        cli.command.is_quiet(),
+        cli.command.manner(),
     );
     crate::faults::point("start");
     let outcome = match cli.command {
@@ -149,11 +149,11 @@ fn answer(arguments: impl Iterator<Item = OsString>) -> Exit {
 }
 
 impl Command {
-    /// Whether silence is the answer when all is well: cron mails whatever a pass prints.
-    fn is_quiet(&self) -> bool {
+    /// A pass tells its history to people who look at it; to cron, which mails it, only what went wrong.
+    fn manner(&self) -> Manner {
         match self {
-            Self::Tick(_) => !io::stderr().is_terminal(),
-            _ => true,
+            Self::Tick(_) if io::stderr().is_terminal() => Manner::Talks,
+            _ => Manner::Quiet,
         }
     }
 }
