@@ -11,6 +11,7 @@ mod migrate;
 mod ongoing;
 mod open;
 mod run;
+mod server;
 mod show;
 mod tick;
 mod why;
@@ -62,7 +63,7 @@ struct Global {
     /// The name of this host [default: `[daemon] host`, then the machine's name]
     #[arg(long, global = true, value_name = "NAME", env = "CRONTABBER_HOST")]
     host: Option<String>,
-    /// How the log is written
+    /// How the log is written: `human` on a terminal, `line` (key=value) elsewhere, or `json`
     #[arg(
         long,
         global = true,
@@ -79,7 +80,6 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     // Where a variant has no words of its own, those of its arguments are shown: one line here, all of it there.
-    /// Run what is due, then exit
     Tick(tick::Tick),
     List(list::List),
     Ongoing(ongoing::Ongoing),
@@ -87,16 +87,11 @@ enum Command {
     Why(why::Why),
     History(history::History),
     Logs(logs::Logs),
-    /// Run one job here
     Run(run::Run),
-    /// Print the graph of jobs
     Graph(graph::Graph),
-    /// Check or show the configuration
     #[command(subcommand)]
     Config(config::Config),
-    /// Create, widen or update the tables
     Migrate(migrate::Migrate),
-    /// The embedded PostgreSQL
     #[command(subcommand)]
     Db(db::Db),
     /// Guards runs; started by the other commands.

@@ -8,12 +8,13 @@ use tracing_subscriber::{EnvFilter, fmt};
 
 /// How the log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[expect(
+    missing_docs,
+    reason = "words here become a line each in `--help`; the option says it in one"
+)]
 pub enum LogFormat {
-    /// For people; the default on a terminal.
     Human,
-    /// One line of `key=value` each; the default elsewhere.
     Line,
-    /// One JSON object a line.
     Json,
 }
 
