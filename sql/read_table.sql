@@ -4,11 +4,15 @@
 SELECT s.version, s.compatible_from,
        coalesce($2::timestamptz, clock_timestamp()) AS now,
        h.seen_at AS host_seen_at, h.configuration AS host_configuration,
+       -- The columns of a job are read in this order.
        c.app_name, c.next_run, c.first_run, c.last_run, c.last_success, c.ongoing,
        coalesce(c.error_count, 0) AS error_count, left(c.last_error ->> 'value', 200) AS last_error,
-       c.slot, c.success_slot, c.run_id, c.run_slot, c.run_trigger, c.attempt, c.host, c.lease_until, c.fence,
+       c.slot, c.success_slot,
        CASE WHEN c.paused_until < '9999-01-01 00:00+00' THEN c.paused_until
-            WHEN c.paused_until IS NOT NULL THEN '9999-01-01 00:00+00' END AS paused_until, c.paused_by, c.pause_reason
+            WHEN c.paused_until IS NOT NULL THEN '9999-01-01 00:00+00' END AS paused_until,
+       c.paused_by, c.pause_reason,
+       c.run_id, c.run_slot, coalesce(c.run_trigger, '') AS run_trigger, coalesce(c.attempt, 0) AS attempt,
+       coalesce(c.host, '') AS host, c.lease_until
   FROM crontabber_schema s
   LEFT JOIN crontabber_host h ON h.host = $1
   LEFT JOIN crontabber c ON true
