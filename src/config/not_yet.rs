@@ -4,7 +4,7 @@
 
 use super::{
     diagnostic::{Code, Findings},
-    setting::{Owner, Settings},
+    setting::{Found, Owner, Settings},
     source::Place,
 };
 
@@ -64,7 +64,15 @@ const SECTIONS: &[(&str, &str)] = &[
 ];
 
 /// Warns of every key of a section that has no effect yet.
-pub(super) fn warn(section: &str, settings: &impl Settings, findings: &mut Findings) {
+pub(super) fn warn(
+    section: &str,
+    found: &Found<'_>,
+    settings: &impl Settings,
+    findings: &mut Findings,
+) {
+    if !names_any(found) {
+        return;
+    }
     let mut leaves = Vec::new();
     settings.push_leaves("", &mut leaves);
     for leaf in leaves {
@@ -82,6 +90,19 @@ pub(super) fn warn(section: &str, settings: &impl Settings, findings: &mut Findi
         };
         add(&what, leaf.place, listed.instead, findings);
     }
+}
+
+/// Whether a table names a key that is listed here, or what is listed is inside of it: most name none, and this is
+/// asked for every job of every pass.
+fn names_any(found: &Found<'_>) -> bool {
+    let listed = |name: &str| {
+        KEYS.iter()
+            .any(|listed| listed.key.split('.').next() == Some(name))
+    };
+    found
+        .value
+        .as_table()
+        .is_some_and(|table| table.iter().any(|(key, _)| listed(key.get_ref())))
 }
 
 /// Warns of a section that has no effect yet; `owner` is how it is called.
