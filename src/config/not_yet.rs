@@ -2,6 +2,8 @@
 //!
 //! Each line goes when the feature behind it comes.
 
+use toml::de::DeTable;
+
 use super::{
     diagnostic::{Code, Findings},
     setting::{Found, Owner, Settings},
@@ -95,14 +97,13 @@ pub(super) fn warn(
 /// Whether a table names a key that is listed here, or what is listed is inside of it: most name none, and this is
 /// asked for every job of every pass.
 fn names_any(found: &Found<'_>) -> bool {
-    let listed = |name: &str| {
-        KEYS.iter()
-            .any(|listed| listed.key.split('.').next() == Some(name))
+    let is_or_is_in = |name: &str, key: &str| {
+        let rest = key.strip_prefix(name);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     };
-    found
-        .value
-        .as_table()
-        .is_some_and(|table| table.iter().any(|(key, _)| listed(key.get_ref())))
+    let is_listed = |name: &str| KEYS.iter().any(|listed| is_or_is_in(name, listed.key));
+    let names = |table: &DeTable<'_>| table.iter().any(|(key, _)| is_listed(key.get_ref()));
+    found.value.as_table().is_some_and(names)
 }
 
 /// Warns of a section that has no effect yet; `owner` is how it is called.
