@@ -454,3 +454,26 @@ async fn a_long_run_keeps_its_lease_while_short_ones_come_and_go() {
     let pass = Host::new("alpha", &database, &jobs).tick().await;
     assert_eq!((pass.well, pass.failed), (15, 0), "{pass:?}");
 }
+
+#[tokio::test]
+async fn slots_that_fall_due_while_the_job_is_running_are_skipped_and_the_log_says_how_many() {
+    let database = Postgres::database().await;
+    let seconds = every(Duration::from_secs(1));
+    let slow = JobSpec {
+        timetable: Some(seconds),
+        ..job("slow", "sleep 2.2")
+    };
+    let pass = Host::new("alpha", &database, &[slow]).tick().await;
+    assert_eq!(pass.well, 1);
+    let rows = database
+        .rows(
+            "SELECT skipped.reason, skipped.slots >= 2, skipped.slot = ran.slot + interval '1 second',
+                    skipped.slot_until + interval '1 second' = j.next_run,
+                    skipped.slots = extract(epoch FROM j.next_run - ran.slot)::int - 1,
+                    j.next_run > ran.finished_at
+               FROM crontabber j, crontabber_log ran, crontabber_log skipped
+              WHERE ran.outcome = 'success' AND skipped.outcome = 'skipped'",
+        )
+        .await;
+    assert_eq!(rows, [["missed", "t", "t", "t", "t", "t"]]);
+}
