@@ -22,7 +22,7 @@ lint:
 	$(CARGO) clippy --all-targets -- -D warnings
 	$(CARGO) clippy --all-targets --features faults -- -D warnings
 	$(CARGO) check --no-default-features
-	$(CARGO) doc --no-deps --document-private-items --quiet
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items --quiet
 
 unit:
 	$(CARGO) test

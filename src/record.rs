@@ -1,6 +1,6 @@
 //! Writing down how a run went, and when its job is wanted next.
 //!
-//! What to write is decided by a pure function, [`after`]; one statement writes it, fenced by run id and fence.
+//! What to write is decided by a pure function, [`after()`]; one statement writes it, fenced by run id and fence.
 //! It waits for the row (crontabber refuses to, and loses outcomes that way), and is repeated until somebody
 //! acknowledges it: a repetition finds the claim gone and the log row closed, and changes nothing.
 

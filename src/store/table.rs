@@ -25,7 +25,7 @@ pub struct Table {
 /// The row of one job. Field for column; see the comments in the database (`\d+ crontabber`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobState {
-    /// When the pending slot may start; [`never`] for jobs that no clock starts.
+    /// When the pending slot may start; [`never()`] for jobs that no clock starts.
     pub next_run: Option<Timestamp>,
     /// When the first run started.
     pub first_run: Option<Timestamp>,
