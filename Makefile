@@ -8,7 +8,7 @@
 
 CARGO ?= cargo
 # Tests that need a build with planted faults: such a build is never released.
-FAULTY = --features faults --test planted --test cut_points
+FAULTY = --features faults --test planted --test cut_points --test upgrade
 
 .PHONY: test fast soak lint unit faulty need
 

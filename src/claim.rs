@@ -270,7 +270,10 @@ impl<'a> Request<'a> {
         let (begun, locked, written, committed) = join!(
             client.batch_execute(transaction::BEGIN),
             client.query_typed(include_str!("../sql/claim_lock.sql"), &lock),
-            client.query_typed(write_statement(), &parameters),
+            client.query_typed(
+                crate::faults::planted(include_str!("../sql/claim.sql")),
+                &parameters
+            ),
             client.batch_execute("COMMIT"),
         );
         Ok(Answer {
@@ -307,16 +310,6 @@ impl<'a> Request<'a> {
             since_here,
         })
     }
-}
-
-/// The statement that re-checks and writes. Test builds hold one that writes without the re-check, to show
-/// that the tests notice.
-fn write_statement() -> &'static str {
-    #[cfg(feature = "faults")]
-    if crate::faults::is_on("claim-without-recheck") {
-        return include_str!("../sql/faults/claim_without_recheck.sql");
-    }
-    include_str!("../sql/claim.sql")
 }
 
 fn on_lost(policy: OnLost) -> &'static str {

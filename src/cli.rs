@@ -11,6 +11,7 @@ mod migrate;
 mod ongoing;
 mod open;
 mod run;
+mod server;
 mod show;
 mod tick;
 mod why;
@@ -27,7 +28,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
     exit::Exit,
-    log::{self, LogFormat},
+    log::{self, LogFormat, Manner},
     supervise,
 };
 
@@ -62,7 +63,7 @@ struct Global {
     /// The name of this host [default: `[daemon] host`, then the machine's name]
     #[arg(long, global = true, value_name = "NAME", env = "CRONTABBER_HOST")]
     host: Option<String>,
-    /// How the log is written
+    /// How the log is written: `human` on a terminal, `journal` under systemd, else `line` (key=value); or `json`
     #[arg(
         long,
         global = true,
@@ -79,7 +80,6 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     // Where a variant has no words of its own, those of its arguments are shown: one line here, all of it there.
-    /// Run what is due, then exit
     Tick(tick::Tick),
     List(list::List),
     Ongoing(ongoing::Ongoing),
@@ -87,16 +87,11 @@ enum Command {
     Why(why::Why),
     History(history::History),
     Logs(logs::Logs),
-    /// Run one job here
     Run(run::Run),
-    /// Print the graph of jobs
     Graph(graph::Graph),
-    /// Check or show the configuration
     #[command(subcommand)]
     Config(config::Config),
-    /// Create, widen or update the tables
     Migrate(migrate::Migrate),
-    /// The embedded PostgreSQL
     #[command(subcommand)]
     Db(db::Db),
     /// Guards runs; started by the other commands.
@@ -131,7 +126,7 @@ fn answer(arguments: impl Iterator<Item = OsString>) -> Exit {
     log::start(
         cli.global.log_format,
         cli.global.verbose,
-        cli.command.is_quiet(),
+        cli.command.manner(),
     );
     crate::faults::point("start");
     let outcome = match cli.command {
@@ -154,11 +149,11 @@ fn answer(arguments: impl Iterator<Item = OsString>) -> Exit {
 }
 
 impl Command {
-    /// Whether silence is the answer when all is well: cron mails whatever a pass prints.
-    fn is_quiet(&self) -> bool {
+    /// A pass tells its history to people who look at it; to cron, which mails it, only what went wrong.
+    fn manner(&self) -> Manner {
         match self {
-            Self::Tick(_) => !io::stderr().is_terminal(),
-            _ => true,
+            Self::Tick(_) if io::stderr().is_terminal() => Manner::Talks,
+            _ => Manner::Quiet,
         }
     }
 }

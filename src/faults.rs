@@ -13,11 +13,11 @@ use crate::clock::Boottime;
 #[inline]
 pub fn point(_name: &str) {}
 
-/// A statement; with a planted bug of this name, without a part of it.
+/// A statement; in a process with a planted bug in it, without the part that the bug leaves out.
 #[cfg(not(feature = "faults"))]
 #[inline]
 #[must_use]
-pub fn statement(_bug: &str, _without: &str, sql: &'static str) -> &'static str {
+pub fn planted(sql: &'static str) -> &'static str {
     sql
 }
 
@@ -30,7 +30,7 @@ pub fn deadline(deadline: Boottime) -> Boottime {
 }
 
 #[cfg(feature = "faults")]
-pub use on::{deadline, in_slow_motion, is_on, point, statement};
+pub use on::{deadline, in_slow_motion, is_on, planted, point};
 
 #[cfg(feature = "faults")]
 mod on {
@@ -75,18 +75,57 @@ mod on {
         }
     }
 
-    /// A statement; with a planted bug of this name, without a part of it.
+    /// What a planted bug leaves out of a statement.
+    struct Bug {
+        name: &'static str,
+        /// How the statement begins.
+        statement: &'static str,
+        /// From here, inclusive.
+        from: &'static str,
+        /// To here, exclusive.
+        until: &'static str,
+    }
+
+    const BUGS: [Bug; 3] = [
+        Bug {
+            name: "claim-without-recheck",
+            statement: "-- claim:",
+            from: "       AND run_id IS NULL",
+            until: "    RETURNING app_name, run_id",
+        },
+        Bug {
+            name: "heartbeat-that-waits",
+            statement: "-- heartbeat:",
+            from: " SKIP LOCKED\n)",
+            until: "\n)",
+        },
+        Bug {
+            name: "record-without-fence",
+            statement: "-- record:",
+            from: " AND run_id = $2 AND fence = $3",
+            until: "\n",
+        },
+    ];
+
+    /// A statement; in a process with a planted bug in it, without the part that the bug leaves out.
     ///
     /// # Panics
     /// When the statement does not hold that part: the bug would not be planted.
     #[must_use]
-    pub fn statement(bug: &str, without: &str, sql: &'static str) -> &'static str {
-        if !is_on(bug) {
-            return sql;
-        }
-        assert!(sql.contains(without), "`{bug}` leaves out `{without}`");
+    pub fn planted(sql: &'static str) -> &'static str {
+        let bug = BUGS
+            .iter()
+            .find(|bug| sql.starts_with(bug.statement) && is_on(bug.name));
+        let Some(bug) = bug else { return sql };
+        let from = sql
+            .find(bug.from)
+            .expect("the statement holds what the bug leaves out");
+        let until = sql[from..]
+            .find(bug.until)
+            .expect("the statement goes on after it")
+            + from;
         // Leaked: a process of a test sends it a few times.
-        String::leak(sql.replace(without, ""))
+        String::leak(format!("{}{}", &sql[..from], &sql[until..]))
     }
 
     /// The deadline of a run, or what `guard-without-deadline` makes of it: as good as none.

@@ -7,7 +7,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -41,6 +44,8 @@ pub struct Heart {
 struct Shared {
     runs: Mutex<HashMap<Uuid, Beating>>,
     changed: Notify,
+    /// Whether this host was told to stop: a run that was just being started then is killed when it comes.
+    is_stopped: AtomicBool,
 }
 
 /// What is renewed for one run.
@@ -69,21 +74,28 @@ impl Heart {
         let shared = Arc::new(Shared {
             runs: Mutex::default(),
             changed: Notify::new(),
+            is_stopped: AtomicBool::new(false),
         });
         let task = tokio::spawn(beat(Arc::clone(&shared), database, now));
         Self { shared, task }
     }
 
-    /// Renews this run from now on.
+    /// Renews this run from now on; or kills it, if the host was told to stop meanwhile.
     pub fn add(&self, held: &Held, reins: Reins) {
-        let beating = Beating {
+        let mut beating = Beating {
             job: held.job().to_string(),
             fence: held.fence,
             lease: held.spec.lease,
             reins,
             cut: None,
         };
-        self.shared.runs().insert(held.run_id, beating);
+        let mut runs = self.shared.runs();
+        // Asked under the lock that `stop_all` takes after it has said so: one of the two sees the other.
+        if self.shared.is_stopped.load(Ordering::SeqCst) {
+            beating.stop();
+        }
+        runs.insert(held.run_id, beating);
+        drop(runs);
         self.shared.changed.notify_one();
     }
 
@@ -102,12 +114,18 @@ impl Heart {
         self.shared.runs().is_empty()
     }
 
-    /// Kills every run that is still going on: this host is told to stop.
+    /// Kills every run that is still going on or just being started: this host is told to stop.
     pub fn stop_all(&self) {
-        for beating in self.shared.runs().values_mut() {
-            beating.cut.get_or_insert(Cut::HostStopped);
-            beating.reins.cancel();
-        }
+        self.shared.is_stopped.store(true, Ordering::SeqCst);
+        self.shared.runs().values_mut().for_each(Beating::stop);
+    }
+}
+
+impl Beating {
+    /// Kills it, because its host is told to stop.
+    fn stop(&mut self) {
+        self.cut.get_or_insert(Cut::HostStopped);
+        self.reins.cancel();
     }
 }
 
@@ -262,11 +280,7 @@ async fn send(
         (&leases, Type::FLOAT8_ARRAY),
         (&now, Type::TIMESTAMPTZ),
     ];
-    let sql = crate::faults::statement(
-        "heartbeat-that-waits",
-        " SKIP LOCKED",
-        include_str!("../sql/heartbeat.sql"),
-    );
+    let sql = crate::faults::planted(include_str!("../sql/heartbeat.sql"));
     client.query_typed(sql, &parameters).await
 }
 

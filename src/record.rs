@@ -86,12 +86,7 @@ async fn write(
         (&decided.hold, Type::BOOL),
         (&now, Type::TIMESTAMPTZ),
     ];
-    let fence = " AND run_id = $2 AND fence = $3";
-    let sql = crate::faults::statement(
-        "record-without-fence",
-        fence,
-        include_str!("../sql/record.sql"),
-    );
+    let sql = crate::faults::planted(include_str!("../sql/record.sql"));
     let rows = transaction::run(database, sql, &parameters).await?;
     crate::faults::point("after-record");
     match rows.first() {

@@ -6,7 +6,8 @@ mod common;
 use std::time::Duration;
 
 use common::{
-    Beats, Database, Finished, Life, Postgres, Private, Running, Site, left_over, until, uptime,
+    Beats, Database, Finished, Life, Postgres, Private, Running, Site, left_over, race::rounds,
+    until, uptime,
 };
 use futures_util::future::join_all;
 use nix::sys::signal::Signal;
@@ -34,7 +35,7 @@ struct Trial {
 
 impl Trial {
     /// The first attempt beats `count` times, each later one for a second.
-    async fn new(point: &'static str, database: Database, lease: &str, count: u32) -> Self {
+    fn new(point: &'static str, database: Database, lease: &str, count: u32) -> Self {
         let directory = Site::new();
         let beats = Beats::in_directory(&directory.file(""));
         let shell = format!(
@@ -113,17 +114,11 @@ impl Trial {
 
     /// When the lease of the live run ends, on the clock of the beats; `None`: there is no live run.
     async fn lease_end(&self) -> Option<Duration> {
-        let before = uptime();
+        let before = uptime().as_secs_f64();
         let sql =
             "SELECT extract(epoch FROM lease_until - clock_timestamp())::float8 FROM crontabber";
         let left: Option<f64> = self.database.query_one(sql).await;
-        left.map(|left| {
-            if left < 0.0 {
-                before - Duration::from_secs_f64(-left)
-            } else {
-                before + Duration::from_secs_f64(left)
-            }
-        })
+        left.map(|left| Duration::from_secs_f64(before + left))
     }
 
     /// Attempt, outcome and host of every run, in order.
@@ -174,6 +169,11 @@ impl Trial {
             .await;
         assert!(fences, "{point}: the fences do not grow");
     }
+}
+
+/// Each point once; thrice in the long form.
+fn repeated(points: &[&'static str]) -> impl Iterator<Item = &'static str> {
+    points.repeat(rounds(1, 3)).into_iter()
 }
 
 /// How many times the first attempt beats: for a minute when it is to be cut short.
@@ -236,8 +236,8 @@ fn assert_lease_kept(trial: &Trial, lease_end: Option<Duration>) {
 
 #[tokio::test]
 async fn a_host_killed_at_any_point_of_the_road_is_replaced_after_its_lease_and_not_before() {
-    join_all(POINTS.map(async |point| {
-        let trial = Trial::new(point, Postgres::database().await, "3s", count(point)).await;
+    join_all(repeated(&POINTS).map(async |point| {
+        let trial = Trial::new(point, Postgres::database().await, "3s", count(point));
         let alpha = trial.alpha_stopped("").await;
         alpha.signal(Signal::SIGKILL);
         let alpha = alpha.finished().await;
@@ -252,8 +252,8 @@ async fn a_host_killed_at_any_point_of_the_road_is_replaced_after_its_lease_and_
 
 #[tokio::test]
 async fn a_host_frozen_at_any_point_past_its_lease_finds_itself_fenced_when_it_wakes() {
-    join_all(POINTS.map(async |point| {
-        let trial = Trial::new(point, Postgres::database().await, "3s", count(point)).await;
+    join_all(repeated(&POINTS).map(async |point| {
+        let trial = Trial::new(point, Postgres::database().await, "3s", count(point));
         let alpha = trial.alpha_stopped("").await;
         let lease_end = trial.lease_end().await;
         trial.beta_until_success().await;
@@ -288,8 +288,8 @@ async fn a_host_frozen_at_any_point_past_its_lease_finds_itself_fenced_when_it_w
 #[tokio::test]
 async fn a_server_that_crashes_at_any_point_of_the_road_costs_no_run_and_doubles_none() {
     let private = Private::new();
-    for point in POINTS {
-        let trial = Trial::new(point, private.database().await, "10s", 5).await;
+    for point in repeated(&POINTS) {
+        let trial = Trial::new(point, private.database().await, "10s", 5);
         let alpha = trial.alpha_stopped("").await;
         private.immediate();
         private.start();
@@ -316,7 +316,7 @@ async fn a_server_that_crashes_at_any_point_of_the_road_costs_no_run_and_doubles
 
 /// `alpha` wakes while `beta` runs the next attempt, and wants to record its own; how both ended.
 async fn woken_during_the_next_run(also: &str) -> (Trial, Finished, Finished) {
-    let trial = Trial::new("running", Postgres::database().await, "3s", 3000).await;
+    let trial = Trial::new("running", Postgres::database().await, "3s", 3000);
     let alpha = trial.alpha_stopped(also).await;
     let beta = trial.beta_until_running().await;
     alpha.signal(Signal::SIGCONT);
@@ -342,7 +342,7 @@ async fn a_late_record_without_a_fence_takes_the_claim_away_and_the_test_sees_it
 
 #[tokio::test]
 async fn a_guard_without_a_deadline_lets_a_frozen_hosts_run_live_on_and_the_test_sees_it() {
-    let trial = Trial::new("running", Postgres::database().await, "3s", 3000).await;
+    let trial = Trial::new("running", Postgres::database().await, "3s", 3000);
     let alpha = trial.alpha_stopped(",guard-without-deadline").await;
     let lease_end = trial.lease_end().await.expect("alpha has claimed");
     let lives = || {
@@ -361,7 +361,7 @@ async fn a_run_whose_server_stays_away_is_gone_before_its_lease_and_recorded_whe
  {
     let (lease, margin) = (Duration::from_secs(3), Duration::from_millis(500));
     let private = Private::new();
-    let trial = Trial::new("running", private.database().await, "3s", 3000).await;
+    let trial = Trial::new("running", private.database().await, "3s", 3000);
     let alpha = trial.site.on("alpha", &["tick"]).spawn();
     until(SOON, "the run shows that it lives", async || {
         !trial.beats.lives().is_empty()
@@ -378,13 +378,32 @@ async fn a_run_whose_server_stays_away_is_gone_before_its_lease_and_recorded_whe
     let last = trial.lives()[0].last;
     // Every renewal was sent before the crash.
     assert!(
-        last < crashed + lease - margin,
+        last + margin < crashed + lease,
         "alive at {last:?}, the server crashed at {crashed:?}"
     );
     private.start();
     let alpha = alpha.finished().await;
     assert_eq!(alpha.code, Some(1), "{}", alpha.stderr);
     assert_eq!(trial.log().await, ["1 lost alpha"]);
+    trial.beta_until_success().await;
+    trial.is_over(LOST).await;
+}
+
+#[tokio::test]
+async fn a_run_that_is_just_being_started_when_its_host_is_told_twice_to_stop_is_killed_too() {
+    let database = Postgres::database().await;
+    let trial = Trial::new("before-spawn", database, "3s", 3000);
+    let mut alpha = trial.alpha_stopped("").await;
+    // Both wait until it goes on, and are heard before its supervisor has answered.
+    alpha.signal(Signal::SIGTERM);
+    alpha.signal(Signal::SIGINT);
+    alpha.signal(Signal::SIGCONT);
+    until(Duration::from_secs(15), "the pass is over", async || {
+        alpha.has_ended()
+    })
+    .await;
+    let alpha = alpha.finished().await;
+    assert!(matches!(alpha.code, Some(130 | 143)), "{alpha:?}");
     trial.beta_until_success().await;
     trial.is_over(LOST).await;
 }

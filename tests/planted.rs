@@ -3,7 +3,7 @@
 mod common;
 
 use common::{
-    Crontabber, Postgres,
+    Crontabber, Postgres, Site,
     locked::past_the_lease_of_another,
     race::{Race, Start, log_agrees, rounds, site},
 };
@@ -47,7 +47,7 @@ async fn a_claim_that_believes_the_plan_starts_slots_twice_and_the_race_sees_it(
     let _track = TRACK.lock().await;
     let database = Postgres::database().await;
     let site = site(&database).await;
-    let race = planned(rounds(6, 60), |_, command| {
+    let race = planned(rounds(12, 120), |_, command| {
         command.env(
             "CRONTABBER_FAULT",
             "before-claim=stop,claim-without-recheck",
@@ -71,4 +71,21 @@ async fn a_claim_that_believes_the_plan_starts_slots_twice_and_the_race_sees_it(
 async fn a_heartbeat_that_waits_for_a_locked_row_loses_the_other_runs_and_the_test_sees_it() {
     let (_, _session, other) = past_the_lease_of_another("heartbeat-that-waits").await;
     assert_eq!(other, ["lost"]);
+}
+
+#[tokio::test]
+async fn a_bug_is_70_and_asks_to_be_reported() {
+    let finished = Site::new()
+        .on("alpha", &["tick"])
+        .env("CRONTABBER_FAULT", "start=panic")
+        .run()
+        .await;
+    assert_eq!(finished.code, Some(70), "{finished:?}");
+    assert!(
+        finished
+            .stderr
+            .contains("this is a bug in crontabber; please report it"),
+        "{}",
+        finished.stderr
+    );
 }

@@ -4,55 +4,52 @@ mod common;
 
 use std::{fs, time::Duration};
 
-use common::{Crontabber, Postgres, children, left_over, until};
+use common::{Database, Postgres, Site, children, left_over, until};
 use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
+    sys::{
+        signal::{Signal, kill},
+        stat::Mode,
+    },
+    unistd::{Pid, mkfifo},
 };
 
 const LIMIT: Duration = Duration::from_secs(20);
+
+/// A job that runs this in the background and then waits at a gate, and the mark its processes bear.
+fn site(database: &Database, background: &str) -> (Site, String) {
+    let mark = format!("sweep-{}", database.name());
+    let site = Site::with(database, |site| {
+        let gate = site.file("gate");
+        mkfifo(&gate, Mode::S_IRWXU).expect("the directory is writable");
+        let keys = format!("every = \"1h\"\nstart = \"now\"\nenv = {{ MARK = \"{mark}\" }}");
+        site.job(
+            "long",
+            &keys,
+            &format!("{background}\nread line < {}", gate.display()),
+        )
+    });
+    (site, mark)
+}
 
 #[tokio::test]
 async fn a_run_whose_host_supervisor_and_guard_were_all_killed_dies_with_the_next_pass_of_its_host()
 {
     let database = Postgres::database().await;
-    let directory = tempfile::tempdir().expect("a directory");
-    let config = directory.path().join("crontabber.toml");
-    let marker = format!("sweep-{}", database.name());
-    let toml = format!(
-        "[database]\nurl = \"{}\"\n[jobs.long]\nevery = \"1h\"\nstart = \"now\"\n\
-         command = [\"sh\", \"-c\", \"setsid sleep 600 & sleep 600\"]\nenv = {{ MARK = \"{marker}\" }}\n",
-        database.url()
-    );
-    fs::write(&config, toml).expect("the configuration");
-    let tick = || {
-        let arguments = [
-            "--config",
-            config.to_str().expect("a path"),
-            "--host",
-            "alpha",
-            "tick",
-            "-v",
-        ];
-        Crontabber::new(arguments)
-    };
-    let running = tick().spawn();
-    until(LIMIT, "the run and its grandchild are there", async || {
-        left_over(&marker).len() == 3
-    })
-    .await;
+    let (site, mark) = site(&database, "setsid sleep 600 &");
+    let running = site.on("alpha", &["tick"]).spawn();
+    let both = async || left_over(&mark).len() == 2;
+    until(LIMIT, "the run and its grandchild are there", both).await;
     let supervisor = children(running.pid())[0];
     let guard = children(supervisor)[0];
-    let all = [running.pid(), supervisor, guard].map(Pid::from_raw);
     // Frozen first, so that none of them has the time to act on the death of another.
     for signal in [Signal::SIGSTOP, Signal::SIGKILL] {
-        for pid in all {
-            kill(pid, signal).expect("it is there");
+        for pid in [running.pid(), supervisor, guard] {
+            kill(Pid::from_raw(pid), signal).expect("it is there");
         }
     }
     running.finished().await;
-    assert_eq!(left_over(&marker).len(), 3, "nobody was left to kill them");
-    let next = tick().run().await;
+    assert_eq!(left_over(&mark).len(), 2, "nobody was left to kill them");
+    let next = site.on("alpha", &["tick"]).run().await;
     assert_eq!(
         next.code,
         Some(3),
@@ -64,40 +61,19 @@ async fn a_run_whose_host_supervisor_and_guard_were_all_killed_dies_with_the_nex
         "{}",
         next.stderr
     );
-    assert_eq!(left_over(&marker), Vec::<i32>::new());
+    assert_eq!(left_over(&mark), Vec::<i32>::new());
 }
 
 #[tokio::test]
 async fn a_run_that_is_guarded_is_left_alone_by_other_passes_of_its_host() {
     let database = Postgres::database().await;
-    let directory = tempfile::tempdir().expect("a directory");
-    let config = directory.path().join("crontabber.toml");
-    let gate = directory.path().join("gate");
-    nix::unistd::mkfifo(&gate, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
-    let marker = format!("guarded-{}", database.name());
-    let toml = format!(
-        "[database]\nurl = \"{}\"\n[jobs.long]\nevery = \"1h\"\nstart = \"now\"\n\
-         command = [\"sh\", \"-c\", \"read line < {}\"]\nenv = {{ MARK = \"{marker}\" }}\n",
-        database.url(),
-        gate.display()
-    );
-    fs::write(&config, toml).expect("the configuration");
-    let tick = || {
-        let arguments = [
-            "--config",
-            config.to_str().expect("a path"),
-            "--host",
-            "alpha",
-            "tick",
-        ];
-        Crontabber::new(arguments)
-    };
-    let running = tick().spawn();
+    let (site, mark) = site(&database, "");
+    let running = site.on("alpha", &["tick"]).spawn();
     until(LIMIT, "the run is there", async || {
-        !left_over(&marker).is_empty()
+        !left_over(&mark).is_empty()
     })
     .await;
-    assert_eq!(tick().run().await.code, Some(3));
-    fs::write(&gate, "go\n").expect("the gate");
+    assert_eq!(site.on("alpha", &["tick"]).run().await.code, Some(3));
+    fs::write(site.file("gate"), "go\n").expect("the gate");
     assert_eq!(running.finished().await.code, Some(0));
 }

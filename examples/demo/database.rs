@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use crontabber::store::{Address, Database, Environment};
+use crontabber::store::{Address, Connection, Database, Environment};
 use tokio::{runtime::Builder, time::timeout};
-use tokio_postgres::Client;
 
 use crate::DemoError;
 
@@ -14,7 +13,7 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 /// Has one conversation with the database at this URL.
 pub(crate) fn ask<T>(
     url: &str,
-    questions: impl AsyncFnOnce(&Client) -> Result<T, DemoError>,
+    questions: impl AsyncFnOnce(&Connection) -> Result<T, DemoError>,
 ) -> Result<T, DemoError> {
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(DemoError::io("start", "a runtime"))?;

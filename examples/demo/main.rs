@@ -6,6 +6,7 @@
 //! hosts      alpha and beta: the real program, a tick a second each, at the same instant
 //! event      what one line of a host's log says
 //! timeline   how it is shown
+//! narrator   what the hosts say, told there
 //! plot       the host that is killed half-way through a run
 //! show       who does what when
 //! ledger     what the jobs noted themselves
@@ -21,6 +22,7 @@ mod database;
 mod event;
 mod hosts;
 mod ledger;
+mod narrator;
 mod plot;
 mod processes;
 mod proof;
@@ -60,12 +62,12 @@ fn demo() -> Result<Proof, DemoError> {
     let length = length()?;
     let cues = show::cues()?;
     let stage = Stage::choose()?;
-    let mut timeline = Timeline::new();
+    let timeline = Timeline::new();
     timeline
         .say("crontabber: two hosts, alpha and beta, both ask every second, at the same instant")?;
     let played = stage
-        .set(&mut timeline)
-        .and_then(|()| Show::new(&stage, cues, &mut timeline)?.play(length))
+        .set(&timeline)
+        .and_then(|()| Show::new(&stage, cues, &timeline)?.play(length))
         .and_then(|races| Proof::take(&stage, races));
     let struck = stage.strike();
     let proof = played?;

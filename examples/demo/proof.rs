@@ -5,15 +5,15 @@ use std::{collections::HashMap, fs};
 use crontabber::{
     config,
     plan::{Place, plan},
-    store::{error::DatabaseError, table},
+    store::{Connection, error::DatabaseError, table},
 };
-use tokio_postgres::{Client, Row};
+use tokio_postgres::Row;
 
 use crate::{
     DemoError, database,
     ledger::Ledger,
+    narrator::Races,
     processes,
-    show::Races,
     stage::Stage,
     timeline::{Timeline, Tone},
 };
@@ -56,7 +56,7 @@ struct Figure {
 impl Proof {
     /// Asks the database, the ledger and the kernel.
     pub(crate) fn take(stage: &Stage, races: Races) -> Result<Self, DemoError> {
-        let questions = async |client: &Client| Answers::of(stage, client).await;
+        let questions = async |client: &Connection| Answers::of(stage, client).await;
         let Answers {
             jobs,
             log,
@@ -204,7 +204,7 @@ struct Answers {
 }
 
 impl Answers {
-    async fn of(stage: &Stage, client: &Client) -> Result<Self, DemoError> {
+    async fn of(stage: &Stage, client: &Connection) -> Result<Self, DemoError> {
         let rows = query(client, PROOF).await?;
         let figure = |row: &Row| Figure {
             name: row.get(0),
@@ -226,12 +226,12 @@ impl Answers {
     }
 }
 
-async fn query(client: &Client, sql: &str) -> Result<Vec<Row>, DatabaseError> {
+async fn query(client: &Connection, sql: &str) -> Result<Vec<Row>, DatabaseError> {
     Ok(client.query(sql, &[]).await?)
 }
 
 /// The table of jobs; their states are those of the plan, as `crontabber list` shows them.
-async fn jobs(stage: &Stage, client: &Client) -> Result<Vec<Job>, DemoError> {
+async fn jobs(stage: &Stage, client: &Connection) -> Result<Vec<Job>, DemoError> {
     let config = config::load(Some(&stage.configuration()))
         .map_err(|report| DemoError::Mistakes(report.to_string()))?;
     let table = table::read(client, "", None).await?;

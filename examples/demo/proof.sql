@@ -16,8 +16,9 @@ WITH run AS (
            EXISTS (SELECT FROM run p
                     WHERE p.app_name = parent AND p.outcome = 'success' AND p.finished_at <= c.started_at
                       AND p.slot <= c.slot
-                      AND p.slot > coalesce((SELECT max(o.slot) FROM run o WHERE o.app_name = c.app_name AND o.slot < c.slot),
-                                            '-infinity')) AS was_ready
+                      AND p.slot > coalesce(
+                              (SELECT max(o.slot) FROM run o WHERE o.app_name = c.app_name AND o.slot < c.slot),
+                              '-infinity')) AS was_ready
       FROM run c JOIN crontabber j USING (app_name) CROSS JOIN unnest(j.depends_on) AS parent
 )
 SELECT 'slots run' AS figure, 1 AS wanted, count(DISTINCT (app_name, slot)) AS seen FROM run

@@ -1,7 +1,6 @@
 //! Who does what when: a tick of both hosts each second, what they say about it, and the end.
 
 use std::{
-    collections::HashMap,
     sync::mpsc::{Receiver, SyncSender, sync_channel},
     thread,
     time::{Duration, Instant},
@@ -14,8 +13,9 @@ use signal_hook::{
 
 use crate::{
     DemoError,
-    event::{Event, Race, Run},
+    event::Event,
     hosts::Host,
+    narrator::{Narrator, Races},
     plot::Plot,
     processes,
     stage::Stage,
@@ -38,9 +38,6 @@ const GLANCE: Duration = Duration::from_millis(20);
 /// How long the last runs may take after the last tick.
 const CURTAIN: Duration = Duration::from_secs(15);
 
-/// Jobs that run each second: only their ends are shown.
-const BRIEF: [&str; 2] = ["pulse", "memory"];
-
 /// What the show waits for.
 #[derive(Debug)]
 pub(crate) enum Cue {
@@ -52,28 +49,14 @@ pub(crate) enum Cue {
     Stop,
 }
 
-/// The races that were lost politely.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Races {
-    /// The row was held at that instant.
-    pub(crate) contended: u32,
-    /// The job had just been started.
-    pub(crate) ongoing: u32,
-    /// The job had just been run.
-    pub(crate) done: u32,
-}
-
 /// The show while it plays.
 pub(crate) struct Show<'a> {
-    timeline: &'a mut Timeline,
+    narrator: Narrator<'a>,
     hosts: [Host; 2],
     cues: Receiver<Cue>,
     next_beat: Instant,
     beats: u32,
-    /// When each run that is going on was started.
-    since: HashMap<String, Instant>,
     plot: Plot,
-    races: Races,
     /// Since when nothing new is started.
     ending: Option<Instant>,
 }
@@ -83,27 +66,25 @@ impl<'a> Show<'a> {
     pub(crate) fn new(
         stage: &Stage,
         (sender, cues): (SyncSender<Cue>, Receiver<Cue>),
-        timeline: &'a mut Timeline,
+        timeline: &'a Timeline,
     ) -> Result<Self, DemoError> {
         let host = |number| Host::new(stage, (number, NAMES[number]), sender.clone());
         let hosts = [host(0)?, host(1)?];
         let now = Instant::now();
         Ok(Self {
-            timeline,
+            narrator: Narrator::new(timeline),
             hosts,
             cues,
             next_beat: now,
             beats: 0,
-            since: HashMap::new(),
             plot: Plot::begin(now),
-            races: Races::default(),
             ending: None,
         })
     }
 
     /// Plays for this long, or until somebody stops it; returns when nothing is going on any more.
     pub(crate) fn play(mut self, length: Duration) -> Result<Races, DemoError> {
-        self.timeline.start(NAMES)?;
+        self.timeline().heading(NAMES)?;
         let until = Instant::now() + length;
         loop {
             let now = Instant::now();
@@ -112,7 +93,9 @@ impl<'a> Show<'a> {
                 self.end(now)?;
             }
             match self.ending {
-                Some(_) if self.hosts.iter().all(Host::is_idle) => return Ok(self.races),
+                Some(_) if self.hosts.iter().all(Host::is_idle) => {
+                    return Ok(self.narrator.races());
+                }
                 Some(since) if now >= since + CURTAIN => self.kill_all(),
                 Some(_) => {}
                 None => self.act(now)?,
@@ -122,6 +105,10 @@ impl<'a> Show<'a> {
                 self.take(cue)?;
             }
         }
+    }
+
+    fn timeline(&self) -> &'a Timeline {
+        self.narrator.timeline()
     }
 
     /// Does what is due by the clock.
@@ -138,7 +125,7 @@ impl<'a> Show<'a> {
         }
         self.strike(now)?;
         if let Some(host) = self.plot.give_up(now) {
-            self.timeline
+            self.timeline()
                 .host(host, "is back, and nobody has taken over", Tone::Bad)?;
         }
         Ok(())
@@ -177,7 +164,7 @@ impl<'a> Show<'a> {
                     is_gone: true,
                 };
                 let after = at.elapsed().as_secs_f64();
-                self.timeline.note(&format!(
+                self.timeline().note(&format!(
                     "no process of the run is left after {after:.2}s; its lease goes on"
                 ))
             }
@@ -205,7 +192,7 @@ impl<'a> Show<'a> {
         } else {
             format!("{processes} processes")
         };
-        self.timeline.note(&format!(
+        self.timeline().note(&format!(
             "kill -9 {name}, half-way through `report`, a run of {run}"
         ))
     }
@@ -226,9 +213,9 @@ impl<'a> Show<'a> {
         let now = Instant::now();
         match cue {
             Cue::Said(host, event) => {
-                self.tell(host, &event, now)?;
+                self.narrator.tell(host, &event, now)?;
                 if let Some(back) = self.plot.follow(host, &event, now) {
-                    self.timeline.host(back, "is back", Tone::Striking)?;
+                    self.timeline().host(back, "is back", Tone::Striking)?;
                 }
             }
             Cue::Silent(host, pid) => self.silent(host, pid)?,
@@ -247,90 +234,16 @@ impl<'a> Show<'a> {
         if status.code().map_or(is_killed, |code| code <= 3) {
             return Ok(());
         }
-        self.timeline
+        self.timeline()
             .host(host, &format!("a tick ended with {status}"), Tone::Bad)
-    }
-
-    fn tell(&mut self, host: usize, event: &Event, now: Instant) -> Result<(), DemoError> {
-        match event {
-            Event::Ongoing(run) => {
-                self.since.insert(run.run_id.clone(), now);
-                self.tell_start(host, run)
-            }
-            Event::Ended {
-                run,
-                outcome,
-                reason,
-                again_in,
-            } => {
-                let lasted = self
-                    .since
-                    .remove(&run.run_id)
-                    .map_or(Duration::ZERO, |since| now - since);
-                self.tell_end(host, run, (outcome, lasted), reason.as_deref())?;
-                match again_in {
-                    Some(delay) => {
-                        let what = format!("wanted again in {:.1}s", delay.as_secs_f64());
-                        self.timeline.job(host, &run.job, &what, Tone::Plain)
-                    }
-                    None => Ok(()),
-                }
-            }
-            Event::Beaten { job, how, by } => {
-                let what = self.races.count(*how, by.as_deref());
-                self.timeline.job(host, job, &what, Tone::Faint)
-            }
-            Event::Lost { job, run_id, on } => {
-                self.since.remove(run_id);
-                self.timeline.job(
-                    host,
-                    job,
-                    &format!("lost on {on}: its lease is over"),
-                    Tone::Bad,
-                )
-            }
-            Event::Trouble(what) => self.timeline.host(host, what, Tone::Bad),
-            Event::Detail => Ok(()),
-        }
-    }
-
-    fn tell_start(&self, host: usize, run: &Run) -> Result<(), DemoError> {
-        match run.attempt {
-            1 if BRIEF.contains(&run.job.as_str()) => Ok(()),
-            1 => self.timeline.job(host, &run.job, "ongoing", Tone::Plain),
-            attempt => self.timeline.job(
-                host,
-                &run.job,
-                &format!("ongoing, attempt {attempt}"),
-                Tone::Striking,
-            ),
-        }
-    }
-
-    fn tell_end(
-        &self,
-        host: usize,
-        run: &Run,
-        (outcome, lasted): (&str, Duration),
-        reason: Option<&str>,
-    ) -> Result<(), DemoError> {
-        let tone = match outcome {
-            "success" if BRIEF.contains(&run.job.as_str()) => Tone::Faint,
-            "success" => Tone::Good,
-            _ => Tone::Bad,
-        };
-        let mut what = format!("{outcome} {:.2}s", lasted.as_secs_f64());
-        if let Some(reason) = reason {
-            what = format!("{what}, {reason}");
-        }
-        self.timeline.job(host, &run.job, &what, tone)
     }
 
     /// Starts nothing more.
     fn end(&mut self, now: Instant) -> Result<(), DemoError> {
         if self.ending.is_none() {
             self.ending = Some(now);
-            self.timeline.note("no more ticks; what is running ends")?;
+            self.timeline()
+                .note("no more ticks; what is running ends")?;
         }
         Ok(())
     }
@@ -339,30 +252,6 @@ impl<'a> Show<'a> {
         for host in &mut self.hosts {
             host.kill();
         }
-    }
-}
-
-impl Races {
-    /// Counts one more, and says what it was.
-    fn count(&mut self, how: Race, by: Option<&str>) -> String {
-        let (number, what) = match how {
-            Race::Contended => (
-                &mut self.contended,
-                "contended: left to the other".to_owned(),
-            ),
-            Race::Ongoing => (
-                &mut self.ongoing,
-                format!("ongoing on {}: left to it", by.unwrap_or("another")),
-            ),
-            Race::Done => (&mut self.done, "just run by the other".to_owned()),
-        };
-        *number += 1;
-        what
-    }
-
-    /// All of them.
-    pub(crate) fn sum(self) -> u32 {
-        self.contended + self.ongoing + self.done
     }
 }
 

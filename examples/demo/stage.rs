@@ -53,7 +53,7 @@ impl Stage {
     }
 
     /// Clears away what an earlier demo left, starts the server and writes the configuration.
-    pub(crate) fn set(&self, timeline: &mut Timeline) -> Result<(), DemoError> {
+    pub(crate) fn set(&self, timeline: &Timeline) -> Result<(), DemoError> {
         self.clear()?;
         let since = Instant::now();
         let server = self.cluster.ensure_running()?;

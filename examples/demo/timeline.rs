@@ -1,6 +1,7 @@
 //! What is printed: one line an event, each host in a column of its own.
 
 use std::{
+    cell::OnceCell,
     env,
     io::{self, IsTerminal, Write, stdout},
     time::Instant,
@@ -17,7 +18,8 @@ const NAME: usize = 12;
 /// Where the demo prints.
 #[derive(Debug)]
 pub(crate) struct Timeline {
-    since: Instant,
+    /// When the heading was printed.
+    since: OnceCell<Instant>,
     has_colour: bool,
 }
 
@@ -37,18 +39,18 @@ pub(crate) enum Tone {
 }
 
 impl Timeline {
-    /// One whose time starts now; plain unless it is a terminal that shows it.
+    /// One whose time starts with the heading; plain unless it is a terminal that shows it.
     pub(crate) fn new() -> Self {
         let is_refused = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self {
-            since: Instant::now(),
+            since: OnceCell::new(),
             has_colour: stdout().is_terminal() && !is_refused,
         }
     }
 
-    /// Starts the time anew, and names the columns.
-    pub(crate) fn start(&mut self, hosts: [&str; 2]) -> Result<(), DemoError> {
-        self.since = Instant::now();
+    /// Names the columns.
+    pub(crate) fn heading(&self, hosts: [&str; 2]) -> Result<(), DemoError> {
+        self.since.get_or_init(Instant::now);
         self.say("")?;
         self.row("time", hosts, Tone::Striking)
     }
@@ -94,7 +96,8 @@ impl Timeline {
     }
 
     fn time(&self) -> String {
-        format!("{:.2}", self.since.elapsed().as_secs_f64())
+        let since = self.since.get_or_init(Instant::now);
+        format!("{:.2}", since.elapsed().as_secs_f64())
     }
 
     fn row(&self, time: &str, [alpha, beta]: [&str; 2], tone: Tone) -> Result<(), DemoError> {

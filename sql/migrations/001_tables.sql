@@ -49,6 +49,11 @@ ALTER TABLE crontabber
     ADD COLUMN IF NOT EXISTS definition_hash text,
     ADD COLUMN IF NOT EXISTS revision        bigint NOT NULL DEFAULT 0;
 
+-- The children of an adopted job that is well need not wait a whole period for its next success.
+UPDATE crontabber
+   SET success_slot = last_success
+ WHERE success_slot IS NULL AND last_success IS NOT NULL AND coalesce(error_count, 0) = 0;
+
 -- Half of each page stays free, and no index knows `ongoing` or `lease_until`: a heartbeat is a HOT update.
 ALTER TABLE crontabber SET (fillfactor = 50);
 

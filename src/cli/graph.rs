@@ -6,7 +6,7 @@ use crate::{dag::render, exit::Exit};
 
 use super::{Global, fail::Failure, open, print};
 
-/// Prints the graph of jobs; works without a database.
+/// Prints the graph of jobs.
 #[derive(Debug, Args)]
 pub(super) struct Graph {
     /// How

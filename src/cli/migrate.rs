@@ -14,9 +14,9 @@ use super::{
     print,
 };
 
-/// Creates the tables, widens those of crontabber 0.18, or updates ours; safe to repeat, on any host.
+/// Creates, widens or updates the tables.
 ///
-/// The other hosts go on meanwhile: nothing waits longer than three seconds for a lock.
+/// Those of crontabber 0.18 are widened in place, ours brought to this version. Safe to repeat, on any host. The other hosts go on meanwhile: nothing waits longer than three seconds for a lock.
 #[derive(Debug, Args)]
 pub(super) struct Migrate {
     /// Print the SQL and change nothing

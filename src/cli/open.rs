@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-use super::{Global, fail::Failure};
+use super::{Global, fail::Failure, server};
 
 /// The configuration that was named, or that is found.
 pub(super) fn configuration(global: &Global) -> Result<Config, Failure> {
@@ -46,7 +46,7 @@ pub(super) fn database(config: &Config, connections: usize) -> Result<Database, 
         Access::Embedded {
             directory,
             bin_directory,
-        } => super::db::running(directory.as_deref(), bin_directory.as_deref())?,
+        } => server::running(directory.as_deref(), bin_directory.as_deref())?,
     };
     let address = Address::parse(&text, &Environment::of_this_process())
         .map_err(|error| Failure::NoDatabase(error.to_string()))?;

@@ -21,7 +21,9 @@ use super::{
     open::{self, block_on},
 };
 
-/// Runs one job here: its pending slot if it is due, or with --force a run of its own that leaves the schedule alone.
+/// Runs one job here, now.
+///
+/// Its pending slot if it is due, or with --force a run of its own that leaves the schedule alone.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exit codes: 0 success; 1 failed; 2 another process held the row at that instant; 3 it is going on elsewhere;

@@ -20,9 +20,9 @@ use super::{
     print,
 };
 
-/// Runs everything that is due and may run here, children after their parents, then exits.
+/// Runs what is due, then exits.
 ///
-/// Silent when all is well, unless on a terminal or with -v: cron mails what it prints.
+/// Everything that is due and may run here, children as soon as their parents have succeeded. Silent when all is well, unless on a terminal or with -v: cron mails what it prints.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exit codes: 0 all that was due ran well, or nothing was due; 1 a job failed; 2 another process held the row at

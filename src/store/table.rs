@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use tokio_postgres::{
-    Client, Row,
+    Row,
     types::{ToSql, Type},
 };
 use uuid::Uuid;
 
-use super::error::DatabaseError;
+use super::{Connection, error::DatabaseError, limited, transaction};
 
 /// What a pass knows before it decides.
 #[derive(Debug, Clone)]
@@ -126,15 +126,14 @@ impl JobState {
 ///
 /// `now` is the time to take for the database's clock: `None` in production.
 pub async fn read(
-    client: &Client,
+    client: &Connection,
     host: &str,
     now: Option<Timestamp>,
 ) -> Result<Table, DatabaseError> {
     let parameters: [(&(dyn ToSql + Sync), Type); 2] =
         [(&host, Type::TEXT), (&now, Type::TIMESTAMPTZ)];
-    let rows = client
-        .query_typed(include_str!("../../sql/read_table.sql"), &parameters)
-        .await?;
+    let query = client.query_typed(include_str!("../../sql/read_table.sql"), &parameters);
+    let rows = limited(transaction::LIMIT, client.fuse(), query).await?;
     let Some(first) = rows.first() else {
         return Err(DatabaseError::Schema(
             "the table crontabber_schema is empty: run `crontabber migrate`".to_owned(),

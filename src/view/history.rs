@@ -16,14 +16,14 @@ pub fn text(entries: &[Entry], now: Timestamp, medium: Medium) -> String {
     let times = Times { now, medium };
     let columns = [
         Column::left("RUN"),
-        Column::left("JOB"),
+        Column::left("JOB").yields(2, 16),
         Column::left("STARTED"),
         Column::right("TOOK"),
         Column::right("ATTEMPT"),
         Column::left("OUTCOME").toned(),
         Column::left("TRIGGER"),
         Column::left("HOST"),
-        Column::left("WHY").yields(1),
+        Column::left("WHY").yields(1, 30),
     ];
     let rows: Vec<Row> = entries.iter().map(|entry| row(entry, &times)).collect();
     match (medium, rows.as_slice()) {

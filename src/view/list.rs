@@ -42,14 +42,14 @@ impl<'a> List<'a> {
             medium,
         };
         let columns = [
-            Column::left("JOB"),
+            Column::left("JOB").yields(3, 16),
             Column::left("STATE").toned(),
-            Column::left("SCHEDULE").yields(2),
+            Column::left("SCHEDULE").yields(2, 12),
             Column::left("NEXT"),
             Column::left("LAST"),
             Column::right("ERR"),
             Column::left("HOST"),
-            Column::left("WHY").yields(1),
+            Column::left("WHY").yields(1, 30),
         ];
         let shown = self.shown();
         let rows: Vec<Row> = shown

@@ -93,7 +93,7 @@ pub fn text(plan: &Plan<'_>, medium: Medium) -> String {
     let runs = runs(plan);
     let columns = [
         Column::left("RUN").toned(),
-        Column::left("JOB"),
+        Column::left("JOB").yields(1, 16),
         Column::left("HOST"),
         Column::left("SINCE"),
         Column::right("FOR"),

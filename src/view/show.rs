@@ -1,5 +1,7 @@
 //! One job, all of it: what it is, how it is, how it went.
 
+mod definition;
+
 use std::{fmt::Write as _, time::Duration};
 
 use jiff::Timestamp;
@@ -9,7 +11,7 @@ use crate::{
     dag::{JobGraph, render},
     duration::{short as short_span, written},
     plan::{Plan, Planned},
-    spec::{CatchUp, JobSpec, Kind, Lease, OnLost, Overlap, Retry},
+    spec::{JobSpec, Kind, Lease, OnLost, Retry},
     store::table::{JobState, never},
 };
 
@@ -22,6 +24,8 @@ use super::{
     subject::Subject,
     text,
 };
+
+use definition::Definition;
 
 /// What is shown of one job.
 #[derive(Debug, Clone, Copy)]
@@ -312,78 +316,4 @@ struct Shown<'a> {
     next_slots: Vec<Timestamp>,
     runs: &'a [Entry],
     last_output: Option<&'a str>,
-}
-
-/// What the configuration says; durations in seconds.
-#[derive(Serialize)]
-struct Definition<'a> {
-    file: String,
-    line: usize,
-    description: Option<&'a str>,
-    does: &'a Kind,
-    timezone: Option<&'a str>,
-    jitter_offset: Option<f64>,
-    children: Vec<&'a str>,
-    hosts: &'a [String],
-    timeout: f64,
-    retry: RetryInSeconds,
-    lease: LeaseInSeconds,
-    on_lost: OnLost,
-    catch_up: CatchUp,
-    overlap: Overlap,
-    tags: &'a [String],
-    hash: String,
-}
-
-#[derive(Serialize)]
-struct RetryInSeconds {
-    first: f64,
-    factor: f64,
-    max: f64,
-    jitter: f64,
-    attempts: u32,
-}
-
-#[derive(Serialize)]
-struct LeaseInSeconds {
-    lease: f64,
-    heartbeat: f64,
-    margin: f64,
-    grace: f64,
-}
-
-impl<'a> Definition<'a> {
-    fn of(planned: &Planned<'a>, graph: &'a JobGraph) -> Self {
-        let spec = planned.spec;
-        let (retry, lease, timetable) = (&spec.retry, &spec.lease, spec.timetable.as_ref());
-        Self {
-            file: spec.origin.file.display().to_string(),
-            line: spec.origin.line,
-            description: spec.description.as_deref(),
-            does: &spec.kind,
-            timezone: timetable.map(|when| when.timezone.as_str()),
-            jitter_offset: timetable.map(|when| when.offset(spec.name.as_str()).as_secs_f64()),
-            children: names(graph, graph.children(planned.index)),
-            hosts: &spec.placement.hosts,
-            timeout: spec.timeout.as_secs_f64(),
-            retry: RetryInSeconds {
-                first: retry.first.as_secs_f64(),
-                factor: retry.factor,
-                max: retry.max.as_secs_f64(),
-                jitter: retry.jitter,
-                attempts: retry.attempts,
-            },
-            lease: LeaseInSeconds {
-                lease: lease.lease.as_secs_f64(),
-                heartbeat: lease.heartbeat.as_secs_f64(),
-                margin: lease.margin.as_secs_f64(),
-                grace: lease.grace.as_secs_f64(),
-            },
-            on_lost: spec.on_lost,
-            catch_up: spec.catch_up,
-            overlap: spec.overlap,
-            tags: &spec.tags,
-            hash: spec.definition(),
-        }
-    }
 }

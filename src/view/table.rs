@@ -13,6 +13,7 @@ pub struct Column {
     right: bool,
     toned: bool,
     yields: u8,
+    comfort: usize,
 }
 
 impl Column {
@@ -24,6 +25,7 @@ impl Column {
             right: false,
             toned: false,
             yields: 0,
+            comfort: 0,
         }
     }
 
@@ -45,11 +47,13 @@ impl Column {
         }
     }
 
-    /// A column that gives way where a terminal is narrow; that with the lowest number first.
+    /// A column that gives way where a terminal is narrow; that with the lowest number first. None of them goes
+    /// below its comfort while another is above.
     #[must_use]
-    pub fn yields(self, turn: u8) -> Self {
+    pub fn yields(self, turn: u8, comfort: usize) -> Self {
         Self {
             yields: turn,
+            comfort,
             ..self
         }
     }
@@ -135,7 +139,11 @@ impl<'a> Grid<'a> {
         let mut room = self.width.saturating_sub(GAP);
         for (column, cell) in self.columns.iter().zip(self.padded(cells)) {
             // Only a terminal too narrow for the columns that do not give way comes to this.
-            let cell = clip(&cell, room);
+            let cell = if width(&cell) > room {
+                clip(cell.trim_end(), room)
+            } else {
+                cell.into()
+            };
             room -= width(&cell);
             let tone = if column.toned { mark.tone } else { Tone::Plain };
             line.push_str(&tone.paint(&cell, medium));
@@ -182,11 +190,17 @@ fn fitted(columns: &[Column], rows: &[(Mark, Vec<String>)], width: usize) -> Vec
         .filter(|&number| columns[number].yields > 0)
         .collect();
     yielding.sort_by_key(|&number| columns[number].yields);
-    for number in yielding {
-        let total = GAP * columns.len() + widths.iter().sum::<usize>();
-        let excess = total.saturating_sub(width);
-        let least = columns[number].head.len().min(widths[number]);
-        widths[number] = widths[number].saturating_sub(excess).max(least);
+    // First to where they can still be read, then to their heads.
+    for least in [
+        |column: &Column| column.comfort,
+        |column: &Column| column.head.len(),
+    ] {
+        for &number in &yielding {
+            let total = GAP * columns.len() + widths.iter().sum::<usize>();
+            let excess = total.saturating_sub(width);
+            let least = least(&columns[number]).min(widths[number]);
+            widths[number] = widths[number].saturating_sub(excess).max(least);
+        }
     }
     widths
 }
@@ -199,9 +213,9 @@ mod tests {
         let columns = [
             Column::left("JOB"),
             Column::left("STATE").toned(),
-            Column::left("SCHEDULE").yields(2),
+            Column::left("SCHEDULE").yields(2, 9),
             Column::right("ERR"),
-            Column::left("WHY").yields(1),
+            Column::left("WHY").yields(1, 6),
         ];
         let row = |tone, cells: [&str; 5]| Row {
             mark: Mark { sign: '●', tone },

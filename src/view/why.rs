@@ -146,10 +146,10 @@ fn conclusion(job: &Planned<'_>, known: &Known<'_>) -> String {
             "{name} is not running because it is {}.",
             checks::pause(job.row, times)
         ),
-        Verdict::Held => format!(
-            "{name} is not running because it is held: it waits for a person. {}.",
-            capital(&job.reason())
-        ),
+        Verdict::Held => {
+            let why = checks::pause(job.row, times);
+            format!("{name} is not running because it waits for a person: {why}.")
+        }
         Verdict::Elsewhere => elsewhere(job, known),
         Verdict::Unsupported(_) => format!("{name} is due, but {}.", job.reason()),
     }
@@ -223,11 +223,4 @@ fn ghost(name: &str, subject: &Subject<'_>, times: &Times) -> String {
         "{name} is a row that no job of this configuration has: hosts that know the job run it, this one does not.{}",
         ongoing.unwrap_or_default()
     )
-}
-
-fn capital(text: &str) -> String {
-    let mut characters = text.chars();
-    characters.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(characters).collect()
-    })
 }

@@ -15,9 +15,12 @@ impl Crontabber {
     /// since the boot stays true, as on any host.
     #[must_use]
     pub fn clock(self, off: &str) -> Self {
-        self.env("LD_PRELOAD", library())
-            .env("FAKETIME", off)
-            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+        // Set for the program alone: a shell that becomes a program leaves something behind in /dev/shm.
+        let text = format!(
+            "exec env LD_PRELOAD='{}' FAKETIME='{off}' FAKETIME_DONT_FAKE_MONOTONIC=1 \"$@\"",
+            library().display()
+        );
+        self.behind_shell(&text)
     }
 }
 

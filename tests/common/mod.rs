@@ -11,6 +11,8 @@
 //! | a configuration, its hosts, what ran | `Site::with(&database, \|site\| ...)`, `site.on("alpha", &["tick"])` |
 //! | many processes in one instant | `Gate`, `race` |
 //! | a host whose clock is wrong | `Crontabber::new(["tick"]).clock("-13h")` |
+//! | a database of Python's | `legacy::database().await` |
+//! | a connection that breaks at a commit | `Proxy` |
 //! | a pass with a row locked under it | `locked` |
 //! | something that takes a moment | `until(limit, "the sentence it fails with", async \|\| ...)` |
 
@@ -27,11 +29,13 @@ mod faketime;
 mod gate;
 pub mod host;
 mod ledger;
+pub mod legacy;
 pub mod locked;
 mod postgres;
 #[cfg(feature = "embedded")]
 mod private;
 mod process;
+mod proxy;
 pub mod race;
 mod site;
 mod until;
@@ -44,5 +48,6 @@ pub use postgres::{Postgres, Template};
 #[cfg(feature = "embedded")]
 pub use private::Private;
 pub use process::{Crontabber, Finished, Running, children, left_over};
+pub use proxy::{Cut, Proxy};
 pub use site::Site;
 pub use until::until;

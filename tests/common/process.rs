@@ -99,9 +99,15 @@ impl Crontabber {
     /// The same behind a gate: a shell that prints `ready`, reads one line from this pipe, and becomes the program.
     #[must_use]
     pub fn behind(self, gate: &Path) -> Self {
-        let wait = "echo ready; read -r _ < \"$0\"; exec \"$@\"";
+        let gate = gate.to_str().expect("the paths of tests are text");
+        self.behind_shell(&format!("echo ready; read -r _ < '{gate}'; exec \"$@\""))
+    }
+
+    /// The same at the end of a shell's text, which has the command as `"$@"`.
+    #[must_use]
+    pub fn behind_shell(self, text: &str) -> Self {
         let mut arguments: Vec<OsString> =
-            vec!["-c".into(), wait.into(), gate.into(), self.program.into()];
+            vec!["-c".into(), text.into(), "sh".into(), self.program.into()];
         arguments.extend(self.arguments);
         Self {
             program: "/bin/sh".into(),
@@ -159,6 +165,20 @@ impl Running {
     /// Whether it is stopped, as by SIGSTOP.
     pub fn is_stopped(&self) -> bool {
         state(self.pid()) == Some('T')
+    }
+
+    /// Whether one of these signals was sent and not yet taken.
+    pub fn has_pending(&self, signals: &[Signal]) -> bool {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
+        let pending = status.lines().filter_map(|line| {
+            line.strip_prefix("SigPnd:")
+                .or(line.strip_prefix("ShdPnd:"))
+        });
+        let pending = pending.map(|mask| u64::from_str_radix(mask.trim(), 16).expect("a mask"));
+        let wanted = signals
+            .iter()
+            .fold(0, |mask, &signal| mask | 1 << (signal as u64 - 1));
+        pending.fold(0, |all, mask| all | mask) & wanted != 0
     }
 
     /// What it has printed so far.

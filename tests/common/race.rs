@@ -161,7 +161,7 @@ impl Race {
             }
         }
         for running in waiting {
-            tally.count(running.finished().await, self.codes);
+            tally.count(&running.finished().await, self.codes);
         }
         tally.rounds += 1;
         let starts = site
@@ -202,7 +202,7 @@ pub async fn make_due(database: &Database, job: &str) -> Timestamp {
 }
 
 impl Tally {
-    fn count(&mut self, finished: Finished, codes: &[i32]) {
+    fn count(&mut self, finished: &Finished, codes: &[i32]) {
         let code = finished
             .code
             .unwrap_or_else(|| panic!("a pass died of {:?}: {}", finished.signal, finished.stderr));

@@ -173,6 +173,6 @@ async fn who_waits_within_a_transaction_is_found_out() {
     begun.expect("it is answered with the end");
     committed.expect("a transaction that did nothing");
     client.batch_execute("SELECT 1").await.expect("it goes on");
-    let said: Vec<_> = trips(&proxy).iter().map(|trip| trip.len()).collect();
+    let said: Vec<_> = trips(&proxy).iter().map(Vec::len).collect();
     assert_eq!(said, [2, 1], "BEGIN and COMMIT together, then a question");
 }

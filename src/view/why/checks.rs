@@ -78,10 +78,7 @@ fn by_parents(job: &Planned<'_>) -> (Option<bool>, String) {
             Some(false),
             "its parents have not all succeeded anew".to_owned(),
         ),
-        Verdict::Ongoing(live) if !live.due => (
-            Some(false),
-            "its parents have not all succeeded anew".to_owned(),
-        ),
+        Verdict::Ongoing(_) => (None, "asked when the run has ended".to_owned()),
         Verdict::Paused(_) | Verdict::Held => (None, "asked when it is resumed".to_owned()),
         _ => (Some(true), anew.to_owned()),
     }
@@ -267,7 +264,16 @@ fn delay(job: &Planned<'_>, row: &JobState, times: &Times) -> (Option<bool>, Str
     let waits =
         row.pending().is_some_and(|slot| slot <= times.now) && !is_paused(job.row, times.now);
     let until = plan::next_run(row).filter(|&at| at > times.now && waits);
+    let is_ahead = row.pending().is_some_and(|slot| slot > times.now);
     match (until, row.error_count > 0) {
+        (None, true) if is_paused(job.row, times.now) => (
+            None,
+            format!("asked when it is resumed; {errors} in a row{last}"),
+        ),
+        (None, true) if is_ahead => (
+            Some(true),
+            format!("none: it waits for its next slot, after {errors} in a row{last}"),
+        ),
         (Some(at), true) => (
             Some(false),
             format!("until {} after {errors} in a row{last}", times.both(at)),

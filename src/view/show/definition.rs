@@ -1,0 +1,83 @@
+//! What the configuration says of a job, for `show --json`.
+
+use serde::Serialize;
+
+use crate::{
+    dag::JobGraph,
+    plan::Planned,
+    spec::{CatchUp, Kind, OnLost, Overlap},
+};
+
+/// What the configuration says; durations in seconds.
+#[derive(Serialize)]
+pub(super) struct Definition<'a> {
+    file: String,
+    line: usize,
+    description: Option<&'a str>,
+    does: &'a Kind,
+    timezone: Option<&'a str>,
+    jitter_offset: Option<f64>,
+    children: Vec<&'a str>,
+    hosts: &'a [String],
+    timeout: f64,
+    retry: RetryInSeconds,
+    lease: LeaseInSeconds,
+    on_lost: OnLost,
+    catch_up: CatchUp,
+    overlap: Overlap,
+    tags: &'a [String],
+    hash: String,
+}
+
+#[derive(Serialize)]
+struct RetryInSeconds {
+    first: f64,
+    factor: f64,
+    max: f64,
+    jitter: f64,
+    attempts: u32,
+}
+
+#[derive(Serialize)]
+struct LeaseInSeconds {
+    lease: f64,
+    heartbeat: f64,
+    margin: f64,
+    grace: f64,
+}
+
+impl<'a> Definition<'a> {
+    pub(super) fn of(planned: &Planned<'a>, graph: &'a JobGraph) -> Self {
+        let spec = planned.spec;
+        let (retry, lease, timetable) = (&spec.retry, &spec.lease, spec.timetable.as_ref());
+        Self {
+            file: spec.origin.file.display().to_string(),
+            line: spec.origin.line,
+            description: spec.description.as_deref(),
+            does: &spec.kind,
+            timezone: timetable.map(|when| when.timezone.as_str()),
+            jitter_offset: timetable.map(|when| when.offset(spec.name.as_str()).as_secs_f64()),
+            children: super::names(graph, graph.children(planned.index)),
+            hosts: &spec.placement.hosts,
+            timeout: spec.timeout.as_secs_f64(),
+            retry: RetryInSeconds {
+                first: retry.first.as_secs_f64(),
+                factor: retry.factor,
+                max: retry.max.as_secs_f64(),
+                jitter: retry.jitter,
+                attempts: retry.attempts,
+            },
+            lease: LeaseInSeconds {
+                lease: lease.lease.as_secs_f64(),
+                heartbeat: lease.heartbeat.as_secs_f64(),
+                margin: lease.margin.as_secs_f64(),
+                grace: lease.grace.as_secs_f64(),
+            },
+            on_lost: spec.on_lost,
+            catch_up: spec.catch_up,
+            overlap: spec.overlap,
+            tags: &spec.tags,
+            hash: spec.definition(),
+        }
+    }
+}

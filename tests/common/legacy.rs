@@ -1,0 +1,52 @@
+//! A database as crontabber 0.18.1 (Python) left it.
+
+use super::{Database, Postgres};
+
+/// The tables as it makes them.
+const TABLES: &str = "
+    CREATE TABLE crontabber (
+        app_name text NOT NULL, next_run timestamptz, first_run timestamptz, last_run timestamptz,
+        last_success timestamptz, ongoing timestamptz, error_count integer DEFAULT 0, depends_on text[], last_error json);
+    CREATE UNIQUE INDEX crontabber_unique_app_name_idx ON crontabber (app_name);
+    CREATE TABLE crontabber_log (
+        id serial NOT NULL, app_name text NOT NULL, log_time timestamptz DEFAULT now() NOT NULL, duration interval,
+        success timestamptz, exc_type text, exc_value text, exc_traceback text);";
+
+/// A job that is well and due, one that fails, one that a Python host is running, and their history.
+const ROWS: &str = r#"
+    INSERT INTO crontabber (app_name, next_run, first_run, last_run, last_success, error_count, depends_on, last_error, ongoing) VALUES
+        ('well', now() - interval '1 minute', now() - interval '9 days', now() - interval '61 minutes', now() - interval '61 minutes', 0, '{}', '{}', NULL),
+        ('failing', now() + interval '4 minutes', now() - interval '9 days', now() - interval '1 minute', now() - interval '1 day', 3, '{well}',
+            '{"type": "<type ''exceptions.KeyError''>", "value": "''x''", "traceback": "Traceback ..."}', NULL),
+        ('running', now() - interval '1 minute', now() - interval '9 days', now() - interval '1 hour', now() - interval '1 hour', 0, '{}', '{}', now() - interval '30 seconds');
+    INSERT INTO crontabber_log (app_name, log_time, duration, success, exc_type, exc_value, exc_traceback)
+        SELECT 'well', now() - n * interval '1 hour', interval '2 seconds', now() - n * interval '1 hour', NULL::text, NULL::text, NULL::text FROM generate_series(1, 50) AS n
+        UNION ALL SELECT 'failing', now() - n * interval '5 minutes', interval '1 second', NULL, 'KeyError', 'x', 'Traceback ...' FROM generate_series(1, 3) AS n;"#;
+
+/// All that was in its tables, by its own columns.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Contents {
+    rows: Vec<Vec<String>>,
+    history: Vec<Vec<String>>,
+}
+
+/// Such a database, with rows.
+pub async fn database() -> Database {
+    let database = Postgres::database().await;
+    database.execute(TABLES).await;
+    database.execute(ROWS).await;
+    database
+}
+
+/// What Python would read in it.
+pub async fn contents(database: &Database) -> Contents {
+    let rows = "SELECT app_name, next_run, first_run, last_run, last_success, ongoing, error_count, depends_on, last_error FROM crontabber ORDER BY app_name";
+    let history = "SELECT id, app_name, log_time, duration, success, exc_type, exc_value, exc_traceback FROM crontabber_log ORDER BY id";
+    Contents {
+        rows: database.rows(rows).await,
+        history: database.rows(history).await,
+    }
+}
+
+/// The jobs of its rows, for a configuration.
+pub const JOBS: [&str; 3] = ["failing", "running", "well"];
