@@ -65,6 +65,13 @@ const SECTIONS: &[(&str, &str)] = &[
 
 /// Warns of every key of a section that has no effect yet.
 pub(super) fn warn(section: &str, settings: &impl Settings, findings: &mut Findings) {
+    let listed = |listed: &&NotYet| {
+        let key = listed.key.split('.').next().unwrap_or_default();
+        listed.section == section && settings.has(key)
+    };
+    if !KEYS.iter().any(|key| listed(&key)) {
+        return;
+    }
     let mut leaves = Vec::new();
     settings.push_leaves("", &mut leaves);
     for leaf in leaves {

@@ -116,6 +116,8 @@ impl Written {
         role: Role,
         findings: &mut Findings,
     ) {
+        // TOML has no NUL but as an escape.
+        let may_hold_nul = source.text.contains('\\');
         for (key, value) in table {
             let found = Found {
                 value: value.get_ref(),
@@ -136,7 +138,9 @@ impl Written {
                 }
                 Some(_) => self.section(name, &found, role, findings),
             }
-            refuse_nul(&found, findings);
+            if may_hold_nul {
+                refuse_nul(&found, findings);
+            }
         }
     }
 
@@ -159,7 +163,7 @@ impl Written {
             "daemon" => self.daemon = settings(name, found, table, findings),
             "defaults" => {
                 self.defaults = settings(name, found, table, findings);
-                no_template(self.defaults.template.as_ref(), "`[defaults]`", findings);
+                no_template(self.defaults.template.as_deref(), "`[defaults]`", findings);
             }
             "check" => self.check = settings(name, found, table, findings),
             "templates" => each(found, findings, |name, found, findings| {
@@ -184,7 +188,7 @@ impl Written {
         let Some(settings) = JobSettings::read(&found, findings) else {
             return;
         };
-        no_template(settings.template.as_ref(), "a template", findings);
+        no_template(settings.template.as_deref(), "a template", findings);
         not_yet::warn("job", &settings, findings);
         let key = found.key;
         if let Some(first) = self.templates.get(name) {
