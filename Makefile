@@ -47,3 +47,17 @@ demo:
 	scripts/need postgres
 	$(CARGO) build --release --bin crontabber --example demo
 	@"$${CARGO_TARGET_DIR:-target}/release/examples/demo"
+
+## bench
+# The figures of docs/performance.md: release builds, side by side, in turns. The short form is for busy machines: it
+# fails only where a figure is off by more than twice.
+
+.PHONY: bench bench-short
+
+bench:
+	scripts/need postgres
+	$(CARGO) bench --bench figures
+
+bench-short:
+	scripts/need postgres
+	$(CARGO) bench --bench figures -- --short

@@ -37,7 +37,7 @@ impl Ingredients<'_> {
         let kind = self.kind(reader, findings);
         let timetable = self.timetable(findings);
         let lease = lease(&settings.lease_keys(), findings);
-        let retry = retry(settings.retry.as_ref(), findings);
+        let retry = retry(settings.retry.as_deref(), findings);
         self.refuse_contradictions(findings);
         Some(JobSpec {
             name: self.name.clone(),
@@ -343,10 +343,10 @@ pub(super) struct LeaseKeys<'a> {
 impl JobSettings {
     pub(super) fn lease_keys(&self) -> LeaseKeys<'_> {
         LeaseKeys {
-            lease: self.lease.as_ref(),
-            heartbeat: self.heartbeat.as_ref(),
-            margin: self.margin.as_ref(),
-            grace: self.grace.as_ref(),
+            lease: self.lease.as_deref(),
+            heartbeat: self.heartbeat.as_deref(),
+            margin: self.margin.as_deref(),
+            grace: self.grace.as_deref(),
         }
     }
 }

@@ -273,18 +273,18 @@ impl Loader<'_> {
         let lease = LeaseKeys {
             lease: settings
                 .lease
-                .as_ref()
-                .or(self.built_in.defaults.lease.as_ref()),
-            heartbeat: settings.heartbeat.as_ref(),
-            margin: settings.margin.as_ref(),
-            grace: settings.grace.as_ref(),
+                .as_deref()
+                .or(self.built_in.defaults.lease.as_deref()),
+            heartbeat: settings.heartbeat.as_deref(),
+            margin: settings.margin.as_deref(),
+            grace: settings.grace.as_deref(),
         };
-        let usual_parallel = self.surroundings.processors().max(4);
+        let usual_parallel = || self.surroundings.processors().max(4);
         Some(Daemon {
             max_parallel: settings
                 .max_parallel
                 .as_ref()
-                .map_or(usual_parallel, |set| set.value.0 as usize),
+                .map_or_else(usual_parallel, |set| set.value.0 as usize),
             lease: build::lease(&lease, &mut self.findings)?,
             drain: settings.drain.as_ref()?.value.0,
             tick_drain: settings.tick_drain.as_ref()?.value.0,

@@ -180,10 +180,10 @@ impl<T: Setting> Setting for Variables<T> {
         Value::Object(entries.collect())
     }
 
-    fn over(&self, lower: &Self) -> Self {
+    fn over(&self, lower: &Self) -> Option<Self> {
         let mut merged = lower.0.clone();
         merged.extend(self.0.iter().map(|(name, set)| (name.clone(), set.clone())));
-        Self(merged)
+        Some(Self(merged))
     }
 
     fn leaves(&self, key: &str, _place: Place, leaves: &mut Vec<Leaf>) {

@@ -2,11 +2,9 @@
 //!
 //! Each line goes when the feature behind it comes.
 
-use toml::de::DeTable;
-
 use super::{
     diagnostic::{Code, Findings},
-    setting::{Found, Owner, Settings},
+    setting::{Owner, Settings},
     source::Place,
 };
 
@@ -66,13 +64,12 @@ const SECTIONS: &[(&str, &str)] = &[
 ];
 
 /// Warns of every key of a section that has no effect yet.
-pub(super) fn warn(
-    section: &str,
-    found: &Found<'_>,
-    settings: &impl Settings,
-    findings: &mut Findings,
-) {
-    if !names_any(found) {
+pub(super) fn warn(section: &str, settings: &impl Settings, findings: &mut Findings) {
+    let listed = |listed: &&NotYet| {
+        let key = listed.key.split('.').next().unwrap_or_default();
+        listed.section == section && settings.has(key)
+    };
+    if !KEYS.iter().any(|key| listed(&key)) {
         return;
     }
     let mut leaves = Vec::new();
@@ -92,18 +89,6 @@ pub(super) fn warn(
         };
         add(&what, leaf.place, listed.instead, findings);
     }
-}
-
-/// Whether a table names a key that is listed here, or what is listed is inside of it: most name none, and this is
-/// asked for every job of every pass.
-fn names_any(found: &Found<'_>) -> bool {
-    let is_or_is_in = |name: &str, key: &str| {
-        let rest = key.strip_prefix(name);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-    };
-    let is_listed = |name: &str| KEYS.iter().any(|listed| is_or_is_in(name, listed.key));
-    let names = |table: &DeTable<'_>| table.iter().any(|(key, _)| is_listed(key.get_ref()));
-    found.value.as_table().is_some_and(names)
 }
 
 /// Warns of a section that has no effect yet; `owner` is how it is called.

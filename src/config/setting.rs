@@ -3,7 +3,7 @@
 //! One [`settings!`] table per section names each key, its type and its meaning. Reading, "did you
 //! mean", merging, `config show` and the reference all come from that table.
 
-use std::{collections::BTreeSet, fmt, ops::Range};
+use std::{collections::BTreeSet, fmt, ops::Range, sync::Arc};
 
 use serde_json::Value;
 use toml::de::{DeTable, DeValue};
@@ -23,17 +23,22 @@ pub(super) struct Set<T> {
     pub(super) place: Place,
 }
 
+/// A value that layers share: a thousand jobs hold what nobody said for them, and most hold little else.
+pub(super) type Shared<T> = Arc<Set<T>>;
+
 impl<T: Setting> Set<T> {
     /// What holds when `upper` is laid over `lower`.
-    pub(super) fn over(upper: Option<&Self>, lower: Option<&Self>) -> Option<Self> {
-        match (upper, lower) {
-            (Some(upper), Some(lower)) => Some(Self {
-                value: upper.value.over(&lower.value),
-                ..upper.clone()
-            }),
-            (Some(only), None) | (None, Some(only)) => Some(only.clone()),
-            (None, None) => None,
+    pub(super) fn over(upper: Option<&Shared<T>>, lower: Option<&Shared<T>>) -> Option<Shared<T>> {
+        if let (Some(upper), Some(lower)) = (upper, lower)
+            && let Some(value) = upper.value.over(&lower.value)
+        {
+            return Some(Arc::new(Self {
+                value,
+                key: upper.key,
+                place: upper.place,
+            }));
         }
+        upper.or(lower).map(Arc::clone)
     }
 }
 
@@ -48,11 +53,10 @@ pub(super) trait Setting: Clone {
     /// The value as it would be written.
     fn value(&self) -> Value;
 
-    /// What holds when this is laid over a value of a lower layer. Tables merge, all else replaces.
-    #[must_use]
-    fn over(&self, lower: &Self) -> Self {
+    /// What holds when this is laid over a value of a lower layer; `None`: this. Tables merge, all else replaces.
+    fn over(&self, lower: &Self) -> Option<Self> {
         let _ = lower;
-        self.clone()
+        None
     }
 
     /// The value in the parts that can have different origins.
@@ -91,6 +95,9 @@ pub(super) trait Settings: Default + Clone {
     fn take(&mut self, key: &str, found: &Found<'_>, findings: &mut Findings) -> Option<bool>;
     /// The keys that are there and could not be read: what they would have said is not missing.
     fn refused(&mut self) -> &mut BTreeSet<&'static str>;
+    /// Whether there is a value for this key.
+    fn has(&self, key: &str) -> bool;
+
     fn laid_over(&self, lower: &Self) -> Self;
     fn push_leaves(&self, prefix: &str, leaves: &mut Vec<Leaf>);
 
@@ -131,8 +138,8 @@ impl<T: Settings> Setting for T {
         Value::Object(entries.collect())
     }
 
-    fn over(&self, lower: &Self) -> Self {
-        self.laid_over(lower)
+    fn over(&self, lower: &Self) -> Option<Self> {
+        Some(self.laid_over(lower))
     }
 
     fn leaves(&self, key: &str, _place: Place, leaves: &mut Vec<Leaf>) {
@@ -151,7 +158,7 @@ macro_rules! settings {
         $(#[$meta])*
         #[derive(Debug, Clone, Default)]
         pub(super) struct $name {
-            $( $(#[doc = $doc])+ pub(super) $field: Option<crate::config::setting::Set<$kind>>, )*
+            $( $(#[doc = $doc])+ pub(super) $field: Option<crate::config::setting::Shared<$kind>>, )*
             /// Keys that are there and could not be read.
             pub(super) refused: std::collections::BTreeSet<&'static str>,
         }
@@ -173,7 +180,7 @@ macro_rules! settings {
             ) -> Option<bool> {
                 match key {
                     $( stringify!($field) => {
-                        self.$field = found.read(findings);
+                        self.$field = found.read(findings).map(std::sync::Arc::new);
                         Some(self.$field.is_some())
                     } )*
                     _ => None,
@@ -182,6 +189,13 @@ macro_rules! settings {
 
             fn refused(&mut self) -> &mut std::collections::BTreeSet<&'static str> {
                 &mut self.refused
+            }
+
+            fn has(&self, key: &str) -> bool {
+                match key {
+                    $( stringify!($field) => self.$field.is_some(), )*
+                    _ => false,
+                }
             }
 
             fn laid_over(&self, lower: &Self) -> Self {

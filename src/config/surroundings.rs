@@ -17,7 +17,8 @@ pub struct Surroundings {
     directory: PathBuf,
     /// Where the machine's own configuration is.
     etc: PathBuf,
-    processors: usize,
+    /// `None`: as many as this process may use, counted when somebody asks.
+    processors: Option<usize>,
 }
 
 impl Surroundings {
@@ -28,7 +29,7 @@ impl Surroundings {
             variables: env::vars_os().collect(),
             directory: PathBuf::from("."),
             etc: PathBuf::from("/etc/crontabber"),
-            processors: thread::available_parallelism().map_or(1, NonZero::get),
+            processors: None,
         }
     }
 
@@ -39,7 +40,7 @@ impl Surroundings {
             variables: BTreeMap::new(),
             directory: PathBuf::from("/nonexistent"),
             etc: PathBuf::from("/nonexistent"),
-            processors: 1,
+            processors: Some(1),
         }
     }
 
@@ -79,7 +80,9 @@ impl Surroundings {
     /// How many processors this process may use.
     #[must_use]
     pub fn processors(&self) -> usize {
+        // Asked of the control groups, file by file: a run has surroundings too, and does not want to know.
         self.processors
+            .unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZero::get))
     }
 
     /// A variable that is set to text; the empty text counts as not set.

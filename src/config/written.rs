@@ -116,7 +116,8 @@ impl Written {
         role: Role,
         findings: &mut Findings,
     ) {
-        let may_hold_nul = may_hold_nul(&source.text);
+        // TOML has no NUL but as an escape.
+        let may_hold_nul = source.text.contains('\\');
         for (key, value) in table {
             let found = Found {
                 value: value.get_ref(),
@@ -162,7 +163,7 @@ impl Written {
             "daemon" => self.daemon = settings(name, found, table, findings),
             "defaults" => {
                 self.defaults = settings(name, found, table, findings);
-                no_template(self.defaults.template.as_ref(), "`[defaults]`", findings);
+                no_template(self.defaults.template.as_deref(), "`[defaults]`", findings);
             }
             "check" => self.check = settings(name, found, table, findings),
             "templates" => each(found, findings, |name, found, findings| {
@@ -187,8 +188,8 @@ impl Written {
         let Some(settings) = JobSettings::read(&found, findings) else {
             return;
         };
-        no_template(settings.template.as_ref(), "a template", findings);
-        not_yet::warn("job", &found, &settings, findings);
+        no_template(settings.template.as_deref(), "a template", findings);
+        not_yet::warn("job", &settings, findings);
         let key = found.key;
         if let Some(first) = self.templates.get(name) {
             let message = format!("template `{}` is defined twice", shown(name));
@@ -205,7 +206,7 @@ impl Written {
         let Some(settings) = JobSettings::read(&found, findings) else {
             return;
         };
-        not_yet::warn("job", &found, &settings, findings);
+        not_yet::warn("job", &settings, findings);
         let key = found.key;
         let Some(job) = job else {
             return;
@@ -237,8 +238,8 @@ fn settings<T: Settings>(
     let settings = T::from_table(&found, table, findings);
     match name {
         "check" => not_yet::warn_section(name, found.owner, found.key, findings),
-        "defaults" => not_yet::warn("job", &found, &settings, findings),
-        _ => not_yet::warn(name, &found, &settings, findings),
+        "defaults" => not_yet::warn("job", &settings, findings),
+        _ => not_yet::warn(name, &settings, findings),
     }
     settings
 }
@@ -287,14 +288,6 @@ fn unknown_section(name: &str, found: &Found<'_>, findings: &mut Findings) {
             SECTIONS.map(|(section, _)| section).join(", ")
         ),
     });
-}
-
-/// Whether a text of this file may hold a NUL. It is written by its number or not at all, and looking at every
-/// text of every job for what nobody writes would cost a tenth of a pass.
-fn may_hold_nul(source: &str) -> bool {
-    ["\0", "\\u0000", "\\U00000000", "\\x00"]
-        .iter()
-        .any(|nul| source.contains(nul))
 }
 
 /// The database, argv and the environment all end a text at its first NUL.

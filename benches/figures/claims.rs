@@ -1,0 +1,330 @@
+//! Claim and record, again and again, beside pgbench with the very same statements.
+//!
+//! Our runs do nothing: the secret that each of them needs is nowhere, so no process is started, and what is left is
+//! claim and record, each its own commit. They are recorded as failures, which writes no less than a success.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use crontabber::{
+    claim::{Claimed, claim},
+    config,
+    heartbeat::Heart,
+    plan::{Due, Place, Verdict, plan},
+    record::{Recorded, record},
+    run::run,
+    spec::JobSpec,
+    store::{Address, Database, Environment, table, transaction},
+    supervise::Supervisor,
+};
+use futures_util::future::join_all;
+use tokio_postgres::Client;
+
+use super::{
+    CRONTABBER, Effort,
+    figure::{Bar, Figure, Spread},
+    server::{Server, connect},
+};
+
+/// How many connections, on either side.
+const CONNECTIONS: usize = 8;
+/// How many runs on each of them in a round.
+const RUNS: usize = 250;
+
+/// The instant that all runs of a round are for.
+const DUE: &str = "date_trunc('hour', clock_timestamp())";
+
+/// What a run of ours fails with.
+const WHY: &str = "secret `NEVER_SET`: it is nowhere, so nothing is started";
+
+pub(crate) async fn figures(server: &Server, effort: Effort) -> [Figure; 1] {
+    let url = server.database("claims").await;
+    let file = server.directory().join("claims.toml");
+    fs::write(&file, configuration(&url)).expect("the directory is ours");
+    make_rows(&file);
+    let client = connect(&url).await;
+    let script = server.directory().join("claims.pgbench");
+    fs::write(&script, pgbench_script()).expect("the directory is ours");
+    let pgbench = server.program("pgbench").await;
+    let ours = Ours::new(&file, &url).await;
+
+    let (mut our_rates, mut pgbench_rates) = (Vec::new(), Vec::new());
+    for round in 0..effort.rounds(20).max(3) {
+        for turn in 0..2 {
+            reset(&client).await;
+            if (round + turn) % 2 == 0 {
+                our_rates.push(ours.rate().await);
+            } else {
+                let slot = slot(&client).await;
+                pgbench_rates.push(pgbench_rate(&pgbench, &script, &url, slot));
+            }
+            all_ran(&client).await;
+        }
+    }
+    [Figure {
+        what: "claim + record, 8 connections: rate / pgbench -M prepared -c 8 -j 2, same statements",
+        bar: Bar::AtLeast(1.2),
+        measured: Spread::of_ratios(&our_rates, &pgbench_rates),
+    }]
+}
+
+/// Jobs named by numbers, because those are the only names that pgbench can make up.
+fn configuration(url: &str) -> String {
+    let mut text = format!(
+        "[database]\nurl = \"{url}\"\n\n[defaults]\nevery = \"1h\"\ncommand = [\"/bin/true\"]\n\
+         secrets = {{ NEVER_SET = {{ env = \"CRONTABBER_BENCH_NEVER_SET\" }} }}\n"
+    );
+    for job in 1..=CONNECTIONS * RUNS {
+        writeln!(text, "[jobs.{job}]").expect("a text takes everything");
+    }
+    text
+}
+
+fn make_rows(file: &Path) {
+    let made = Command::new(CRONTABBER)
+        .args(["tick", "--host", "bench", "--config"])
+        .arg(file)
+        .env_clear()
+        .status();
+    assert!(made.expect("the program is built").success());
+}
+
+/// All jobs due, and a table as it was at the beginning.
+async fn reset(client: &Client) {
+    let due = format!(
+        "UPDATE crontabber SET next_run = {DUE}, slot = {DUE}, error_count = 0, last_error = '{{}}',
+                first_run = NULL, last_run = NULL, last_success = NULL, success_slot = NULL"
+    );
+    for sql in [
+        due.as_str(),
+        "TRUNCATE crontabber_log",
+        "VACUUM FULL ANALYZE crontabber",
+        "CHECKPOINT",
+    ] {
+        client
+            .batch_execute(sql)
+            .await
+            .expect("nobody else is here");
+    }
+}
+
+async fn slot(client: &Client) -> f64 {
+    let sql = format!("SELECT extract(epoch FROM {DUE})::float8");
+    client
+        .query_one(&sql, &[])
+        .await
+        .expect("it is there")
+        .get(0)
+}
+
+/// That every job was claimed and recorded once, by whomever.
+async fn all_ran(client: &Client) {
+    let sql = "SELECT count(*) FROM crontabber_log WHERE outcome = 'failure' AND attempt = 1";
+    let ran: i64 = client
+        .query_one(sql, &[])
+        .await
+        .expect("it is there")
+        .get(0);
+    assert_eq!(
+        usize::try_from(ran),
+        Ok(CONNECTIONS * RUNS),
+        "runs in the log"
+    );
+}
+
+/// The library in this process, as a daemon has it.
+struct Ours {
+    jobs: Vec<JobSpec>,
+    graph: crontabber::dag::JobGraph,
+    database: Database,
+    supervisor: Supervisor,
+    heart: Heart,
+}
+
+impl Ours {
+    async fn new(file: &Path, url: &str) -> Self {
+        let configuration = config::load(Some(file));
+        let graph = configuration.expect("it was just written").graph;
+        let address = Address::parse(url, &Environment::of_this_process()).expect("our own URL");
+        let limit = Duration::from_secs(10);
+        let database = Database::new(address, "crontabber bench", CONNECTIONS, limit);
+        // All open before the first measurement, like pgbench's, which does not count them either.
+        join_all((0..CONNECTIONS).map(|_| database.get())).await;
+        Self {
+            jobs: graph.jobs().to_vec(),
+            graph,
+            heart: Heart::new(database.clone(), None),
+            database,
+            supervisor: Supervisor::with_program(CRONTABBER),
+        }
+    }
+
+    /// Runs a second.
+    async fn rate(&self) -> f64 {
+        let due = self.due().await;
+        assert_eq!(due.len(), self.jobs.len(), "jobs that are due");
+        let since = Instant::now();
+        join_all(due.chunks(RUNS).map(|mine| async move {
+            for (job, due) in mine {
+                self.run(&self.jobs[*job], due).await;
+            }
+        }))
+        .await;
+        count(due.len()) / since.elapsed().as_secs_f64()
+    }
+
+    /// What a pass would run: each job by its number.
+    async fn due(&self) -> Vec<(usize, Due)> {
+        let client = self.database.get().await.expect("the server runs");
+        let table = table::read(&client, "bench", None).await;
+        let table = table.expect("the tables are there");
+        let place = Place {
+            host: "bench".to_owned(),
+            tags: Vec::new(),
+        };
+        let plan = plan(&self.graph, &table, &place);
+        let due = plan.jobs.iter().filter_map(|job| match &job.verdict {
+            Verdict::Run(due) => Some((job.index, due.clone())),
+            _ => None,
+        });
+        due.collect()
+    }
+
+    async fn run(&self, job: &JobSpec, due: &Due) {
+        let claimed = claim(&self.database, "bench", job, due, None).await;
+        let claim = match claimed.expect("the server runs") {
+            Claimed::Ours(claim) => *claim,
+            other => panic!("{} was not ours: {other:?}", job.name),
+        };
+        let finished = run(claim, "bench", &self.supervisor, &self.heart).await;
+        let recorded = record(finished, &self.database, None).await;
+        let (_, recorded) = recorded.expect("the server runs");
+        assert!(matches!(recorded, Recorded::Written(_)), "{recorded:?}");
+    }
+}
+
+fn count(number: usize) -> f64 {
+    f64::from(u32::try_from(number).expect("some thousands"))
+}
+
+/// The same statements, each on its own as a plain client sends them.
+fn pgbench_script() -> String {
+    let job = ":job::text";
+    let run_id = "lpad(:run::text, 32, '0')::uuid";
+    let slot = "to_timestamp(:slot::float8)";
+    let next = "to_timestamp(:slot::float8 + 3600)";
+    let (no_time, no_number) = ("NULL::timestamptz", "NULL::int4");
+    let begin = transaction::BEGIN.replace("; ", ";\n");
+    let lock = filled(include_str!("../../sql/claim_lock.sql"), &[job]);
+    let claim = filled(
+        include_str!("../../sql/claim.sql"),
+        &[
+            job,
+            slot,
+            slot,
+            no_time,
+            ":none::int8",
+            run_id,
+            ":host::text",
+            ":lease::float8",
+            ":trigger::text",
+            ":on_lost::text",
+            next,
+            ":backoff::float8",
+            ":parents::text[]",
+            ":needs::timestamptz[]",
+            ":age::float8",
+            no_time,
+        ],
+    );
+    let record = filled(
+        include_str!("../../sql/record.sql"),
+        &[
+            job,
+            run_id,
+            ":fence::int8",
+            ":outcome::text",
+            ":reason::text",
+            no_number,
+            no_number,
+            "NULL::text",
+            ":effect::text",
+            ":last_error::text",
+            slot,
+            next,
+            no_time,
+            no_time,
+            ":none::int8",
+            "false",
+            no_time,
+        ],
+    );
+    format!(
+        "\\set k :k + 1\n\\set job :client_id * {RUNS} + :k\n\\set run random(1, 9000000000000000000)\n\
+         {begin};\n{lock};\n{claim} \\gset\nCOMMIT;\n{begin};\n{record};\nCOMMIT;\n"
+    )
+}
+
+/// A statement with expressions of pgbench in the place of its parameters.
+fn filled(sql: &str, parameters: &[&str]) -> String {
+    let lines = sql
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("--"));
+    // To some versions of pgbench `:00` is a variable.
+    let mut text = lines
+        .collect::<Vec<_>>()
+        .join("\n")
+        .replace(" 00:00+00'", "'");
+    for (number, expression) in parameters.iter().enumerate().rev() {
+        text = text.replace(&format!("${}", number + 1), expression);
+    }
+    text.trim_end().to_owned()
+}
+
+fn pgbench_rate(pgbench: &PathBuf, script: &Path, url: &str, slot: f64) -> f64 {
+    let last_error =
+        format!("{{\"type\": \"failure\", \"value\": \"{WHY}\", \"traceback\": \"\"}}");
+    let mut command = Command::new(pgbench);
+    command.args(["--no-vacuum", "--protocol=prepared", "--jobs=2"]);
+    command.arg(format!("--client={CONNECTIONS}"));
+    command.arg(format!("--transactions={RUNS}"));
+    for (name, value) in [
+        ("k", "0"),
+        ("none", "0"),
+        ("slot", &slot.to_string()),
+        ("host", "bench"),
+        ("lease", "120"),
+        ("trigger", "schedule"),
+        ("on_lost", "retry"),
+        ("backoff", "300"),
+        ("parents", "{}"),
+        ("needs", "{}"),
+        ("age", "43200"),
+        ("outcome", "failure"),
+        ("reason", WHY),
+        ("effect", "failed"),
+        ("last_error", &last_error),
+    ] {
+        command.arg(format!("--define={name}={value}"));
+    }
+    let output = command.arg("--file").arg(script).arg(url).output();
+    let output = output.expect("pgbench comes with the server");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let text = String::from_utf8_lossy(&output.stdout);
+    // The last of them leaves out the time to connect, in every version.
+    let rate = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("tps = "))
+        .next_back();
+    let rate = rate.and_then(|rate| rate.split(' ').next()?.parse().ok());
+    rate.unwrap_or_else(|| panic!("no rate in what pgbench says:\n{text}"))
+}
