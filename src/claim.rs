@@ -54,7 +54,7 @@ use crate::{
     clock::Boottime,
     plan::{Due, Live, MAX_ONGOING_AGE, Trigger},
     spec::{JobName, JobSpec, OnLost},
-    store::{Database, error::DatabaseError, limited, transaction},
+    store::{Database, error::DatabaseError, instant::Instant, limited, transaction},
 };
 
 /// Proof that this host, and no other, may run one job.
@@ -305,7 +305,9 @@ impl<'a> Request<'a> {
             trigger: self.due.trigger,
             attempt: row.try_get("attempt")?,
             error_count: row.try_get("error_count")?,
-            last_success: row.try_get("last_success")?,
+            last_success: row
+                .try_get::<_, Option<Instant>>("last_success")?
+                .map(|Instant(at)| at),
             since: row.try_get("ongoing")?,
             since_here,
         })
@@ -384,7 +386,7 @@ impl Answer {
 
 /// Why the re-check wrote nothing, as far as the locked row tells.
 fn not_claimed(row: &Row, due: &Due) -> Result<Claimed, DatabaseError> {
-    let Some(since) = row.try_get::<_, Option<Timestamp>>("ongoing")? else {
+    let Some(Instant(since)) = row.try_get("ongoing")? else {
         return Ok(Claimed::Changed);
     };
     Ok(Claimed::Ongoing(Live {

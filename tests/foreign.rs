@@ -13,6 +13,51 @@ use common::{
 const SOON: Duration = Duration::from_secs(30);
 
 #[tokio::test]
+async fn an_instant_that_no_calendar_has_concerns_its_own_row_alone() {
+    for (column, value, runs) in [
+        ("next_run", "infinity", 1),
+        ("next_run", "-infinity", 1),
+        ("last_run", "20000-01-01", 2),
+        ("last_success", "4000-01-01 BC", 2),
+    ] {
+        let database = Postgres::database().await;
+        let alpha = Host::new("alpha", &database, &[job("a", "true"), job("b", "true")]);
+        assert_eq!(alpha.tick().await.well, 2);
+        database
+            .execute(&format!(
+                "UPDATE crontabber SET next_run = now();
+                 UPDATE crontabber SET {column} = '{value}' WHERE app_name = 'a'"
+            ))
+            .await;
+        assert_eq!(alpha.tick().await.well, runs, "{column} = {value}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_with_a_character_that_no_text_holds_concerns_its_own_row_alone() {
+    for (value, shown) in [
+        (r"nul \u0000 here", r"nul \u0000 here"),
+        (r"half \ud83d a pair", r"half \ud83d a pair"),
+        (r#"fünf \u20ac \"quoted\""#, r#"fünf € "quoted""#),
+    ] {
+        let database = Postgres::database().await;
+        let alpha = Host::new("alpha", &database, &[job("a", "true"), job("b", "true")]);
+        assert_eq!(alpha.tick().await.well, 2);
+        database
+            .execute(&format!(
+                "UPDATE crontabber SET error_count = 1, last_error = '{{\"type\": \"x\", \"value\": \"{value}\"}}' WHERE app_name = 'a';
+                 UPDATE crontabber SET next_run = now() WHERE app_name = 'b'"
+            ))
+            .await;
+        assert_eq!(alpha.tick().await.well, 1, "{value}");
+        let reason = alpha
+            .planned(|plan| plan.get("a").expect("a job").reason())
+            .await;
+        assert_eq!(reason, shown);
+    }
+}
+
+#[tokio::test]
 async fn a_stranger_who_may_call_the_fence_cannot_act_as_its_owner() {
     let database = Postgres::database().await;
     let site = Site::with(&database, |site| site.job("it", "every = \"1h\"", "true"));
