@@ -1,0 +1,127 @@
+//! Every slot has one verdict, and no edit of a definition keeps a job from its next one.
+//!
+//! The database is real, its clock is the test's: every statement takes its time as a parameter.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{
+    Database, Postgres,
+    host::{Host, after, crontab, every, job},
+};
+use crontabber::{
+    claim::{self, Claimed},
+    plan::Verdict,
+    schedule::Timetable,
+    spec::{JobSpec, Start},
+};
+use jiff::{SignedDuration, Timestamp};
+
+/// An instant after the server's start, so that reaping is not held back by it.
+fn noon() -> Timestamp {
+    "2031-05-05T12:00:00Z".parse().expect("a timestamp")
+}
+
+fn minutes(minutes: i64) -> SignedDuration {
+    SignedDuration::from_mins(minutes)
+}
+
+/// The log, by slot: job, slot as minutes after noon, attempt, outcome.
+async fn log(database: &Database) -> Vec<String> {
+    let rows = database
+        .rows(
+            "SELECT app_name, (extract(epoch FROM slot - '2031-05-05T12:00Z') / 60)::int, attempt, outcome,
+                    CASE WHEN outcome = 'skipped' THEN reason || ' x' || slots ELSE '' END
+               FROM crontabber_log ORDER BY slot, id",
+        )
+        .await;
+    rows.iter()
+        .map(|row| row.join(" ").trim_end().to_owned())
+        .collect()
+}
+
+/// When a job is next wanted, as minutes after noon.
+async fn next_run(database: &Database, job: &str) -> i32 {
+    database
+        .query_one(&format!(
+            "SELECT (extract(epoch FROM next_run - '2031-05-05T12:00Z') / 60)::int FROM crontabber WHERE app_name = '{job}'"
+        ))
+        .await
+}
+
+/// Claims a job and never records it: what a host that died leaves behind.
+async fn dies_running(host: &Host) {
+    let engine = host.engine();
+    let due = host
+        .planned(|plan| match &plan.jobs[0].verdict {
+            Verdict::Run(due) => due.clone(),
+            other => panic!("not due but {other:?}"),
+        })
+        .await;
+    let claimed = claim::claim(
+        &engine.database,
+        "dead",
+        &engine.graph.jobs()[0],
+        &due,
+        engine.now,
+    )
+    .await;
+    assert!(matches!(claimed, Ok(Claimed::Ours(_))), "{claimed:?}");
+}
+
+fn minutely(shell: &str) -> JobSpec {
+    JobSpec {
+        timetable: Some(every(Duration::from_mins(1))),
+        ..job("a", shell)
+    }
+}
+
+#[tokio::test]
+async fn a_slot_whose_run_was_lost_is_not_coalesced_too() {
+    let database = Postgres::database().await;
+    let alpha = Host::new("alpha", &database, &[minutely("true")]);
+    dies_running(&alpha.at(noon())).await;
+    assert_eq!(alpha.at(noon() + minutes(3)).tick().await.well, 1);
+    assert_eq!(
+        log(&database).await,
+        ["a 0 1 lost", "a 1 0 skipped coalesced x2", "a 3 1 success"]
+    );
+}
+
+#[tokio::test]
+async fn a_slot_that_failed_without_counting_is_not_coalesced_too() {
+    let database = Postgres::database().await;
+    let alpha = Host::new("alpha", &database, &[job("a", "exit 75")]);
+    alpha.at(noon()).tick().await;
+    alpha.at(noon() + minutes(130)).tick().await;
+    let expected = [
+        "a 0 1 failure",
+        "a 60 0 skipped coalesced x1",
+        "a 120 1 failure",
+    ];
+    assert_eq!(log(&database).await, expected);
+}
+
+#[tokio::test]
+async fn a_slot_that_waited_out_the_delay_of_an_earlier_failure_has_its_verdict_too() {
+    let database = Postgres::database().await;
+    let alpha = Host::new("alpha", &database, &[minutely("exit 1")]);
+    alpha.at(noon()).tick().await;
+    // What the record of a run of 90 seconds leaves: the next slot has passed, the delay has not.
+    database
+        .execute(
+            "UPDATE crontabber SET revision = revision + 1, slot = '2031-05-05T12:01Z', next_run = '2031-05-05T12:06:30Z'",
+        )
+        .await;
+    alpha.at(noon() + minutes(7)).tick().await;
+    assert_eq!(
+        log(&database).await,
+        [
+            "a 0 1 failure",
+            "a 1 0 skipped coalesced x6",
+            "a 7 1 failure"
+        ]
+    );
+}
+
