@@ -125,3 +125,18 @@ async fn a_slot_that_waited_out_the_delay_of_an_earlier_failure_has_its_verdict_
     );
 }
 
+#[tokio::test]
+async fn a_job_that_is_lost_again_and_again_backs_off_even_when_each_loss_is_of_another_slot() {
+    let database = Postgres::database().await;
+    let alpha = Host::new("alpha", &database, &[minutely("true")]);
+    dies_running(&alpha.at(noon())).await;
+    let second = noon() + minutes(2);
+    alpha.at(second).table().await;
+    dies_running(&alpha.at(second)).await;
+    alpha.at(noon() + minutes(4)).table().await;
+    assert!(
+        next_run(&database, "a").await > 9,
+        "it would kill a host every other minute"
+    );
+}
+
