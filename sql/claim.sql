@@ -43,6 +43,12 @@ WITH claimed AS (
       FROM claimed, tried
      WHERE $5 > tried.slots
         ON CONFLICT (app_name, slot, attempt) WHERE slot IS NOT NULL DO NOTHING
+), taken_over AS (
+    -- A Python host's claim that was too old to be respected; this reads the row as it was before.
+    INSERT INTO crontabber_log (app_name, log_time, host, outcome, reason, started_at, finished_at, exc_type, exc_value, exc_traceback)
+    SELECT $1, claimed.ongoing, 'python', 'lost', stale.reason, j.ongoing, claimed.ongoing, 'lost', stale.reason, ''
+      FROM claimed, crontabber j, (VALUES ('its Python host has not recorded it in time')) AS stale(reason)
+     WHERE j.app_name = $1 AND j.ongoing IS NOT NULL
 ), logged AS (
     INSERT INTO crontabber_log (app_name, log_time, run_id, slot, attempt, fence, host, trigger, outcome, started_at)
     SELECT app_name, ongoing, run_id, run_slot, attempt, fence, host, run_trigger, 'running', ongoing

@@ -140,3 +140,17 @@ async fn a_job_that_is_lost_again_and_again_backs_off_even_when_each_loss_is_of_
     );
 }
 
+#[tokio::test]
+async fn a_stale_claim_of_python_that_is_taken_over_is_lost_in_the_log() {
+    let database = Postgres::database().await;
+    let alpha = Host::new("alpha", &database, &[job("a", "true")]);
+    alpha.at(noon()).tick().await;
+    database
+        .execute("UPDATE crontabber SET revision = revision + 1, ongoing = '2031-05-05T13:00Z'")
+        .await;
+    assert_eq!(alpha.at(noon() + minutes(14 * 60)).tick().await.well, 1);
+    let lost = database
+        .rows("SELECT started_at = '2031-05-05T13:00Z', host, run_id FROM crontabber_log WHERE outcome = 'lost'")
+        .await;
+    assert_eq!(lost, [["t", "python", "NULL"]]);
+}
