@@ -73,10 +73,11 @@ impl Engine {
                     continue;
                 }
             } else if !self.adopt(&table).await? {
-                return Ok(table);
+                break;
             }
             table = self.read().await?;
         }
+        self.host.has_looked();
         Ok(table)
     }
 

@@ -1,6 +1,11 @@
 //! This host: its name and identity, what it announces, and the rows it makes for jobs nobody has met.
 
-use std::{collections::HashMap, fs, time::SystemTime};
+use std::{
+    collections::HashMap,
+    fs,
+    sync::atomic::{AtomicBool, Ordering},
+    time::SystemTime,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio_postgres::types::{ToSql, Type};
@@ -31,6 +36,8 @@ pub struct Host {
     pub pid_namespace: String,
     /// Hash of the files the configuration was read from.
     pub configuration: String,
+    /// Whether this process has looked at the table before.
+    has_looked: AtomicBool,
 }
 
 impl Host {
@@ -45,14 +52,26 @@ impl Host {
             boot_id: boot_id.trim().to_owned(),
             pid_namespace: pid_namespace.display().to_string(),
             configuration,
+            has_looked: AtomicBool::new(false),
         }
+    }
+
+    /// To be called after this process's first look, which is the last one to announce another configuration than
+    /// the table has: from then on that is a newer process's, and a pass that waits for a long run must not
+    /// undo an edit each minute.
+    pub fn has_looked(&self) {
+        self.has_looked.store(true, Ordering::Relaxed);
     }
 
     /// Whether the table says that this host should announce itself again.
     #[must_use]
     pub fn is_due(&self, table: &Table) -> bool {
         table.announced.as_ref().is_none_or(|(at, configuration)| {
-            *configuration != self.configuration || table.now.duration_since(*at) > ANNOUNCE_EVERY
+            if *configuration == self.configuration {
+                table.now.duration_since(*at) > ANNOUNCE_EVERY
+            } else {
+                !self.has_looked.load(Ordering::Relaxed)
+            }
         })
     }
 

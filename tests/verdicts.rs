@@ -141,6 +141,40 @@ async fn a_job_that_is_lost_again_and_again_backs_off_even_when_each_loss_is_of_
 }
 
 #[tokio::test]
+async fn a_pass_that_outlives_its_configuration_does_not_undo_the_new_one() {
+    let database = Postgres::database().await;
+    let at = |hour: &str| JobSpec {
+        timetable: Some(crontab(&format!("0 {hour} * * *"))),
+        start: Start::Next,
+        ..job("a", "true")
+    };
+    let alpha = Host::new("alpha", &database, &[at("15")]).at(noon());
+    // A pass that waits for a long run looks again every minute.
+    let long = alpha.engine();
+    long.look().await.unwrap();
+    assert_eq!(next_run(&database, "a").await, 180);
+    let edited = alpha.with_jobs(&[at("18")]);
+    edited.tick().await;
+    assert_eq!(next_run(&database, "a").await, 360);
+    long.look().await.unwrap();
+    assert_eq!(next_run(&database, "a").await, 360);
+}
+
+/// Hourly, and started up to an hour later: half an hour and some seconds for this name.
+fn jittered() -> (Timetable, &'static str, i64) {
+    let timetable = Timetable {
+        jitter: Duration::from_mins(59),
+        ..crontab("0 * * * *")
+    };
+    let name = ["a", "b", "c", "d", "e", "f"]
+        .into_iter()
+        .find(|name| (20..40).contains(&(timetable.offset(name).as_secs() / 60)))
+        .expect("one of them is in the middle");
+    let offset = i64::try_from(timetable.offset(name).as_secs() / 60).unwrap();
+    (timetable, name, offset)
+}
+
+#[tokio::test]
 async fn a_stale_claim_of_python_that_is_taken_over_is_lost_in_the_log() {
     let database = Postgres::database().await;
     let alpha = Host::new("alpha", &database, &[job("a", "true")]);
