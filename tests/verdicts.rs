@@ -141,6 +141,51 @@ async fn a_job_that_is_lost_again_and_again_backs_off_even_when_each_loss_is_of_
 }
 
 #[tokio::test]
+async fn a_job_without_schedule_that_gets_one_runs_by_it() {
+    let database = Postgres::database().await;
+    let child = after(
+        JobSpec {
+            timetable: None,
+            ..job("child", "true")
+        },
+        &["parent"],
+    );
+    let parent = job("parent", "true");
+    let alpha = Host::new("alpha", &database, &[parent.clone(), child.clone()]);
+    assert_eq!(alpha.at(noon()).tick().await.well, 2);
+    let hourly = JobSpec {
+        timetable: Some(crontab("30 * * * *")),
+        ..child
+    };
+    // Not the host that met it before, which would know that the definition has changed.
+    let beta = Host::new("beta", &database, &[parent, hourly]);
+    beta.at(noon() + minutes(10)).tick().await;
+    assert_eq!(next_run(&database, "child").await, 30);
+    assert_eq!(beta.at(noon() + minutes(30)).tick().await.well, 1);
+    assert_eq!(next_run(&database, "child").await, 90);
+}
+
+#[tokio::test]
+async fn a_job_that_loses_its_schedule_waits_for_its_parents() {
+    let database = Postgres::database().await;
+    let daily = JobSpec {
+        timetable: Some(every(Duration::from_hours(24))),
+        ..job("parent", "true")
+    };
+    let child = after(job("child", "true"), &["parent"]);
+    let alpha = Host::new("alpha", &database, &[daily.clone(), child.clone()]);
+    assert_eq!(alpha.at(noon()).tick().await.well, 2);
+    let child = JobSpec {
+        timetable: None,
+        ..child
+    };
+    let edited = alpha.with_jobs(&[daily, child]);
+    assert_eq!(edited.at(noon() + minutes(10)).tick().await.well, 0);
+    assert_eq!(edited.at(noon() + minutes(70)).tick().await.well, 0);
+    assert_eq!(edited.at(noon() + minutes(24 * 60)).tick().await.well, 2);
+}
+
+#[tokio::test]
 async fn a_pass_that_outlives_its_configuration_does_not_undo_the_new_one() {
     let database = Postgres::database().await;
     let at = |hour: &str| JobSpec {
