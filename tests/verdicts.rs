@@ -205,7 +205,7 @@ async fn a_pass_that_outlives_its_configuration_does_not_undo_the_new_one() {
     assert_eq!(next_run(&database, "a").await, 360);
 }
 
-/// Hourly, and started up to an hour later: half an hour and some seconds for this name.
+/// Hourly, and started later by a jitter: twenty to forty minutes for this name.
 fn jittered() -> (Timetable, &'static str, i64) {
     let timetable = Timetable {
         jitter: Duration::from_mins(59),
@@ -217,6 +217,30 @@ fn jittered() -> (Timetable, &'static str, i64) {
         .expect("one of them is in the middle");
     let offset = i64::try_from(timetable.offset(name).as_secs() / 60).unwrap();
     (timetable, name, offset)
+}
+
+#[tokio::test]
+async fn a_slot_is_not_run_before_its_jitter_has_passed() {
+    let database = Postgres::database().await;
+    let (timetable, name, offset) = jittered();
+    let spec = JobSpec {
+        timetable: Some(timetable),
+        start: Start::Next,
+        ..job(name, "true")
+    };
+    let alpha = Host::new("alpha", &database, &[spec]);
+    alpha.at(noon() - minutes(10)).tick().await;
+    // An hour's outage: 13:00 has come, its own start has not.
+    assert_eq!(alpha.at(noon() + minutes(61)).tick().await.well, 1);
+    assert_eq!(log(&database).await, [format!("{name} 0 1 success")]);
+    assert_eq!(alpha.at(noon() + minutes(61 + offset)).tick().await.well, 1);
+    assert_eq!(
+        log(&database).await,
+        [
+            format!("{name} 0 1 success"),
+            format!("{name} 60 1 success")
+        ]
+    );
 }
 
 #[tokio::test]

@@ -45,8 +45,11 @@ fn by_schedule(
     if at > now {
         return Wanted::At(at);
     }
+    // A slot may start when its jitter has passed, and is not due before.
+    let jitter = when.offset(graph.jobs()[index].name.as_str());
+    let due_by = now.checked_sub(jitter).unwrap_or(now);
     let slot = when
-        .latest(now, pending)
+        .latest(due_by, pending)
         .map_or(pending, |latest| latest.max(pending));
     let coalesced = coalesced(when, pending, slot);
     let needs = needs_at(graph, index, slot, table);
