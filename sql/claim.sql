@@ -3,7 +3,7 @@
 -- Parameters: 1 job, 2 the pending slot the plan saw (compare-and-set), 3 the slot to run, 4-5 last and number of
 -- the slots coalesced into it (from the pending one), 6 run id, 7 host, 8 lease in seconds, 9 trigger, 10 on_lost,
 -- 11 the slot after this one, 12 backoff in seconds after a repeated loss, 13-14 parents and the slot each must
--- have succeeded, 15 max_ongoing_age in seconds, 16 the time or NULL.
+-- have succeeded, 15 max_ongoing_age in seconds, 16 the time or NULL, 17 the slot after the pending one.
 WITH claimed AS (
     UPDATE crontabber j
        SET revision = revision + 1,
@@ -32,12 +32,23 @@ WITH claimed AS (
                 WHERE p.success_slot IS NULL OR p.success_slot < need.slot)
     RETURNING app_name, run_id, run_slot, run_trigger, attempt, fence, host, ongoing, lease_until,
               coalesce(error_count, 0) AS error_count, success_slot, last_success, lost_backoff
+), tried AS (
+    -- A pending slot that has run has its verdict.
+    SELECT count(*) AS slots
+      FROM (SELECT FROM crontabber_log l WHERE l.app_name = $1 AND l.slot = $2 AND l.attempt > 0 LIMIT 1) AS run
 ), coalesced AS (
     INSERT INTO crontabber_log (app_name, log_time, slot, slot_until, slots, attempt, host, trigger, outcome, reason, finished_at)
-    SELECT $1, claimed.ongoing, $2, $4, $5, 0, $7, $9, 'skipped', 'coalesced', claimed.ongoing
-      FROM claimed
-     WHERE $5 > 0
+    SELECT $1, claimed.ongoing, CASE tried.slots WHEN 0 THEN $2 ELSE $17 END, $4, $5 - tried.slots, 0, $7, $9,
+           'skipped', 'coalesced', claimed.ongoing
+      FROM claimed, tried
+     WHERE $5 > tried.slots
         ON CONFLICT (app_name, slot, attempt) WHERE slot IS NOT NULL DO NOTHING
+), taken_over AS (
+    -- A Python host's claim that was too old to be respected; this reads the row as it was before.
+    INSERT INTO crontabber_log (app_name, log_time, host, outcome, reason, started_at, finished_at, exc_type, exc_value, exc_traceback)
+    SELECT $1, claimed.ongoing, 'python', 'lost', stale.reason, j.ongoing, claimed.ongoing, 'lost', stale.reason, ''
+      FROM claimed, crontabber j, (VALUES ('its Python host has not recorded it in time')) AS stale(reason)
+     WHERE j.app_name = $1 AND j.ongoing IS NOT NULL
 ), logged AS (
     INSERT INTO crontabber_log (app_name, log_time, run_id, slot, attempt, fence, host, trigger, outcome, started_at)
     SELECT app_name, ongoing, run_id, run_slot, attempt, fence, host, run_trigger, 'running', ongoing

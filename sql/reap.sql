@@ -5,8 +5,8 @@
 WITH dead AS (
     SELECT j.app_name, j.run_id, j.run_slot, j.run_trigger, j.host, j.on_lost, j.lost_next_slot, j.lost_backoff,
            coalesce(j.cancel_run_id = j.run_id, false) AS cancelled,
-           EXISTS (SELECT FROM crontabber_log l
-                    WHERE l.app_name = j.app_name AND l.slot = j.run_slot AND l.outcome = 'lost') AS again
+           -- As a record does it; not by the slot, which a frequent job has left behind when its lease is over.
+           coalesce(j.error_count, 0) > 0 AS again
       FROM crontabber j
      WHERE j.run_id IS NOT NULL
        AND j.lease_until < coalesce($3, clock_timestamp()) - make_interval(secs => $1)

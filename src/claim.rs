@@ -54,7 +54,7 @@ use crate::{
     clock::Boottime,
     plan::{Due, Live, MAX_ONGOING_AGE, Trigger},
     spec::{JobName, JobSpec, OnLost},
-    store::{Database, error::DatabaseError, limited, transaction},
+    store::{Database, error::DatabaseError, instant::Instant, limited, transaction},
 };
 
 /// Proof that this host, and no other, may run one job.
@@ -206,6 +206,7 @@ struct Request<'a> {
     run_id: Uuid,
     lease: f64,
     next_slot: Option<Timestamp>,
+    after_pending: Option<Timestamp>,
     lost_backoff: f64,
     parents: Vec<&'a str>,
     needs: Vec<Timestamp>,
@@ -215,10 +216,7 @@ struct Request<'a> {
 impl<'a> Request<'a> {
     fn new(host: &'a str, spec: &'a JobSpec, due: &'a Due, now: Option<Timestamp>) -> Self {
         let run_id = Uuid::new_v4();
-        let next_slot = spec
-            .timetable
-            .as_ref()
-            .and_then(|when| when.next(due.slot, due.slot));
+        let after = |slot| spec.timetable.as_ref()?.next(slot, slot);
         let delay = backoff::delay(&spec.retry, due.failures + 1, chance(run_id));
         Self {
             host,
@@ -226,7 +224,8 @@ impl<'a> Request<'a> {
             due,
             run_id,
             lease: spec.lease.lease.as_secs_f64(),
-            next_slot,
+            next_slot: after(due.slot),
+            after_pending: due.pending.and_then(after),
             lost_backoff: delay.as_secs_f64(),
             parents: due
                 .needs
@@ -246,7 +245,7 @@ impl<'a> Request<'a> {
             coalesced.map(|slots| slots.last),
             coalesced.map_or(0, |slots| slots.count),
         );
-        let parameters: [(&(dyn ToSql + Sync), Type); 16] = [
+        let parameters: [(&(dyn ToSql + Sync), Type); 17] = [
             (&job, Type::TEXT),
             (&self.due.pending, Type::TIMESTAMPTZ),
             (&self.due.slot, Type::TIMESTAMPTZ),
@@ -263,6 +262,7 @@ impl<'a> Request<'a> {
             (&self.needs, Type::TIMESTAMPTZ_ARRAY),
             (&MAX_ONGOING_AGE.as_secs_f64(), Type::FLOAT8),
             (&self.now, Type::TIMESTAMPTZ),
+            (&self.after_pending, Type::TIMESTAMPTZ),
         ];
         let lock: [(&(dyn ToSql + Sync), Type); 1] = [(&job, Type::TEXT)];
         #[cfg(feature = "faults")]
@@ -305,7 +305,9 @@ impl<'a> Request<'a> {
             trigger: self.due.trigger,
             attempt: row.try_get("attempt")?,
             error_count: row.try_get("error_count")?,
-            last_success: row.try_get("last_success")?,
+            last_success: row
+                .try_get::<_, Option<Instant>>("last_success")?
+                .map(|Instant(at)| at),
             since: row.try_get("ongoing")?,
             since_here,
         })
@@ -384,7 +386,7 @@ impl Answer {
 
 /// Why the re-check wrote nothing, as far as the locked row tells.
 fn not_claimed(row: &Row, due: &Due) -> Result<Claimed, DatabaseError> {
-    let Some(since) = row.try_get::<_, Option<Timestamp>>("ongoing")? else {
+    let Some(Instant(since)) = row.try_get("ongoing")? else {
         return Ok(Claimed::Changed);
     };
     Ok(Claimed::Ongoing(Live {

@@ -73,10 +73,11 @@ impl Engine {
                     continue;
                 }
             } else if !self.adopt(&table).await? {
-                return Ok(table);
+                break;
             }
             table = self.read().await?;
         }
+        self.host.has_looked();
         Ok(table)
     }
 
@@ -135,14 +136,18 @@ impl Engine {
         }
     }
 
-    /// Makes the rows of new jobs; `true` if there were any.
+    /// Makes the rows of new jobs, and winds up the clocks of those that had none; `true` if there were any.
     async fn adopt(&self, table: &Table) -> Result<bool, DatabaseError> {
+        let wound_up = host::wind_up(&self.graph, table, &self.database, self.now).await?;
+        for job in &wound_up {
+            tracing::info!(%job, "planned anew: it has a schedule now");
+        }
         let plan = plan(&self.graph, table, &self.host.place);
         let new = host::adopt(&plan, &self.database).await?;
         for job in &new {
             tracing::info!(%job, "met for the first time");
         }
-        Ok(!new.is_empty())
+        Ok(!(new.is_empty() && wound_up.is_empty()))
     }
 
     /// What is due, parents before children; within a layer at random, so that hosts that start in the same

@@ -1,6 +1,11 @@
 //! This host: its name and identity, what it announces, and the rows it makes for jobs nobody has met.
 
-use std::{collections::HashMap, fs, time::SystemTime};
+use std::{
+    collections::HashMap,
+    fs,
+    sync::atomic::{AtomicBool, Ordering},
+    time::SystemTime,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio_postgres::types::{ToSql, Type};
@@ -31,6 +36,8 @@ pub struct Host {
     pub pid_namespace: String,
     /// Hash of the files the configuration was read from.
     pub configuration: String,
+    /// Whether this process has looked at the table before.
+    has_looked: AtomicBool,
 }
 
 impl Host {
@@ -45,14 +52,26 @@ impl Host {
             boot_id: boot_id.trim().to_owned(),
             pid_namespace: pid_namespace.display().to_string(),
             configuration,
+            has_looked: AtomicBool::new(false),
         }
+    }
+
+    /// To be called after this process's first look, which is the last one to announce another configuration than
+    /// the table has: from then on that is a newer process's, and a pass that waits for a long run must not
+    /// undo an edit each minute.
+    pub fn has_looked(&self) {
+        self.has_looked.store(true, Ordering::Relaxed);
     }
 
     /// Whether the table says that this host should announce itself again.
     #[must_use]
     pub fn is_due(&self, table: &Table) -> bool {
         table.announced.as_ref().is_none_or(|(at, configuration)| {
-            *configuration != self.configuration || table.now.duration_since(*at) > ANNOUNCE_EVERY
+            if *configuration == self.configuration {
+                table.now.duration_since(*at) > ANNOUNCE_EVERY
+            } else {
+                !self.has_looked.load(Ordering::Relaxed)
+            }
         })
     }
 
@@ -74,7 +93,11 @@ impl Host {
             }
             _ => Vec::new(),
         };
-        let moved = replan(&changed, table, database, now).await?;
+        let moves = changed.into_iter().filter_map(|spec| {
+            let row = table.jobs.get(spec.name.as_str())?;
+            moved(spec, row, table.now)
+        });
+        let moved = replan(moves, database, now).await?;
         self.write(&definitions, table, database, now).await?;
         Ok(moved)
     }
@@ -148,23 +171,47 @@ fn definitions(graph: &JobGraph) -> HashMap<String, String> {
         .collect()
 }
 
-/// Moves the pending slots that lie ahead to where the new definitions want them.
-async fn replan(
-    changed: &[&JobSpec],
+/// A pending slot, as it was read, and the one that takes its place; `None`: no clock starts the job any more.
+struct Move<'a> {
+    spec: &'a JobSpec,
+    from: Timestamp,
+    to: Option<Timestamp>,
+}
+
+/// Gives the jobs that have a schedule, but no clock in their row, their next slot: their parents started them before.
+/// Every host does so, not only the one that has met the old definition: nothing would ever start them.
+pub async fn wind_up(
+    graph: &JobGraph,
     table: &Table,
+    database: &Database,
+    now: Option<Timestamp>,
+) -> Result<Vec<String>, DatabaseError> {
+    let moves = graph.jobs().iter().filter_map(|spec| {
+        let when = spec.timetable.as_ref()?;
+        let row = table.jobs.get(spec.name.as_str())?;
+        let is_free =
+            row.ongoing.is_none() && row.paused_until.is_none_or(|until| until <= table.now);
+        // Without a slot it is somebody else who has put the job to sleep.
+        let from = row
+            .slot
+            .filter(|_| is_free && row.next_run.is_some_and(|at| at >= never()))?;
+        let to = Some(when.next(table.now, from)?);
+        Some(Move { spec, from, to })
+    });
+    replan(moves, database, now).await
+}
+
+/// Moves pending slots to where the definitions want them.
+async fn replan(
+    moves: impl Iterator<Item = Move<'_>>,
     database: &Database,
     now: Option<Timestamp>,
 ) -> Result<Vec<String>, DatabaseError> {
     let mut columns = Columns::default();
     let mut read = Vec::new();
-    for spec in changed {
-        let Some(row) = table.jobs.get(spec.name.as_str()) else {
-            continue;
-        };
-        if let Some((from, to)) = moved(spec, row, table.now) {
-            read.push(from);
-            columns.push(spec, Some(to));
-        }
+    for Move { spec, from, to } in moves {
+        read.push(from);
+        columns.push(spec, to);
     }
     if read.is_empty() {
         return Ok(Vec::new());
@@ -191,15 +238,15 @@ async fn replan(
 }
 
 /// From where to where a changed definition moves a pending slot; one that is due stays, and is run.
-fn moved(spec: &JobSpec, row: &JobState, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
-    let pending = row
+fn moved<'a>(spec: &'a JobSpec, row: &JobState, now: Timestamp) -> Option<Move<'a>> {
+    let from = row
         .pending()
         .filter(|&pending| pending > now && row.error_count == 0)?;
-    let wanted = match &spec.timetable {
-        Some(when) => when.next(now, pending)?,
-        None => return None,
+    let to = match &spec.timetable {
+        Some(when) => Some(when.next(now, from)?),
+        None => None,
     };
-    (wanted != pending).then_some((pending, wanted))
+    (to != Some(from)).then_some(Move { spec, from, to })
 }
 
 /// Makes the rows of the jobs that no row knows yet; returns their names.

@@ -14,7 +14,7 @@ use tokio_postgres::types::{ToSql, Type};
 use crate::{
     clock::Boottime,
     run::Finished,
-    store::{Database, error::DatabaseError, transaction},
+    store::{Database, error::DatabaseError, instant::Instant, table::never, transaction},
 };
 
 pub use after::{After, Effect, Outcome, after};
@@ -90,7 +90,13 @@ async fn write(
     let rows = transaction::run(database, sql, &parameters).await?;
     crate::faults::point("after-record");
     match rows.first() {
-        Some(row) => Ok(Recorded::Written(row.try_get("next_run")?)),
+        Some(row) => {
+            // A foreign writer may have left none; then no clock starts the job.
+            let next_run = row.try_get::<_, Option<Instant>>("next_run")?;
+            Ok(Recorded::Written(
+                next_run.map_or(never(), |Instant(at)| at),
+            ))
+        }
         None => look_up(finished, decided, database).await,
     }
 }

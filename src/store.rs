@@ -16,6 +16,8 @@ pub mod connection;
 pub mod connect;
 // How every transaction of the protocol begins, and single statements in one.
 pub mod transaction;
+// Instants that others have written.
+pub(crate) mod instant;
 // The state table, as a pass reads it.
 pub mod table;
 // The version of the tables, and the migrations.

@@ -45,10 +45,13 @@ fn by_schedule(
     if at > now {
         return Wanted::At(at);
     }
+    // A slot may start when its jitter has passed, and is not due before.
+    let jitter = when.offset(graph.jobs()[index].name.as_str());
+    let due_by = now.checked_sub(jitter).unwrap_or(now);
     let slot = when
-        .latest(now, pending)
+        .latest(due_by, pending)
         .map_or(pending, |latest| latest.max(pending));
-    let coalesced = coalesced(when, row, pending, slot);
+    let coalesced = coalesced(when, pending, slot);
     let needs = needs_at(graph, index, slot, table);
     Wanted::Now(Due {
         pending: Some(pending),
@@ -60,26 +63,16 @@ fn by_schedule(
     })
 }
 
-/// The slots that a run for `slot` speaks for. A pending slot that has run and failed has its verdict already.
-fn coalesced(
-    when: &Timetable,
-    row: &JobState,
-    pending: Timestamp,
-    slot: Timestamp,
-) -> Option<Slots> {
-    let has_failed = row.error_count > 0 && row.next_run.is_some_and(|at| at > pending);
-    let first = if has_failed {
-        when.next(pending, pending)?
-    } else {
-        pending
-    };
+/// The slots that a run for `slot` speaks for, from the pending one. Whether that has run already, only the log
+/// knows: the claim leaves it out then.
+fn coalesced(when: &Timetable, pending: Timestamp, slot: Timestamp) -> Option<Slots> {
     let last = when
         .latest(slot.checked_sub(MICROSECOND).ok()?, pending)?
-        .max(first);
-    (first < slot).then(|| Slots {
-        first,
+        .max(pending);
+    (pending < slot).then(|| Slots {
+        first: pending,
         last,
-        count: when.count(first, last).max(1),
+        count: when.count(pending, last).max(1),
     })
 }
 

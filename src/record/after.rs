@@ -192,22 +192,26 @@ fn moved_on(held: &Held, now: Timestamp, effect: Effect) -> Next {
     let Some(first) = when.next(held.slot, held.slot) else {
         return stay;
     };
-    if first > now {
+    let at = shifted(when, held, first);
+    if at > now {
         return Next {
             slot: first,
-            at: shifted(when, held, first),
+            at,
             ..stay
         };
     }
+    // What may have started by now, and did not.
+    let jitter = when.offset(held.job().as_str());
+    let passed_by = now.checked_sub(jitter).unwrap_or(now);
     let last = when
-        .latest(now, held.slot)
+        .latest(passed_by, held.slot)
         .map_or(first, |last| last.max(first));
     let passed = Some(Slots {
         first,
         last,
         count: when.count(first, last).max(1),
     });
-    match when.next(now, held.slot) {
+    match when.next(passed_by, held.slot) {
         Some(slot) => Next {
             slot,
             at: shifted(when, held, slot),

@@ -9,7 +9,7 @@ use tokio_postgres::{
 };
 use uuid::Uuid;
 
-use super::{Connection, error::DatabaseError, limited, transaction};
+use super::{Connection, error::DatabaseError, instant::Instant, limited, transaction};
 
 /// What a pass knows before it decides.
 #[derive(Debug, Clone)]
@@ -89,16 +89,16 @@ impl JobState {
     /// The columns of one job, in the order of `read_table.sql`.
     fn take(columns: &mut Columns<'_>) -> Result<Self, tokio_postgres::Error> {
         let mut state = Self {
-            next_run: columns.take()?,
-            first_run: columns.take()?,
-            last_run: columns.take()?,
-            last_success: columns.take()?,
-            ongoing: columns.take()?,
+            next_run: columns.take_instant()?,
+            first_run: columns.take_instant()?,
+            last_run: columns.take_instant()?,
+            last_success: columns.take_instant()?,
+            ongoing: columns.take_instant()?,
             error_count: columns.take()?,
             last_error: columns.take()?,
-            slot: columns.take()?,
-            success_slot: columns.take()?,
-            paused_until: columns.take()?,
+            slot: columns.take_instant()?,
+            success_slot: columns.take_instant()?,
+            paused_until: columns.take_instant()?,
             paused_by: columns.take()?,
             pause_reason: columns.take()?,
             claim: None,
@@ -131,6 +131,11 @@ impl Columns<'_> {
     fn take<'a, T: FromSql<'a>>(&'a mut self) -> Result<T, tokio_postgres::Error> {
         self.next += 1;
         self.row.try_get(self.next - 1)
+    }
+
+    fn take_instant(&mut self) -> Result<Option<Timestamp>, tokio_postgres::Error> {
+        let instant = self.take::<Option<Instant>>()?;
+        Ok(instant.map(|Instant(at)| at))
     }
 }
 

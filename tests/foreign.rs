@@ -1,0 +1,108 @@
+//! What others do to the tables and the database, by mistake or on purpose, stops no pass and opens no door.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{
+    Postgres, Site,
+    host::{Host, job},
+    until,
+};
+
+const SOON: Duration = Duration::from_secs(30);
+
+#[tokio::test]
+async fn an_instant_that_no_calendar_has_concerns_its_own_row_alone() {
+    for (column, value, runs) in [
+        ("next_run", "infinity", 1),
+        ("next_run", "-infinity", 1),
+        ("last_run", "20000-01-01", 2),
+        ("last_success", "4000-01-01 BC", 2),
+    ] {
+        let database = Postgres::database().await;
+        let alpha = Host::new("alpha", &database, &[job("a", "true"), job("b", "true")]);
+        assert_eq!(alpha.tick().await.well, 2);
+        database
+            .execute(&format!(
+                "UPDATE crontabber SET next_run = now();
+                 UPDATE crontabber SET {column} = '{value}' WHERE app_name = 'a'"
+            ))
+            .await;
+        assert_eq!(alpha.tick().await.well, runs, "{column} = {value}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_with_a_character_that_no_text_holds_concerns_its_own_row_alone() {
+    for (value, shown) in [
+        (r"nul \u0000 here", r"nul \u0000 here"),
+        (r"half \ud83d a pair", r"half \ud83d a pair"),
+        (r#"fünf \u20ac \"quoted\""#, r#"fünf € "quoted""#),
+    ] {
+        let database = Postgres::database().await;
+        let alpha = Host::new("alpha", &database, &[job("a", "true"), job("b", "true")]);
+        assert_eq!(alpha.tick().await.well, 2);
+        database
+            .execute(&format!(
+                "UPDATE crontabber SET error_count = 1, last_error = '{{\"type\": \"x\", \"value\": \"{value}\"}}' WHERE app_name = 'a';
+                 UPDATE crontabber SET next_run = now() WHERE app_name = 'b'"
+            ))
+            .await;
+        assert_eq!(alpha.tick().await.well, 1, "{value}");
+        let reason = alpha
+            .planned(|plan| plan.get("a").expect("a job").reason())
+            .await;
+        assert_eq!(reason, shown);
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_who_may_call_the_fence_cannot_act_as_its_owner() {
+    let database = Postgres::database().await;
+    let site = Site::with(&database, |site| site.job("it", "every = \"1h\"", "true"));
+    assert_eq!(site.on("alpha", &["tick"]).run().await.code, Some(0));
+    let attack = "
+        CREATE FUNCTION pg_temp.whoami() RETURNS uuid LANGUAGE plpgsql AS
+            $$ BEGIN RAISE EXCEPTION 'I act as %', current_user; END $$;
+        CREATE TEMP TABLE mine (app_name text, fence bigint);
+        INSERT INTO mine VALUES ('it', 1);
+        CREATE TEMP VIEW crontabber AS SELECT app_name, fence, pg_temp.whoami() AS run_id FROM mine;
+        GRANT ALL ON mine, crontabber TO PUBLIC;";
+    let role = format!("stranger_of_{}", database.name());
+    database
+        .execute(&format!("CREATE ROLE {role}; GRANT {role} TO CURRENT_USER"))
+        .await;
+    let session = database.connect().await;
+    session
+        .batch_execute(&format!("SET ROLE {role}; {attack}"))
+        .await
+        .unwrap();
+    let answer = session
+        .batch_execute("SELECT public.crontabber_assert_fence('it', 1)")
+        .await;
+    session.batch_execute("DISCARD TEMP").await.unwrap();
+    database
+        .execute(
+            "UPDATE crontabber SET revision = revision + 1, ongoing = now(), run_id = gen_random_uuid(), run_slot = now(),
+                    lease_until = now(), fence = 7",
+        )
+        .await;
+    let holder = "SELECT public.crontabber_assert_fence('it', 7)";
+    session
+        .batch_execute(holder)
+        .await
+        .expect("it holds the job");
+    session.batch_execute("RESET ROLE").await.unwrap();
+    drop(session);
+    database
+        .execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"))
+        .await;
+    let refused = answer.expect_err("nothing holds the fence");
+    assert_eq!(
+        refused.code().map(|code| code.code().to_owned()).as_deref(),
+        Some("CT001"),
+        "{refused:?}"
+    );
+}
+
