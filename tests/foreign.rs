@@ -58,6 +58,47 @@ async fn an_error_with_a_character_that_no_text_holds_concerns_its_own_row_alone
 }
 
 #[tokio::test]
+async fn a_run_keeps_its_lease_where_transactions_are_read_only_or_serializable_unless_they_say_otherwise()
+ {
+    let database = Postgres::database().await;
+    let site = Site::with(&database, |site| {
+        let wait = format!(
+            "until [ -e '{}' ]; do sleep 0.02; done",
+            site.file("end").display()
+        );
+        site.job(
+            "it",
+            "every = \"1h\"\nstart = \"now\"\nlease = \"4s\"",
+            &wait,
+        )
+    });
+    assert_eq!(site.on("alpha", &["migrate"]).run().await.code, Some(0));
+    let name = database.name().to_owned();
+    database
+        .execute(&format!(
+            "ALTER DATABASE {name} SET default_transaction_read_only = on;
+             ALTER DATABASE {name} SET default_transaction_isolation = 'serializable'"
+        ))
+        .await;
+    let tick = site.on("alpha", &["tick"]).spawn();
+    let lease = async || {
+        let sql =
+            "SELECT coalesce(max(extract(epoch FROM lease_until)), 0)::float8 FROM crontabber";
+        database.query_one::<f64>(sql).await
+    };
+    until(SOON, "it is claimed", async || lease().await > 0.0).await;
+    let first = lease().await;
+    until(SOON, "its lease is renewed, or over", async || {
+        (lease().await - first).abs() > f64::EPSILON
+    })
+    .await;
+    assert!(lease().await > first, "{}", tick.stderr());
+    std::fs::write(site.file("end"), "").unwrap();
+    let finished = tick.finished().await;
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+}
+
+#[tokio::test]
 async fn a_stranger_who_may_call_the_fence_cannot_act_as_its_owner() {
     let database = Postgres::database().await;
     let site = Site::with(&database, |site| site.job("it", "every = \"1h\"", "true"));
