@@ -124,6 +124,8 @@ pub async fn claim(
     let answer = limited(transaction::LIMIT, client.fuse(), request.send(&client)).await;
     crate::faults::point("after-commit");
     let is_warned = client.warnings() != warned;
+    // What follows may need a connection, and the pool of a host with `max_parallel = 1` has no other.
+    drop(client);
     let answer = match answer {
         Ok(answer) if answer.is_known() => answer,
         Ok(_) => return look_up(database, &request, due).await,
@@ -165,6 +167,7 @@ async fn look_up(
     let warned = client.warnings();
     let rows = request.send_lookup(&client).await?;
     let is_warned = client.warnings() != warned;
+    drop(client);
     match rows.first() {
         Some(row) => {
             let held = request.held(row, since_here)?;
