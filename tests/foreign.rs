@@ -147,3 +147,27 @@ async fn a_stranger_who_may_call_the_fence_cannot_act_as_its_owner() {
     );
 }
 
+#[tokio::test]
+async fn what_the_table_says_reaches_no_terminal_raw() {
+    let database = Postgres::database().await;
+    let site = Site::with(&database, |site| site.job("it", "every = \"1h\"", "true"));
+    assert_eq!(site.on("alpha", &["tick"]).run().await.code, Some(0));
+    database
+        .execute(
+            "UPDATE crontabber SET paused_until = now() + interval '1 hour', pause_reason = E'\\x1b]0;mine\\x07'",
+        )
+        .await;
+    let run = site.on("alpha", &["run", "it"]).run().await;
+    assert_eq!(run.code, Some(4));
+    assert!(!run.stderr.contains('\u{1b}'), "{:?}", run.stderr);
+    database
+        .execute(
+            "UPDATE crontabber SET revision = revision + 1, paused_until = NULL, ongoing = now(), run_id = gen_random_uuid(),
+                    run_slot = now(), lease_until = now() + interval '1 hour', host = E'\\x1b[2J'",
+        )
+        .await;
+    let run = site.on("alpha", &["run", "it"]).run().await;
+    assert_eq!(run.code, Some(3));
+    assert!(!run.stderr.contains('\u{1b}'), "{:?}", run.stderr);
+}
+

@@ -13,6 +13,7 @@ use crate::{
     record::{Outcome, Recorded},
     stop::{Stop, Stopper},
     tick::run_and_record,
+    view::text::harmless,
 };
 
 use super::{
@@ -54,7 +55,7 @@ impl Run {
             match wanted(&plan, job, self.force) {
                 Ok(due) => run(&engine, job, &due).await,
                 Err((why, exit)) => {
-                    eprintln!("not run: {name} {why}");
+                    eprintln!("not run: {name} {}", harmless(&why));
                     Ok(exit)
                 }
             }
@@ -123,7 +124,7 @@ async fn run(engine: &Arc<Engine>, job: &Planned<'_>, due: &Due) -> Result<Exit,
         Claimed::Ongoing(live) => {
             eprintln!(
                 "not run: {name} has just been started on {}",
-                live.host.as_deref().unwrap_or("a Python host")
+                harmless(live.host.as_deref().unwrap_or("a Python host"))
             );
             Ok(Exit::Ongoing)
         }
