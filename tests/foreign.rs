@@ -171,3 +171,25 @@ async fn what_the_table_says_reaches_no_terminal_raw() {
     assert!(!run.stderr.contains('\u{1b}'), "{:?}", run.stderr);
 }
 
+#[tokio::test]
+async fn tables_of_an_older_version_are_brought_up_by_migrate_and_by_nothing_else() {
+    let database = Postgres::database().await;
+    let site = Site::with(&database, |site| site.job("it", "every = \"1h\"", "true"));
+    assert_eq!(site.on("alpha", &["tick"]).run().await.code, Some(0));
+    // As a release before the column was thought of would have left them.
+    database
+        .execute(
+            "ALTER TABLE crontabber DROP COLUMN pause_reason; UPDATE crontabber_schema SET version = 0",
+        )
+        .await;
+    let pass = site.on("alpha", &["tick"]).run().await;
+    assert_eq!(pass.code, Some(78), "{}", pass.stderr);
+    assert_eq!(
+        database
+            .query_one::<i32>("SELECT version FROM crontabber_schema")
+            .await,
+        0
+    );
+    assert_eq!(site.on("alpha", &["migrate"]).run().await.code, Some(0));
+    assert_eq!(site.on("alpha", &["tick"]).run().await.code, Some(0));
+}
