@@ -257,3 +257,17 @@ async fn a_stale_claim_of_python_that_is_taken_over_is_lost_in_the_log() {
         .await;
     assert_eq!(lost, [["t", "python", "NULL"]]);
 }
+
+#[tokio::test]
+async fn a_row_that_was_left_without_any_instant_gets_its_next_slot() {
+    let database = Postgres::database().await;
+    let alpha = Host::new("alpha", &database, &[job("a", "true")]);
+    alpha.at(noon()).tick().await;
+    // A Python host has died in the job's first run, and somebody has taken its claim away.
+    database
+        .execute("UPDATE crontabber SET next_run = NULL")
+        .await;
+    assert_eq!(alpha.at(noon() + minutes(1)).tick().await.well, 0);
+    assert_eq!(next_run(&database, "a").await, 61);
+    assert_eq!(alpha.at(noon() + minutes(61)).tick().await.well, 1);
+}
