@@ -215,7 +215,7 @@ fn jittered() -> (Timetable, &'static str, i64) {
         .into_iter()
         .find(|name| (20..40).contains(&(timetable.offset(name).as_secs() / 60)))
         .expect("one of them is in the middle");
-    let offset = i64::try_from(timetable.offset(name).as_secs() / 60).unwrap();
+    let offset = i64::try_from(timetable.offset(name).as_secs() / 60).expect("less than an hour");
     (timetable, name, offset)
 }
 
