@@ -8,8 +8,8 @@ WITH picked AS (
       FROM unnest($1, $2, $3, $4, $5, $6) AS n(name, read_slot, slot, next_run, definition_hash, parents)
       JOIN crontabber j ON j.app_name = n.name
      WHERE j.run_id IS NULL AND j.ongoing IS NULL
-       AND coalesce(j.slot, j.next_run) = n.read_slot
-       AND (n.read_slot > coalesce($7, clock_timestamp()) OR j.next_run >= '9999-01-01 00:00+00')
+       AND coalesce(j.slot, j.next_run) IS NOT DISTINCT FROM n.read_slot
+       AND (n.read_slot > coalesce($7, clock_timestamp()) OR coalesce(j.next_run, 'infinity') >= '9999-01-01 00:00+00')
      ORDER BY j.app_name
        FOR UPDATE OF j SKIP LOCKED
 )

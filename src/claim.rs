@@ -54,7 +54,7 @@ use crate::{
     clock::Boottime,
     plan::{Due, Live, MAX_ONGOING_AGE, Trigger},
     spec::{JobName, JobSpec, OnLost},
-    store::{Database, error::DatabaseError, instant::Instant, limited, transaction},
+    store::{Connection, Database, error::DatabaseError, instant::Instant, limited, transaction},
 };
 
 /// Proof that this host, and no other, may run one job.
@@ -123,6 +123,9 @@ pub async fn claim(
     let warned = client.warnings();
     let answer = limited(transaction::LIMIT, client.fuse(), request.send(&client)).await;
     crate::faults::point("after-commit");
+    let is_warned = client.warnings() != warned;
+    // What follows may need a connection, and the pool of a host with `max_parallel = 1` has no other.
+    drop(client);
     let answer = match answer {
         Ok(answer) if answer.is_known() => answer,
         Ok(_) => return look_up(database, &request, due).await,
@@ -133,7 +136,7 @@ pub async fn claim(
         Decided::Not(claimed) => return Ok(claimed),
         Decided::Written(row) => request.held(&row, since_here)?,
     };
-    if client.warnings() != warned {
+    if is_warned {
         let why = "the commit was acknowledged with a warning";
         return give_back(database, &held, why).await;
     }
@@ -161,16 +164,18 @@ async fn look_up(
 ) -> Result<Claimed, DatabaseError> {
     let client = database.get().await?;
     let since_here = Boottime::now();
-    let rows = limited(
-        transaction::LIMIT,
-        client.fuse(),
-        request.send_lookup(&client),
-    )
-    .await?;
+    let warned = client.warnings();
+    let rows = request.send_lookup(&client).await?;
+    let is_warned = client.warnings() != warned;
+    drop(client);
     match rows.first() {
         Some(row) => {
             let held = request.held(row, since_here)?;
             tracing::warn!(job = %held.spec.name, slot = %due.slot, run_id = %held.run_id, "the acknowledgement of the claim was lost; the claim stands");
+            if is_warned {
+                let why = "its look-up was acknowledged with a warning";
+                return give_back(database, &held, why).await;
+            }
             start_or_give_back(database, held).await
         }
         None => Ok(Claimed::Doubtful(
@@ -181,7 +186,6 @@ async fn look_up(
 
 /// Ends a claim that is not started, so that its job need not wait for the lease to end.
 async fn give_back(database: &Database, held: &Held, why: &str) -> Result<Claimed, DatabaseError> {
-    let client = database.get().await?;
     let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
         (&held.spec.name.as_str(), Type::TEXT),
         (&held.run_id, Type::UUID),
@@ -189,12 +193,7 @@ async fn give_back(database: &Database, held: &Held, why: &str) -> Result<Claime
         (&why, Type::TEXT),
     ];
     let sql = include_str!("../sql/give_back.sql");
-    limited(
-        transaction::LIMIT,
-        client.fuse(),
-        client.execute_typed(sql, &parameters),
-    )
-    .await?;
+    transaction::run(database, sql, &parameters).await?;
     Ok(Claimed::Doubtful(why.to_owned()))
 }
 
@@ -284,16 +283,15 @@ impl<'a> Request<'a> {
         })
     }
 
-    async fn send_lookup(&self, client: &Client) -> Result<Vec<Row>, tokio_postgres::Error> {
+    async fn send_lookup(&self, client: &Connection) -> Result<Vec<Row>, DatabaseError> {
         let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
             (&self.spec.name.as_str(), Type::TEXT),
             (&self.run_id, Type::UUID),
             (&self.lease, Type::FLOAT8),
             (&self.now, Type::TIMESTAMPTZ),
         ];
-        client
-            .query_typed(include_str!("../sql/claim_lookup.sql"), &parameters)
-            .await
+        let sql = include_str!("../sql/claim_lookup.sql");
+        transaction::run_on(client, transaction::LIMIT, sql, &parameters).await
     }
 
     fn held(&self, row: &Row, since_here: Boottime) -> Result<Held, DatabaseError> {

@@ -181,11 +181,14 @@ impl Engine {
 async fn create_tables(database: &Database) -> Result<(), DatabaseError> {
     let client = database.get().await?;
     match schema::look(&client).await? {
-        Before::Nothing | Before::Ours(_) => {
+        Before::Nothing => {
             schema::migrate(&client).await?;
             tracing::info!("made the tables");
             Ok(())
         }
+        // Somebody has made them meanwhile; or they are older than the columns we read, and then the next reading
+        // says so.
+        Before::Ours(_) => Ok(()),
         Before::Legacy => Err(DatabaseError::Schema(
             "this database has the tables of crontabber 0.18 or older: run `crontabber migrate` once, on any host, to \
              widen them in place; the old hosts go on working"

@@ -26,7 +26,7 @@ use crate::{
     claim::Held,
     clock::{Boottime, sleep_until},
     spec::Lease,
-    store::{Connection, Database, error::DatabaseError, limited},
+    store::{Connection, Database, error::DatabaseError, limited, transaction},
     supervise::Reins,
 };
 
@@ -175,7 +175,7 @@ async fn beat(shared: Arc<Shared>, database: Database, now: Option<Timestamp>) {
         }
         let pause = match renew(&shared, &database, &mut connection, &runs, now).await {
             Ok(Renewed::All) => interval,
-            Ok(Renewed::SomeLocked) => AGAIN.min(interval),
+            Ok(Renewed::NotAll) => AGAIN.min(interval),
             Err(error) => {
                 tracing::warn!(%error, runs = runs.len(), "cannot renew the leases; trying again until the runs' deadlines");
                 connection = None;
@@ -196,7 +196,7 @@ fn interval(runs: &[(Uuid, Beating)]) -> Duration {
 
 enum Renewed {
     All,
-    SomeLocked,
+    NotAll,
 }
 
 async fn renew(
@@ -212,7 +212,12 @@ async fn renew(
         None => connection.insert(database.dedicated().await?),
     };
     let sent = Boottime::now();
-    let rows = limited(limit, client.fuse(), send(client, runs, now)).await?;
+    let warned = client.warnings();
+    let rows = send(client, limit, runs, now).await?;
+    if client.warnings() != warned {
+        // Not known to be durable, so no proof; the runs live on what was proven before.
+        return Ok(Renewed::NotAll);
+    }
     let mut renewed = HashMap::with_capacity(rows.len());
     for row in &rows {
         renewed.insert(
@@ -250,7 +255,7 @@ async fn renew(
     Ok(if standing.is_empty() {
         Renewed::All
     } else {
-        Renewed::SomeLocked
+        Renewed::NotAll
     })
 }
 
@@ -264,10 +269,11 @@ fn fence(shared: &Shared, run_id: Uuid, run: &Beating) {
 }
 
 async fn send(
-    client: &Client,
+    client: &Connection,
+    limit: Duration,
     runs: &[(Uuid, Beating)],
     now: Option<Timestamp>,
-) -> Result<Vec<Row>, tokio_postgres::Error> {
+) -> Result<Vec<Row>, DatabaseError> {
     let (jobs, run_ids, fences) = keys(runs);
     let leases: Vec<f64> = runs
         .iter()
@@ -281,7 +287,7 @@ async fn send(
         (&now, Type::TIMESTAMPTZ),
     ];
     let sql = crate::faults::planted(include_str!("../sql/heartbeat.sql"));
-    client.query_typed(sql, &parameters).await
+    transaction::run_on(client, limit, sql, &parameters).await
 }
 
 async fn look_up(

@@ -171,15 +171,16 @@ fn definitions(graph: &JobGraph) -> HashMap<String, String> {
         .collect()
 }
 
-/// A pending slot, as it was read, and the one that takes its place; `None`: no clock starts the job any more.
+/// A pending slot, as it was read, and the one that takes its place; `None`: no clock starts the job.
 struct Move<'a> {
     spec: &'a JobSpec,
-    from: Timestamp,
+    from: Option<Timestamp>,
     to: Option<Timestamp>,
 }
 
-/// Gives the jobs that have a schedule, but no clock in their row, their next slot: their parents started them before.
-/// Every host does so, not only the one that has met the old definition: nothing would ever start them.
+/// Gives the jobs that have a schedule, but no clock in their row, their next slot: their parents started them before,
+/// or somebody has taken away the claim of a Python host's first run, which leaves no `next_run` at all.
+/// Every host does so, not only the one that has met an old definition: nothing would ever start them.
 pub async fn wind_up(
     graph: &JobGraph,
     table: &Table,
@@ -189,13 +190,18 @@ pub async fn wind_up(
     let moves = graph.jobs().iter().filter_map(|spec| {
         let when = spec.timetable.as_ref()?;
         let row = table.jobs.get(spec.name.as_str())?;
-        let is_free =
-            row.ongoing.is_none() && row.paused_until.is_none_or(|until| until <= table.now);
-        // Without a slot it is somebody else who has put the job to sleep.
-        let from = row
-            .slot
-            .filter(|_| is_free && row.next_run.is_some_and(|at| at >= never()))?;
-        let to = Some(when.next(table.now, from)?);
+        let has_no_clock = match (row.slot, row.next_run) {
+            (Some(_), Some(at)) => at >= never(),
+            (None, None) => true,
+            // Without a slot it is somebody else who has put the job to sleep.
+            (None, Some(_)) | (Some(_), None) => false,
+        };
+        let is_paused = row.paused_until.is_some_and(|until| until > table.now);
+        if !has_no_clock || is_paused || row.ongoing.is_some() {
+            return None;
+        }
+        let to = Some(when.next(table.now, row.slot.unwrap_or(table.now))?);
+        let from = row.slot;
         Some(Move { spec, from, to })
     });
     replan(moves, database, now).await
@@ -246,7 +252,8 @@ fn moved<'a>(spec: &'a JobSpec, row: &JobState, now: Timestamp) -> Option<Move<'
         Some(when) => Some(when.next(now, from)?),
         None => None,
     };
-    (to != Some(from)).then_some(Move { spec, from, to })
+    let from = Some(from);
+    (to != from).then_some(Move { spec, from, to })
 }
 
 /// Makes the rows of the jobs that no row knows yet; returns their names.

@@ -328,6 +328,23 @@ async fn a_second_signal_kills_the_run_and_is_130_or_143() {
     }
 }
 
+#[tokio::test]
+async fn a_run_by_hand_that_is_asked_to_stop_gets_the_time_of_a_drain_and_no_more() {
+    let (database, site) = site(|site| {
+        let endless = until_told(&site.file("end"));
+        "[daemon]\ntick_drain = \"1s\"\n".to_owned()
+            + &site.job("it", "every = \"1h\"\nlease = \"6s\"", &endless)
+    })
+    .await;
+    make_due(&database, "it").await;
+    let run = site.on("alpha", &["run", "it"]).spawn();
+    until(SOON, "it runs", async || !site.ledger().starts().is_empty()).await;
+    run.signal(SIGTERM);
+    assert_ended(&run.finished().await, 1, "its host was told to stop");
+    let lost = "SELECT bool_and(outcome = 'lost') FROM crontabber_log";
+    assert!(database.query_one::<bool>(lost).await);
+}
+
 /// Two signals of one kind before the first is taken are one.
 async fn make_sure_it_has_heard(pass: &Running) {
     until(SOON, "the signal is taken", async || {

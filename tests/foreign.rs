@@ -58,6 +58,47 @@ async fn an_error_with_a_character_that_no_text_holds_concerns_its_own_row_alone
 }
 
 #[tokio::test]
+async fn a_run_keeps_its_lease_where_transactions_are_read_only_or_serializable_unless_they_say_otherwise()
+ {
+    let database = Postgres::database().await;
+    let site = Site::with(&database, |site| {
+        let wait = format!(
+            "until [ -e '{}' ]; do sleep 0.02; done",
+            site.file("end").display()
+        );
+        site.job(
+            "it",
+            "every = \"1h\"\nstart = \"now\"\nlease = \"4s\"",
+            &wait,
+        )
+    });
+    assert_eq!(site.on("alpha", &["migrate"]).run().await.code, Some(0));
+    let name = database.name().to_owned();
+    database
+        .execute(&format!(
+            "ALTER DATABASE {name} SET default_transaction_read_only = on;
+             ALTER DATABASE {name} SET default_transaction_isolation = 'serializable'"
+        ))
+        .await;
+    let tick = site.on("alpha", &["tick"]).spawn();
+    let lease = async || {
+        let sql =
+            "SELECT coalesce(max(extract(epoch FROM lease_until)), 0)::float8 FROM crontabber";
+        database.query_one::<f64>(sql).await
+    };
+    until(SOON, "it is claimed", async || lease().await > 0.0).await;
+    let first = lease().await;
+    until(SOON, "its lease is renewed, or over", async || {
+        (lease().await - first).abs() > f64::EPSILON
+    })
+    .await;
+    assert!(lease().await > first, "{}", tick.stderr());
+    std::fs::write(site.file("end"), "").unwrap();
+    let finished = tick.finished().await;
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+}
+
+#[tokio::test]
 async fn a_stranger_who_may_call_the_fence_cannot_act_as_its_owner() {
     let database = Postgres::database().await;
     let site = Site::with(&database, |site| site.job("it", "every = \"1h\"", "true"));
@@ -106,3 +147,49 @@ async fn a_stranger_who_may_call_the_fence_cannot_act_as_its_owner() {
     );
 }
 
+#[tokio::test]
+async fn what_the_table_says_reaches_no_terminal_raw() {
+    let database = Postgres::database().await;
+    let site = Site::with(&database, |site| site.job("it", "every = \"1h\"", "true"));
+    assert_eq!(site.on("alpha", &["tick"]).run().await.code, Some(0));
+    database
+        .execute(
+            "UPDATE crontabber SET paused_until = now() + interval '1 hour', pause_reason = E'\\x1b]0;mine\\x07'",
+        )
+        .await;
+    let run = site.on("alpha", &["run", "it"]).run().await;
+    assert_eq!(run.code, Some(4));
+    assert!(!run.stderr.contains('\u{1b}'), "{:?}", run.stderr);
+    database
+        .execute(
+            "UPDATE crontabber SET revision = revision + 1, paused_until = NULL, ongoing = now(), run_id = gen_random_uuid(),
+                    run_slot = now(), lease_until = now() + interval '1 hour', host = E'\\x1b[2J'",
+        )
+        .await;
+    let run = site.on("alpha", &["run", "it"]).run().await;
+    assert_eq!(run.code, Some(3));
+    assert!(!run.stderr.contains('\u{1b}'), "{:?}", run.stderr);
+}
+
+#[tokio::test]
+async fn tables_of_an_older_version_are_brought_up_by_migrate_and_by_nothing_else() {
+    let database = Postgres::database().await;
+    let site = Site::with(&database, |site| site.job("it", "every = \"1h\"", "true"));
+    assert_eq!(site.on("alpha", &["tick"]).run().await.code, Some(0));
+    // As a release before the column was thought of would have left them.
+    database
+        .execute(
+            "ALTER TABLE crontabber DROP COLUMN pause_reason; UPDATE crontabber_schema SET version = 0",
+        )
+        .await;
+    let pass = site.on("alpha", &["tick"]).run().await;
+    assert_eq!(pass.code, Some(78), "{}", pass.stderr);
+    assert_eq!(
+        database
+            .query_one::<i32>("SELECT version FROM crontabber_schema")
+            .await,
+        0
+    );
+    assert_eq!(site.on("alpha", &["migrate"]).run().await.code, Some(0));
+    assert_eq!(site.on("alpha", &["tick"]).run().await.code, Some(0));
+}

@@ -215,7 +215,7 @@ fn jittered() -> (Timetable, &'static str, i64) {
         .into_iter()
         .find(|name| (20..40).contains(&(timetable.offset(name).as_secs() / 60)))
         .expect("one of them is in the middle");
-    let offset = i64::try_from(timetable.offset(name).as_secs() / 60).unwrap();
+    let offset = i64::try_from(timetable.offset(name).as_secs() / 60).expect("less than an hour");
     (timetable, name, offset)
 }
 
@@ -256,4 +256,18 @@ async fn a_stale_claim_of_python_that_is_taken_over_is_lost_in_the_log() {
         .rows("SELECT started_at = '2031-05-05T13:00Z', host, run_id FROM crontabber_log WHERE outcome = 'lost'")
         .await;
     assert_eq!(lost, [["t", "python", "NULL"]]);
+}
+
+#[tokio::test]
+async fn a_row_that_was_left_without_any_instant_gets_its_next_slot() {
+    let database = Postgres::database().await;
+    let alpha = Host::new("alpha", &database, &[job("a", "true")]);
+    alpha.at(noon()).tick().await;
+    // A Python host has died in the job's first run, and somebody has taken its claim away.
+    database
+        .execute("UPDATE crontabber SET next_run = NULL")
+        .await;
+    assert_eq!(alpha.at(noon() + minutes(1)).tick().await.well, 0);
+    assert_eq!(next_run(&database, "a").await, 61);
+    assert_eq!(alpha.at(noon() + minutes(61)).tick().await.well, 1);
 }

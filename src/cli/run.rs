@@ -3,9 +3,11 @@
 use std::{io::Write, sync::Arc};
 
 use clap::Args;
+use tokio::time::Instant;
 
 use crate::{
     claim::{Claimed, claim},
+    clock::sleep_until,
     engine::Engine,
     exit::Exit,
     pass::Ran,
@@ -13,6 +15,7 @@ use crate::{
     record::{Outcome, Recorded},
     stop::{Stop, Stopper},
     tick::run_and_record,
+    view::text::harmless,
 };
 
 use super::{
@@ -54,7 +57,7 @@ impl Run {
             match wanted(&plan, job, self.force) {
                 Ok(due) => run(&engine, job, &due).await,
                 Err((why, exit)) => {
-                    eprintln!("not run: {name} {why}");
+                    eprintln!("not run: {name} {}", harmless(&why));
                     Ok(exit)
                 }
             }
@@ -102,6 +105,8 @@ fn wanted(plan: &Plan<'_>, job: &Planned<'_>, force: bool) -> Result<Due, (Strin
 
 async fn run(engine: &Arc<Engine>, job: &Planned<'_>, due: &Due) -> Result<Exit, Failure> {
     let name = &job.spec.name;
+    // Before the claim: a signal that came between the two would leave the job claimed and not run.
+    let mut stop = Stopper::listen()?;
     match claim(
         &engine.database,
         &engine.host.place.host,
@@ -113,7 +118,6 @@ async fn run(engine: &Arc<Engine>, job: &Planned<'_>, due: &Due) -> Result<Exit,
     {
         Claimed::Ours(claim) => {
             let run = tokio::spawn(run_and_record(Arc::clone(engine), *claim));
-            let mut stop = Stopper::listen()?;
             ended(engine, run, &mut stop).await
         }
         Claimed::Contended => {
@@ -123,7 +127,7 @@ async fn run(engine: &Arc<Engine>, job: &Planned<'_>, due: &Due) -> Result<Exit,
         Claimed::Ongoing(live) => {
             eprintln!(
                 "not run: {name} has just been started on {}",
-                live.host.as_deref().unwrap_or("a Python host")
+                harmless(live.host.as_deref().unwrap_or("a Python host"))
             );
             Ok(Exit::Ongoing)
         }
@@ -138,13 +142,14 @@ async fn run(engine: &Arc<Engine>, job: &Planned<'_>, due: &Due) -> Result<Exit,
     }
 }
 
-/// Waits for the run: the first request to stop gives it the time of a drain, the second kills it.
+/// Waits for the run: the first request to stop gives it the time of a drain, the end of that or a second kills it.
 async fn ended(
     engine: &Engine,
     mut run: tokio::task::JoinHandle<Result<Ran, crate::store::error::DatabaseError>>,
     stop: &mut Stopper,
 ) -> Result<Exit, Failure> {
     let mut killed_by = None;
+    let mut drain_at = None;
     loop {
         tokio::select! {
             ended = &mut run => match ended {
@@ -154,8 +159,16 @@ async fn ended(
                 }
                 Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
             },
+            () = sleep_until(drain_at) => {
+                drain_at = None;
+                engine.heart.stop_all();
+            }
             asked = stop.changed() => match asked {
-                Stop::Drain => eprintln!("asked to stop: waiting for the run; ask again to kill it"),
+                Stop::Drain => {
+                    let limit = engine.drain;
+                    drain_at = Some(Instant::now() + limit);
+                    eprintln!("asked to stop: waiting {limit:?} for the run; ask again to kill it");
+                }
                 Stop::Kill(signal) => {
                     killed_by = Some(signal);
                     engine.heart.stop_all();

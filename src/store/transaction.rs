@@ -8,7 +8,7 @@ use tokio_postgres::{
     types::{ToSql, Type},
 };
 
-use super::{Database, error::DatabaseError, limited};
+use super::{Connection, Database, error::DatabaseError, limited};
 
 /// The first message of a transaction: the words that a database's defaults must not change, and a limit on
 /// every wait; and notices down to warnings, because a commit that is acknowledged with one is not durable. `SET LOCAL`, because a pooled connection must not carry settings to the next borrower, and
@@ -31,7 +31,16 @@ pub async fn run(
     sql: &str,
     parameters: &[(&(dyn ToSql + Sync), Type)],
 ) -> Result<Vec<Row>, DatabaseError> {
-    let client = database.get().await?;
+    run_on(&*database.get().await?, LIMIT, sql, parameters).await
+}
+
+/// The same on a connection of the caller's, with a limit of the caller's.
+pub async fn run_on(
+    client: &Connection,
+    limit: Duration,
+    sql: &str,
+    parameters: &[(&(dyn ToSql + Sync), Type)],
+) -> Result<Vec<Row>, DatabaseError> {
     let sent = async {
         let (begun, rows, committed) = join!(
             client.batch_execute(BEGIN),
@@ -43,5 +52,5 @@ pub async fn run(
         committed?;
         Ok::<_, tokio_postgres::Error>(rows)
     };
-    limited(LIMIT, client.fuse(), sent).await
+    limited(limit, client.fuse(), sent).await
 }
