@@ -58,7 +58,7 @@ impl Host {
 
     /// To be called after this process's first look, which is the last one to announce another configuration than
     /// the table has: from then on that is a newer process's, and a pass that waits for a long run must not
-    /// undo an edit each minute.
+    /// undo an edit each minute. Unless that process is not heard of any more.
     pub fn has_looked(&self) {
         self.has_looked.store(true, Ordering::Relaxed);
     }
@@ -67,10 +67,11 @@ impl Host {
     #[must_use]
     pub fn is_due(&self, table: &Table) -> bool {
         table.announced.as_ref().is_none_or(|(at, configuration)| {
+            let age = table.now.duration_since(*at);
             if *configuration == self.configuration {
-                table.now.duration_since(*at) > ANNOUNCE_EVERY
+                age > ANNOUNCE_EVERY
             } else {
-                !self.has_looked.load(Ordering::Relaxed)
+                !self.has_looked.load(Ordering::Relaxed) || age > ANNOUNCE_EVERY * 2
             }
         })
     }

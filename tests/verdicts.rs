@@ -203,6 +203,12 @@ async fn a_pass_that_outlives_its_configuration_does_not_undo_the_new_one() {
     assert_eq!(next_run(&database, "a").await, 360);
     long.look().await.unwrap();
     assert_eq!(next_run(&database, "a").await, 360);
+    // But when nothing is heard of the new one for long, it was not this host's after all.
+    database
+        .execute("UPDATE crontabber_host SET seen_at = seen_at - interval '11 minutes'")
+        .await;
+    long.look().await.unwrap();
+    assert_eq!(next_run(&database, "a").await, 180);
 }
 
 /// Hourly, and started later by a jitter: twenty to forty minutes for this name.
