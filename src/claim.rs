@@ -54,7 +54,9 @@ use crate::{
     clock::Boottime,
     plan::{Due, Live, MAX_ONGOING_AGE, Trigger},
     spec::{JobName, JobSpec, OnLost},
-    store::{Database, error::DatabaseError, limited, transaction},
+    store::{
+        Connection, Database, error::DatabaseError, limited, recurring::Parameter, transaction,
+    },
 };
 
 /// Proof that this host, and no other, may run one job.
@@ -239,14 +241,14 @@ impl<'a> Request<'a> {
     }
 
     /// The four messages of a claim, sent in one go; an error in any of them turns the COMMIT into a ROLLBACK.
-    async fn send(&self, client: &Client) -> Result<Answer, DatabaseError> {
+    async fn send(&self, client: &Connection) -> Result<Answer, DatabaseError> {
         let job = self.spec.name.as_str();
         let coalesced = self.due.coalesced;
         let (last, count) = (
             coalesced.map(|slots| slots.last),
             coalesced.map_or(0, |slots| slots.count),
         );
-        let parameters: [(&(dyn ToSql + Sync), Type); 16] = [
+        let parameters: [Parameter<'_>; 16] = [
             (&job, Type::TEXT),
             (&self.due.pending, Type::TIMESTAMPTZ),
             (&self.due.slot, Type::TIMESTAMPTZ),
@@ -264,16 +266,18 @@ impl<'a> Request<'a> {
             (&MAX_ONGOING_AGE.as_secs_f64(), Type::FLOAT8),
             (&self.now, Type::TIMESTAMPTZ),
         ];
-        let lock: [(&(dyn ToSql + Sync), Type); 1] = [(&job, Type::TEXT)];
+        let lock: [Parameter<'_>; 1] = [(&job, Type::TEXT)];
         #[cfg(feature = "faults")]
         crate::faults::in_slow_motion(client, &lock, &parameters).await;
+        let write = crate::faults::planted(include_str!("../sql/claim.sql"));
+        let lock = client
+            .question(include_str!("../sql/claim_lock.sql"), &lock)
+            .await;
+        let write = client.question(write, &parameters).await;
         let (begun, locked, written, committed) = join!(
             client.batch_execute(transaction::BEGIN),
-            client.query_typed(include_str!("../sql/claim_lock.sql"), &lock),
-            client.query_typed(
-                crate::faults::planted(include_str!("../sql/claim.sql")),
-                &parameters
-            ),
+            lock.ask(client),
+            write.ask(client),
             client.batch_execute("COMMIT"),
         );
         Ok(Answer {
