@@ -43,7 +43,7 @@
 use futures_util::join;
 use jiff::{SignedDuration, Timestamp};
 use tokio_postgres::{
-    Client, Row,
+    Row,
     error::SqlState,
     types::{ToSql, Type},
 };
@@ -54,7 +54,10 @@ use crate::{
     clock::Boottime,
     plan::{Due, Live, MAX_ONGOING_AGE, Trigger},
     spec::{JobName, JobSpec, OnLost},
-    store::{Connection, Database, error::DatabaseError, instant::Instant, limited, transaction},
+    store::{
+        Connection, Database, error::DatabaseError, instant::Instant, limited,
+        recurring::Parameter, transaction,
+    },
 };
 
 /// Proof that this host, and no other, may run one job.
@@ -237,14 +240,14 @@ impl<'a> Request<'a> {
     }
 
     /// The four messages of a claim, sent in one go; an error in any of them turns the COMMIT into a ROLLBACK.
-    async fn send(&self, client: &Client) -> Result<Answer, DatabaseError> {
+    async fn send(&self, client: &Connection) -> Result<Answer, DatabaseError> {
         let job = self.spec.name.as_str();
         let coalesced = self.due.coalesced;
         let (last, count) = (
             coalesced.map(|slots| slots.last),
             coalesced.map_or(0, |slots| slots.count),
         );
-        let parameters: [(&(dyn ToSql + Sync), Type); 17] = [
+        let parameters: [Parameter<'_>; 17] = [
             (&job, Type::TEXT),
             (&self.due.pending, Type::TIMESTAMPTZ),
             (&self.due.slot, Type::TIMESTAMPTZ),
@@ -263,16 +266,18 @@ impl<'a> Request<'a> {
             (&self.now, Type::TIMESTAMPTZ),
             (&self.after_pending, Type::TIMESTAMPTZ),
         ];
-        let lock: [(&(dyn ToSql + Sync), Type); 1] = [(&job, Type::TEXT)];
+        let lock: [Parameter<'_>; 1] = [(&job, Type::TEXT)];
         #[cfg(feature = "faults")]
         crate::faults::in_slow_motion(client, &lock, &parameters).await;
+        let write = crate::faults::planted(include_str!("../sql/claim.sql"));
+        let lock = client
+            .question(include_str!("../sql/claim_lock.sql"), &lock)
+            .await;
+        let write = client.question(write, &parameters).await;
         let (begun, locked, written, committed) = join!(
             client.batch_execute(transaction::BEGIN),
-            client.query_typed(include_str!("../sql/claim_lock.sql"), &lock),
-            client.query_typed(
-                crate::faults::planted(include_str!("../sql/claim.sql")),
-                &parameters
-            ),
+            lock.ask(client),
+            write.ask(client),
             client.batch_execute("COMMIT"),
         );
         Ok(Answer {

@@ -12,6 +12,10 @@ mod pgpass;
 pub mod tls;
 // One open connection: its warnings counted, its cut-off work never inherited.
 pub mod connection;
+// Whether a connection leads to the server itself.
+mod direct;
+// Statements that keep coming on one connection.
+pub(crate) mod recurring;
 // Opening connections: the pool, and those outside of it.
 pub mod connect;
 // How every transaction of the protocol begins, and single statements in one.

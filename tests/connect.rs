@@ -119,6 +119,16 @@ mod tls {
     }
 
     #[tokio::test]
+    async fn a_connection_to_a_server_is_known_to_lead_to_it_with_and_without_encryption() {
+        let cluster = Cluster::shared();
+        for mode in ["disable", "prefer", "require"] {
+            let connection = opened(&format!("{} sslmode={mode}", cluster.tcp())).await;
+            assert!(connection.is_direct().await, "{mode}");
+        }
+        assert!(opened(&cluster.local()).await.is_direct().await);
+    }
+
+    #[tokio::test]
     async fn weak_modes_look_at_no_certificate_unless_there_is_a_root() {
         let cluster = Cluster::shared();
         for mode in ["prefer", "require"] {

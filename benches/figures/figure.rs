@@ -9,6 +9,8 @@ pub(crate) struct Figure {
     pub(crate) what: &'static str,
     pub(crate) bar: Bar,
     pub(crate) measured: Spread,
+    /// What was compared, on this machine and in this run: only the ratio means anything elsewhere.
+    pub(crate) here: String,
 }
 
 /// What a figure must be.
@@ -39,6 +41,10 @@ impl Spread {
         }
     }
 
+    pub(crate) fn median(self) -> f64 {
+        self.median
+    }
+
     /// Of at least one measurement.
     pub(crate) fn of(mut all: Vec<f64>) -> Self {
         all.sort_by(f64::total_cmp);
@@ -53,6 +59,22 @@ impl Spread {
     pub(crate) fn of_ratios(ours: &[f64], theirs: &[f64]) -> Self {
         Self::of(ours.iter().zip(theirs).map(|(a, b)| a / b).collect())
     }
+}
+
+/// Two medians, the second that of what is compared with.
+pub(crate) fn beside(ours: &[f64], theirs: &[f64], text: impl Fn(f64) -> String) -> String {
+    let median = |all: &[f64]| text(Spread::of(all.to_vec()).median());
+    format!("{} beside {}", median(ours), median(theirs))
+}
+
+/// So many in a second.
+pub(crate) fn rate(rate: f64) -> String {
+    format!("{rate:.0}/s")
+}
+
+/// So many seconds, as milliseconds.
+pub(crate) fn time(seconds: f64) -> String {
+    format!("{:.2} ms", seconds * 1e3)
 }
 
 impl Bar {
@@ -94,18 +116,19 @@ impl Figure {
 /// Prints the table; whether every bar was reached.
 pub(crate) fn print(figures: &[Figure], effort: Effort, about: &str) -> bool {
     println!("{about}\n");
-    println!("| figure | bar | measured | middle half | |");
-    println!("|---|---|---|---|---|");
+    println!("| figure | bar | measured | middle half | here | |");
+    println!("|---|---|---|---|---|---|");
     let mut all = true;
     for figure in figures {
         let reached = figure.bar.is_reached(figure.measured.median, effort);
         all &= reached;
         println!(
-            "| {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} |",
             figure.what,
             figure.bar.text(),
             figure.measured(),
             figure.middle(),
+            figure.here,
             if reached { "ok" } else { "NOT ok" }
         );
     }

@@ -18,7 +18,7 @@ use nix::{
 
 use super::{
     CRONTABBER, Effort,
-    figure::{Bar, Figure, Spread},
+    figure::{Bar, Figure, Spread, beside, rate},
 };
 
 /// How many runs in a round.
@@ -30,28 +30,31 @@ pub(crate) async fn figures(effort: Effort) -> [Figure; 3] {
     let supervisor = Supervisor::with_program(CRONTABBER);
     // The first order starts the supervisor.
     spawn_and_wait(&supervisor).await;
-    let one = side_by_side(&supervisor, 1, effort).await;
-    let eight = side_by_side(&supervisor, 8, effort).await;
+    let (one, one_here) = side_by_side(&supervisor, 1, effort).await;
+    let (eight, eight_here) = side_by_side(&supervisor, 8, effort).await;
     [
         Figure {
             what: "/bin/true under a guard, one by one: rate / bare loop of as many processes",
             bar: Bar::AtLeast(0.8),
             measured: one,
+            here: one_here,
         },
         Figure {
             what: "/bin/true under a guard, 8 at a time: rate / bare loop of as many processes",
             bar: Bar::AtLeast(0.8),
             measured: eight,
+            here: eight_here,
         },
         Figure {
             what: "one of 200 live guards: PSS, KiB",
             bar: Bar::AtMost(128.0),
             measured: weight(&supervisor).await,
+            here: String::new(),
         },
     ]
 }
 
-async fn side_by_side(supervisor: &Supervisor, width: usize, effort: Effort) -> Spread {
+async fn side_by_side(supervisor: &Supervisor, width: usize, effort: Effort) -> (Spread, String) {
     let (mut ours, mut bare) = (Vec::new(), Vec::new());
     for round in 0..effort.rounds(20).max(3) {
         for turn in 0..2 {
@@ -62,7 +65,7 @@ async fn side_by_side(supervisor: &Supervisor, width: usize, effort: Effort) -> 
             }
         }
     }
-    Spread::of_ratios(&ours, &bare)
+    (Spread::of_ratios(&ours, &bare), beside(&ours, &bare, rate))
 }
 
 async fn guarded_rate(supervisor: &Supervisor, width: usize) -> f64 {
@@ -70,10 +73,10 @@ async fn guarded_rate(supervisor: &Supervisor, width: usize) -> f64 {
     stream::iter(0..RUNS)
         .for_each_concurrent(width, |_| spawn_and_wait(supervisor))
         .await;
-    rate(since)
+    rate_since(since)
 }
 
-fn rate(since: Instant) -> f64 {
+fn rate_since(since: Instant) -> f64 {
     f64::from(u32::try_from(RUNS).expect("some hundreds")) / since.elapsed().as_secs_f64()
 }
 
@@ -125,7 +128,7 @@ pub(crate) fn bare(count: usize, width: usize) -> ExitCode {
         alive += 1;
     }
     while wait().is_ok() {}
-    println!("{}", rate(since));
+    println!("{}", rate_since(since));
     ExitCode::SUCCESS
 }
 

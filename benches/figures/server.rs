@@ -5,11 +5,15 @@ use std::{
     env, fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    process,
 };
 
 use crontabber::embedded::Cluster;
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
+
+/// The directories are called so, with the pid of the program that made them.
+const PREFIX: &str = "crontabber-bench-";
 
 /// A running server in a directory of its own; stopped and removed with this value.
 #[derive(Debug)]
@@ -20,8 +24,9 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start() -> Self {
+        sweep();
         let directory = tempfile::Builder::new()
-            .prefix("crontabber-bench-")
+            .prefix(&format!("{PREFIX}{}-", process::id()))
             // Root's server runs as somebody else, who must get there.
             .permissions(fs::Permissions::from_mode(0o711))
             .tempdir_in(env::temp_dir())
@@ -103,6 +108,22 @@ impl Drop for Server {
                 "{} is still there: {error}",
                 self.directory.path().display()
             );
+        }
+    }
+}
+
+/// Removes the servers of measurements that were killed.
+fn sweep() {
+    let entries = fs::read_dir(env::temp_dir()).expect("everybody may read it");
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let pid = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(PREFIX)?.split('-').next());
+        if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            // Another user's, or one that is being swept already, stays.
+            let _ = Cluster::at(&entry.path().join("postgres")).remove();
+            let _ = fs::remove_dir_all(entry.path());
         }
     }
 }

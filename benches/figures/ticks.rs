@@ -14,7 +14,7 @@ use tokio_postgres::Client;
 
 use super::{
     CRONTABBER, Effort,
-    figure::{Bar, Figure, Spread},
+    figure::{Bar, Figure, Spread, beside, time},
     proxy::Proxy,
     server::{Server, connect},
 };
@@ -90,6 +90,7 @@ pub(crate) async fn figures(server: &Server, effort: Effort) -> Vec<Figure> {
         what: "passes until a row that psql has just made due runs",
         bar: Bar::Exactly(1.0),
         measured: Spread::once(passes_until_seen(&ten).await),
+        here: String::new(),
     });
     for (what, idle) in [
         ("tick, nothing due, 10 jobs: peak RSS, MiB", &ten),
@@ -99,6 +100,7 @@ pub(crate) async fn figures(server: &Server, effort: Effort) -> Vec<Figure> {
             what,
             bar: Bar::AtMost(16.0),
             measured: Spread::once(peak_of(&idle.tick())),
+            here: String::new(),
         });
     }
     figures
@@ -132,11 +134,13 @@ async fn times(server: &Server, ten: &Idle, thousand: &Idle, effort: Effort) -> 
             what: "tick, nothing due, 10 jobs: time / `psql -XAtc 'select 1'`",
             bar: Bar::AtMost(0.7),
             measured: Spread::of_ratios(&ten, &psql),
+            here: beside(&ten, &psql, time),
         },
         Figure {
             what: "tick, nothing due: time with 1,000 jobs / with 10",
             bar: Bar::AtMost(4.0),
             measured: Spread::of_ratios(&thousand, &ten),
+            here: beside(&thousand, &ten, time),
         },
     ]
 }
@@ -159,11 +163,13 @@ async fn questions(server: &Server, ten: &Idle) -> Vec<Figure> {
             what: "tick, nothing due: questions to the server after the connection is up",
             bar: Bar::Exactly(1.0),
             measured: Spread::once(count(trips)),
+            here: String::new(),
         },
         Figure {
             what: "tick, nothing due: transactions that wrote anything",
             bar: Bar::Exactly(0.0),
             measured: Spread::once(written),
+            here: String::new(),
         },
     ]
 }

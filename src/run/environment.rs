@@ -1,10 +1,15 @@
 //! The environment of a run: nothing is inherited, everything has a reason.
 
+use std::sync::LazyLock;
+
 use super::placeholder::{Values, instant};
 use crate::{claim::Held, config::Surroundings};
 
 /// Where programs are looked for, as in a crontab of root's.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Where secrets are looked for: copied once, and not for each of a thousand runs.
+static HERE: LazyLock<Surroundings> = LazyLock::new(Surroundings::of_this_process);
 
 /// The variables of a run; the job's own come last and win, except over what names the run.
 pub(super) fn of(held: &Held, values: &Values) -> Result<Vec<(String, String)>, String> {
@@ -24,10 +29,9 @@ pub(super) fn of(held: &Held, values: &Values) -> Result<Vec<(String, String)>, 
         let value = values.fill(value).map_err(|bad| bad.to_string())?;
         set(&mut env, name, value);
     }
-    let here = Surroundings::of_this_process();
     for (name, reference) in &held.spec.secrets {
         let value = reference
-            .resolve(&here)
+            .resolve(&HERE)
             .map_err(|why| format!("secret `{name}`: {why}"))?;
         set(&mut env, name, value.expose().to_owned());
     }

@@ -21,6 +21,7 @@ use deadpool_postgres::ClientWrapper;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     runtime::Handle,
+    sync::OnceCell,
     task::AbortHandle,
     time::timeout,
 };
@@ -29,7 +30,10 @@ use tokio_postgres::{
     error::{DbError, Severity},
 };
 
-use super::error::{DatabaseError, Doing};
+use super::{
+    error::{DatabaseError, Doing},
+    recurring::Recurring,
+};
 
 /// How long a cancel request may take. It is a courtesy to the server: the connection is lost anyway.
 const CANCEL_LIMIT: Duration = Duration::from_secs(1);
@@ -40,6 +44,8 @@ pub struct Connection {
     client: ClientWrapper,
     fuse: Fuse,
     warnings: Arc<Warnings>,
+    is_direct: OnceCell<bool>,
+    recurring: Recurring,
 }
 
 impl Connection {
@@ -57,6 +63,18 @@ impl Connection {
     #[must_use]
     pub fn fuse(&self) -> Fuse {
         self.fuse.clone()
+    }
+
+    pub(super) fn recurring(&self) -> &Recurring {
+        &self.recurring
+    }
+
+    pub(super) fn known_direct(&self) -> &OnceCell<bool> {
+        &self.is_direct
+    }
+
+    pub(super) fn cancel(&self) -> &CancelToken {
+        &self.fuse.0.cancel
     }
 
     /// Whether it may still be used: open, and no work on it was cut off.
@@ -221,6 +239,8 @@ impl Encryption {
             client: ClientWrapper::new(client, task),
             fuse,
             warnings,
+            is_direct: OnceCell::new(),
+            recurring: Recurring::default(),
         })
     }
 

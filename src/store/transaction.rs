@@ -3,12 +3,9 @@
 use std::time::Duration;
 
 use futures_util::join;
-use tokio_postgres::{
-    Row,
-    types::{ToSql, Type},
-};
+use tokio_postgres::Row;
 
-use super::{Connection, Database, error::DatabaseError, limited};
+use super::{Connection, Database, error::DatabaseError, limited, recurring::Parameter};
 
 /// The first message of a transaction: the words that a database's defaults must not change, and a limit on
 /// every wait; and notices down to warnings, because a commit that is acknowledged with one is not durable. `SET LOCAL`, because a pooled connection must not carry settings to the next borrower, and
@@ -28,8 +25,8 @@ pub const LIMIT: Duration = Duration::from_secs(8);
 /// through this is safe to repeat.
 pub async fn run(
     database: &Database,
-    sql: &str,
-    parameters: &[(&(dyn ToSql + Sync), Type)],
+    sql: &'static str,
+    parameters: &[Parameter<'_>],
 ) -> Result<Vec<Row>, DatabaseError> {
     run_on(&*database.get().await?, LIMIT, sql, parameters).await
 }
@@ -38,13 +35,14 @@ pub async fn run(
 pub async fn run_on(
     client: &Connection,
     limit: Duration,
-    sql: &str,
-    parameters: &[(&(dyn ToSql + Sync), Type)],
+    sql: &'static str,
+    parameters: &[Parameter<'_>],
 ) -> Result<Vec<Row>, DatabaseError> {
+    let question = client.question(sql, parameters).await;
     let sent = async {
         let (begun, rows, committed) = join!(
             client.batch_execute(BEGIN),
-            client.query_typed(sql, parameters),
+            question.ask(client),
             client.batch_execute("COMMIT"),
         );
         begun?;

@@ -6,9 +6,19 @@
 mod common;
 mod proxy;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use common::{Crontabber, Database, Finished, Private, Site};
+use common::{
+    Crontabber, Database, Finished, Private, Site,
+    host::{Host, job},
+};
+use crontabber::{
+    engine::Engine,
+    heartbeat::Heart,
+    stop::Stopper,
+    store::{self, Address, Environment},
+    tick::tick,
+};
 use proxy::{Message, Proxy, Trip};
 
 /// A claim that waits for an answer before all of it is sent waits for ever.
@@ -139,6 +149,95 @@ async fn a_claim_is_one_trip_and_a_record_is_another() {
             vec!["BEGIN", "record", "COMMIT"],
         ]
     );
+}
+
+/// A host that stays, with one connection and one job.
+struct Daemon<'a> {
+    engine: Arc<Engine>,
+    stop: Stopper,
+    database: &'a Database,
+}
+
+impl<'a> Daemon<'a> {
+    fn new(proxy: &Proxy, database: &'a Database) -> Self {
+        let host = Host::new("alpha", database, &[job("fetch", "true")]);
+        let engine = Arc::into_inner(host.engine()).expect("nobody else has it");
+        let address = Address::parse(&proxy.url(), &Environment::of_this_process());
+        let referee = store::Database::new(address.expect("our URL"), "crontabber test", 1, LIMIT);
+        let engine = Engine {
+            heart: Heart::new(referee.clone(), None),
+            database: referee,
+            ..engine
+        };
+        Self {
+            engine: Arc::new(engine),
+            stop: Stopper::listen().expect("signals can be listened for"),
+            database,
+        }
+    }
+
+    /// So many passes, each with the job due.
+    async fn run(&mut self, times: usize) {
+        for _ in 0..times {
+            let pass = tick(&self.engine, &mut self.stop).await;
+            assert_eq!((pass.well, pass.failed), (1, 0), "{pass:?}");
+            let due = "UPDATE crontabber SET next_run = clock_timestamp()";
+            self.database.execute(due).await;
+        }
+    }
+}
+
+/// How often a statement of this name was sent as text.
+fn understood(trips: &[Trip], statement: &str) -> usize {
+    let all = trips.iter().flat_map(|trip| statements(trip));
+    all.filter(|name| *name == statement).count()
+}
+
+#[tokio::test]
+async fn a_host_that_keeps_claiming_has_its_statements_prepared_and_a_claim_is_still_one_trip() {
+    let (_server, database) = server().await;
+    let proxy = Proxy::before(database.url());
+    Daemon::new(&proxy, &database).run(6).await;
+    let trips = trips(&proxy);
+    for statement in ["claim_lock", "claim", "record"] {
+        // Twice as text, and once to prepare it.
+        assert_eq!(understood(&trips, statement), 3, "{statement}");
+    }
+    let [.., claim, record] = trips.as_slice() else {
+        panic!("{trips:?}");
+    };
+    let prepared = [Message::Bind, Message::Execute, Message::Sync];
+    let commit = Message::Query("COMMIT".to_owned());
+    assert_eq!(
+        claim[1..],
+        [&prepared[..], &prepared, &[commit.clone()]].concat()
+    );
+    assert_eq!(record[1..], [&prepared[..], &[commit]].concat());
+}
+
+#[tokio::test]
+async fn behind_a_pooler_every_statement_is_text_because_a_name_may_mean_another_there() {
+    let (_server, database) = server().await;
+    let proxy = Proxy::like_a_pooler(database.url());
+    Daemon::new(&proxy, &database).run(6).await;
+    let trips = trips(&proxy);
+    for statement in ["claim_lock", "claim", "record"] {
+        assert_eq!(understood(&trips, statement), 6, "{statement}");
+    }
+}
+
+#[tokio::test]
+async fn prepared_statements_go_on_when_another_host_has_widened_the_tables() {
+    let (_server, database) = server().await;
+    let proxy = Proxy::before(database.url());
+    let mut daemon = Daemon::new(&proxy, &database);
+    daemon.run(4).await;
+    for table in ["crontabber", "crontabber_log"] {
+        let widen = format!("ALTER TABLE {table} ADD COLUMN of_the_next_release text DEFAULT 'x'");
+        database.execute(&widen).await;
+    }
+    daemon.run(4).await;
+    assert_eq!(understood(&trips(&proxy), "claim"), 3);
 }
 
 #[tokio::test]

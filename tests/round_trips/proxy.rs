@@ -62,6 +62,15 @@ pub(crate) struct Proxy {
 impl Proxy {
     /// A proxy in front of the server of this URL, which must lead to a Unix socket.
     pub(crate) fn before(url: &str) -> Self {
+        Self::new(url, Announced::AsItIs)
+    }
+
+    /// One that announces a process id of its own, as poolers do that have no server yet.
+    pub(crate) fn like_a_pooler(url: &str) -> Self {
+        Self::new(url, Announced::AsOurs)
+    }
+
+    fn new(url: &str, announced: Announced) -> Self {
         let behind: Config = url.parse().expect("the URL of a test's database");
         let directory = tempfile::tempdir().expect("there is room in /tmp");
         let listener = UnixListener::bind(socket(directory.path(), port(&behind)))
@@ -70,6 +79,7 @@ impl Proxy {
         let task = tokio::spawn(serve(
             listener,
             socket(&host(&behind), port(&behind)),
+            announced,
             Arc::clone(&conversations),
         ));
         Self {
@@ -134,6 +144,7 @@ fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
 async fn serve(
     listener: UnixListener,
     server: PathBuf,
+    announced: Announced,
     conversations: Arc<Mutex<Vec<Conversation>>>,
 ) {
     loop {
@@ -152,8 +163,15 @@ async fn serve(
         };
         // The end of a connection is the business of those who hold it.
         tokio::spawn(async move { ear.pass_on(from_client, to_server).await });
-        tokio::spawn(answer(from_server, to_client, owed, owes));
+        tokio::spawn(answer(from_server, to_client, announced, owed, owes));
     }
+}
+
+/// How the process id of a server reaches its client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Announced {
+    AsItIs,
+    AsOurs,
 }
 
 /// What the server still has to say to a client.
@@ -237,12 +255,17 @@ impl Ear {
 async fn answer(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
+    announced: Announced,
     owed: watch::Sender<Owed>,
     mut owes: watch::Receiver<Owed>,
 ) -> io::Result<()> {
     loop {
         let kind = from.read_u8().await?;
-        let body = read_body(&mut from).await?;
+        let mut body = read_body(&mut from).await?;
+        if kind == b'K' && announced == Announced::AsOurs {
+            // The first four bytes after the length.
+            body[4..8].copy_from_slice(&i32::MAX.to_be_bytes());
+        }
         // It fails when the client has gone, and then there is nobody to answer.
         let may_speak = owes.wait_for(|owed| !owed.withheld).await;
         drop(may_speak.map_err(io::Error::other)?);

@@ -1,0 +1,144 @@
+//! Statements that come again and again on one connection: understood and planned by the server once.
+//!
+//! Sent as text, a claim is planned each time, and that costs the server more than carrying it out. So a statement
+//! that keeps coming on one connection is prepared there. A pass that has one or two things to do sends text: to
+//! prepare is a trip of its own.
+//!
+//! Only where the connection leads to the server itself. Behind a pooler in transaction mode the next transaction
+//! meets another server, on which the name of our statement means nothing, or, worse, somebody else's statement:
+//! those names are numbers, and every process counts from 0.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use tokio_postgres::{
+    Client, Error, Row, Statement,
+    error::SqlState,
+    types::{ToSql, Type},
+};
+
+use super::{Connection, limited, transaction};
+
+/// How often a statement is sent as text before it is prepared.
+const SENT_AS_TEXT: u32 = 2;
+
+/// A parameter and its type.
+pub(crate) type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
+
+/// What is known of the statements of one connection.
+#[derive(Debug, Default)]
+pub(super) struct Recurring {
+    statements: Mutex<BTreeMap<&'static str, Recurrence>>,
+}
+
+#[derive(Debug, Clone)]
+enum Recurrence {
+    /// It was sent so many times.
+    Text(u32),
+    Prepared(Statement),
+    /// It could not be prepared, or not be used: text for ever.
+    Refused,
+}
+
+/// A statement with its parameters, in the form in which it is sent.
+pub(crate) struct Question<'a> {
+    recurring: &'a Recurring,
+    sql: &'static str,
+    statement: Option<Statement>,
+    parameters: &'a [Parameter<'a>],
+}
+
+impl Connection {
+    /// A statement to be sent soon; prepares it if it has come often enough. Never in the middle of a transaction:
+    /// to prepare may fail.
+    pub(crate) async fn question<'a>(
+        &'a self,
+        sql: &'static str,
+        parameters: &'a [Parameter<'a>],
+    ) -> Question<'a> {
+        let recurring = self.recurring();
+        let statement = match recurring.next(sql) {
+            Recurrence::Prepared(statement) => Some(statement),
+            Recurrence::Text(times) if times > SENT_AS_TEXT => {
+                let prepared = self.prepared(sql, parameters).await;
+                recurring.set(
+                    sql,
+                    prepared
+                        .clone()
+                        .map_or(Recurrence::Refused, Recurrence::Prepared),
+                );
+                prepared
+            }
+            Recurrence::Text(_) | Recurrence::Refused => None,
+        };
+        Question {
+            recurring,
+            sql,
+            statement,
+            parameters,
+        }
+    }
+
+    async fn prepared(&self, sql: &'static str, parameters: &[Parameter<'_>]) -> Option<Statement> {
+        if !self.is_direct().await {
+            return None;
+        }
+        let types: Vec<Type> = parameters.iter().map(|(_, of)| of.clone()).collect();
+        let prepare = self.prepare_typed(sql, &types);
+        match limited(transaction::LIMIT, self.fuse(), prepare).await {
+            Ok(statement) => Some(statement),
+            Err(error) => {
+                // What is wrong with the connection, its next use will tell.
+                tracing::debug!(%error, "a statement could not be prepared");
+                None
+            }
+        }
+    }
+}
+
+impl Recurring {
+    /// Notes that the statement comes once more.
+    fn next(&self, sql: &'static str) -> Recurrence {
+        let mut statements = self.statements();
+        let known = statements.entry(sql).or_insert(Recurrence::Text(0));
+        if let Recurrence::Text(times) = known {
+            *times += 1;
+        }
+        known.clone()
+    }
+
+    fn set(&self, sql: &'static str, recurrence: Recurrence) {
+        self.statements().insert(sql, recurrence);
+    }
+
+    fn statements(&self) -> MutexGuard<'_, BTreeMap<&'static str, Recurrence>> {
+        // Nothing that holds this lock can panic half-way through a change.
+        self.statements
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Question<'_> {
+    /// Sends it, at the first poll.
+    pub(crate) async fn ask(&self, client: &Client) -> Result<Vec<Row>, Error> {
+        let Some(statement) = &self.statement else {
+            return client.query_typed(self.sql, self.parameters).await;
+        };
+        let values: Vec<_> = self.parameters.iter().map(|(value, _)| *value).collect();
+        let answer = client.query(statement, &values).await;
+        if answer.as_ref().is_err_and(is_about_preparing) {
+            self.recurring.set(self.sql, Recurrence::Refused);
+        }
+        answer
+    }
+}
+
+/// The statement is not known any more, or a table has changed so much that it would return something else.
+fn is_about_preparing(error: &Error) -> bool {
+    let state = error.code();
+    state == Some(&SqlState::INVALID_SQL_STATEMENT_NAME)
+        || state == Some(&SqlState::FEATURE_NOT_SUPPORTED)
+}
