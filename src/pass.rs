@@ -120,6 +120,14 @@ impl Pass {
         self.error.get_or_insert(error);
     }
 
+    /// A run whose record the database has not taken before this pass had to end.
+    pub(crate) fn abandoned(&mut self) {
+        self.failed += 1;
+        tracing::error!(
+            "a run was killed and could not be recorded; it is `lost` when its lease is over"
+        );
+    }
+
     pub(crate) fn asked_to_stop(&mut self, asked: Stop) {
         match asked {
             Stop::Drain => tracing::info!("asked to stop: waiting for what is running"),

@@ -30,12 +30,13 @@ pub enum Recorded {
     Fenced,
 }
 
-/// How long after its lease a record is still tried: by then somebody has reaped the run.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long a record is tried. While the database is away for everybody nobody reaps the run either, and its
+/// outcome is worth waiting for: without it the slot runs again.
+const PATIENCE: Duration = Duration::from_mins(15);
 
 /// Writes down a run that has ended, and says what was decided.
 ///
-/// Tries again while the database is away, until the lease and a minute more are over.
+/// Tries again while the database is away, for the lease and a quarter of an hour.
 pub async fn record(
     finished: Finished,
     database: &Database,

@@ -45,6 +45,9 @@ pub async fn tick(engine: &Arc<Engine>, stop: &mut Stopper) -> Pass {
     }
 }
 
+/// How long a pass that was told twice to stop still tries to record what it has killed.
+const LAST_WORDS: Duration = Duration::from_secs(30);
+
 /// Takes one claim through its stations.
 pub(crate) async fn run_and_record(
     engine: Arc<Engine>,
@@ -170,6 +173,8 @@ impl Tick {
                 }
             }
             Ok((_, Err(error))) => self.give_up(error),
+            // Given up in `drained`: its lease ends, and another host finds it.
+            Err(error) if error.is_cancelled() => self.pass.abandoned(),
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         }
     }
@@ -183,15 +188,24 @@ impl Tick {
 
     fn stopped(&mut self, asked: Stop) {
         self.pass.asked_to_stop(asked);
-        match asked {
-            Stop::Drain => self.drain_at = Some(Instant::now() + self.engine.drain),
-            Stop::Kill(_) => self.engine.heart.stop_all(),
-        }
+        let limit = match asked {
+            Stop::Drain => self.engine.drain,
+            Stop::Kill(_) => {
+                self.engine.heart.stop_all();
+                LAST_WORDS
+            }
+        };
+        self.drain_at = Some(Instant::now() + limit);
     }
 
-    /// The runs have not ended in time after a stop was asked for.
+    /// The runs have not ended in time after a stop was asked for: they are killed; and if they were killed before,
+    /// they are dead by now, and the database takes no record of it.
     fn drained(&mut self) {
         self.drain_at = None;
-        self.engine.heart.stop_all();
+        if self.pass.killed_by.is_some() {
+            self.runs.abort_all();
+        } else {
+            self.engine.heart.stop_all();
+        }
     }
 }

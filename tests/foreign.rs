@@ -99,7 +99,7 @@ async fn a_run_keeps_its_lease_where_transactions_are_read_only_or_serializable_
 }
 
 #[tokio::test]
-async fn a_stranger_who_may_call_the_fence_cannot_act_as_its_owner() {
+async fn a_stranger_may_not_call_the_fence_and_who_may_cannot_act_as_its_owner() {
     let database = Postgres::database().await;
     let site = Site::with(&database, |site| site.job("it", "every = \"1h\"", "true"));
     assert_eq!(site.on("alpha", &["tick"]).run().await.code, Some(0));
@@ -119,9 +119,18 @@ async fn a_stranger_who_may_call_the_fence_cannot_act_as_its_owner() {
         .batch_execute(&format!("SET ROLE {role}; {attack}"))
         .await
         .unwrap();
-    let answer = session
-        .batch_execute("SELECT public.crontabber_assert_fence('it', 1)")
-        .await;
+    let call = "SELECT public.crontabber_assert_fence('it', 1)";
+    let denied = session
+        .batch_execute(call)
+        .await
+        .expect_err("nobody has granted it");
+    assert_eq!(
+        denied.code().map(tokio_postgres::error::SqlState::code),
+        Some("42501")
+    );
+    let grant = format!("GRANT EXECUTE ON FUNCTION crontabber_assert_fence TO {role}");
+    database.execute(&grant).await;
+    let answer = session.batch_execute(call).await;
     session.batch_execute("DISCARD TEMP").await.unwrap();
     database
         .execute(

@@ -22,5 +22,8 @@ BEGIN
                    current_schema());
 END $$;
 
+-- Whoever may call it can keep a job from being claimed for as long as a transaction of his lasts.
+REVOKE ALL ON FUNCTION crontabber_assert_fence(text, bigint) FROM PUBLIC;
+
 COMMENT ON FUNCTION crontabber_assert_fence(text, bigint) IS
     'fails with CT001 unless the run with this fence still holds the job, and keeps it so until the caller commits';
