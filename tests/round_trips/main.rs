@@ -6,7 +6,10 @@
 mod common;
 mod proxy;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    slice,
+    {sync::Arc, time::Duration},
+};
 
 use common::{
     Crontabber, Database, Finished, Private, Site,
@@ -210,7 +213,7 @@ async fn a_host_that_keeps_claiming_has_its_statements_prepared_and_a_claim_is_s
     let commit = Message::Query("COMMIT".to_owned());
     assert_eq!(
         claim[1..],
-        [&prepared[..], &prepared, &[commit.clone()]].concat()
+        [&prepared[..], &prepared, slice::from_ref(&commit)].concat()
     );
     assert_eq!(record[1..], [&prepared[..], &[commit]].concat());
 }
