@@ -6,11 +6,9 @@ SELECT s.version, s.compatible_from,
        h.seen_at AS host_seen_at, h.configuration AS host_configuration,
        -- The columns of a job are read in this order.
        c.app_name, c.next_run, c.first_run, c.last_run, c.last_success, c.ongoing,
-       coalesce(c.error_count, 0) AS error_count,
-       -- A NUL or half a pair is legal in a json column, and an error when it is read as text: shown as it is written.
-       left(CASE WHEN c.last_error::text ~ E'\\\\u(0000|[dD][89a-fA-F])'
-                 THEN substring(c.last_error::text FROM E'"value": *"((?:[^"\\\\]|\\\\.)*)"')
-                 ELSE c.last_error ->> 'value' END, 200) AS last_error,
+       -- As it is: what is legal in a json column may be an error as text (a NUL, half a pair), and each function here
+       -- is looked up anew by the server of every pass.
+       coalesce(c.error_count, 0) AS error_count, c.last_error::text AS last_error,
        c.slot, c.success_slot,
        c.paused_until, c.paused_by, c.pause_reason,
        c.run_id, c.run_slot, coalesce(c.run_trigger, '') AS run_trigger, coalesce(c.attempt, 0) AS attempt,

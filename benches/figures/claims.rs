@@ -241,6 +241,7 @@ fn pgbench_script() -> String {
             ":needs::timestamptz[]",
             ":age::float8",
             no_time,
+            next,
         ],
     );
     let record = filled(

@@ -95,7 +95,7 @@ impl JobState {
             last_success: columns.take_instant()?,
             ongoing: columns.take_instant()?,
             error_count: columns.take()?,
-            last_error: columns.take()?,
+            last_error: columns.take::<Option<&str>>()?.and_then(message),
             slot: columns.take_instant()?,
             success_slot: columns.take_instant()?,
             paused_until: columns.take_instant()?,
@@ -115,6 +115,20 @@ impl JobState {
         }
         Ok(state)
     }
+}
+
+/// The message of a `last_error`, at most 200 characters; `None`: the last run was well. What is no JSON of ours or
+/// Python's is shown as it is written.
+fn message(last_error: &str) -> Option<String> {
+    if last_error == "{}" {
+        return None;
+    }
+    let parsed = serde_json::from_str::<serde_json::Value>(last_error);
+    let message = parsed.map_or_else(
+        |_| Some(last_error.to_owned()),
+        |error| error.get("value")?.as_str().map(str::to_owned),
+    );
+    Some(message?.chars().take(200).collect())
 }
 
 /// The columns of a row, one after the other. By name would be a search for each of them, and there are a
