@@ -6,6 +6,7 @@
 mod claims;
 mod figure;
 #[path = "../../tests/round_trips/proxy.rs"]
+#[expect(dead_code, reason = "the tests want more of it")]
 mod proxy;
 mod runs;
 mod server;
