@@ -31,7 +31,7 @@ const SHORT: Duration = Duration::from_millis(300);
 fn nowhere() -> Environment {
     Environment {
         variable: Box::new(|_| None),
-        user: None,
+        user: || None,
         home: None,
         socket_directory: None,
     }
@@ -791,7 +791,7 @@ fn libpq_goes_to_the_same_servers() {
     ] {
         let environment = Environment {
             variable: Box::new(|name| (name == "PGPORT").then(|| "6000".to_owned())),
-            user: Some("me".to_owned()),
+            user: || Some("me".to_owned()),
             ..nowhere()
         };
         let ours = Address::parse(text, &environment).unwrap().shown();

@@ -22,7 +22,7 @@ use super::{
 };
 
 /// How many runs in a round.
-const RUNS: usize = 500;
+const RUNS: usize = 200;
 /// How many guards are weighed.
 const WEIGHED: usize = 200;
 
@@ -56,7 +56,7 @@ pub(crate) async fn figures(effort: Effort) -> [Figure; 3] {
 
 async fn side_by_side(supervisor: &Supervisor, width: usize, effort: Effort) -> (Spread, String) {
     let (mut ours, mut bare) = (Vec::new(), Vec::new());
-    for round in 0..effort.rounds(20).max(3) {
+    for round in 0..effort.rounds(50).max(3) {
         for turn in 0..2 {
             if (round + turn) % 2 == 0 {
                 ours.push(guarded_rate(supervisor, width).await);

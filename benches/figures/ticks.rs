@@ -19,6 +19,9 @@ use super::{
     server::{Server, connect},
 };
 
+/// The first rounds read files that nobody has read before.
+const WARMING: usize = 3;
+
 /// A configuration with so many jobs, none of them due, all of them known to the table.
 struct Idle {
     file: PathBuf,
@@ -62,13 +65,18 @@ impl Idle {
 
 fn tick(configuration: &Path) -> Command {
     let mut command = Command::new(CRONTABBER);
+    command.args(["tick", "--host", "bench", "--config"]);
+    quiet(command.arg(configuration));
     command
-        .args(["tick", "--host", "bench", "--config"])
-        .arg(configuration)
+}
+
+/// As cron starts it: nothing on stdin, and hardly an environment.
+fn quiet(command: &mut Command) {
+    command
         .env_clear()
-        .stdin(Stdio::null())
-        .stdout(Stdio::null());
-    command
+        .env("HOME", "/")
+        .env("PATH", "/usr/bin:/bin");
+    command.stdin(Stdio::null()).stdout(Stdio::null());
 }
 
 /// Runs a command that must end well; the seconds it took.
@@ -109,40 +117,38 @@ pub(crate) async fn figures(server: &Server, effort: Effort) -> Vec<Figure> {
 async fn times(server: &Server, ten: &Idle, thousand: &Idle, effort: Effort) -> Vec<Figure> {
     let psql = server.program("psql").await;
     let mut select = Command::new(psql);
-    select
-        .args(["-XAtc", "select 1", &ten.url])
-        .env_clear()
-        .stdin(Stdio::null())
-        .stdout(Stdio::null());
-    let (mut tick_ten, mut tick_thousand) = (ten.tick(), thousand.tick());
-    let mut took: [Vec<f64>; 3] = Default::default();
-    for round in 0..effort.rounds(300) + 3 {
-        // Each in turn at each place, so that nobody always comes after the slow one.
-        for place in 0..3 {
-            let which = (round + place) % 3;
-            let command = [&mut select, &mut tick_ten, &mut tick_thousand]
-                .into_iter()
-                .nth(which)
-                .expect("three commands");
-            took[which].push(pass(command));
-        }
-    }
-    // The first rounds read files that nobody has read before.
-    let [psql, ten, thousand] = took.map(|took| took[3..].to_vec());
+    quiet(select.args(["-XAtc", "select 1", &ten.url]));
+    let (ours, psql) = in_turns(&mut ten.tick(), &mut select, effort);
+    let (many, few) = in_turns(&mut thousand.tick(), &mut ten.tick(), effort);
     vec![
         Figure {
             what: "tick, nothing due, 10 jobs: time / `psql -XAtc 'select 1'`",
             bar: Bar::AtMost(0.7),
-            measured: Spread::of_ratios(&ten, &psql),
-            here: beside(&ten, &psql, time),
+            measured: Spread::of_ratios(&ours, &psql),
+            here: beside(&ours, &psql, time),
         },
         Figure {
             what: "tick, nothing due: time with 1,000 jobs / with 10",
             bar: Bar::AtMost(4.0),
-            measured: Spread::of_ratios(&thousand, &ten),
-            here: beside(&thousand, &ten, time),
+            measured: Spread::of_ratios(&many, &few),
+            here: beside(&many, &few, time),
         },
     ]
+}
+
+/// The seconds that each of two commands takes, one after the other, each as often the first.
+fn in_turns(one: &mut Command, other: &mut Command, effort: Effort) -> (Vec<f64>, Vec<f64>) {
+    let (mut ones, mut others) = (Vec::new(), Vec::new());
+    for round in 0..effort.rounds(400) + WARMING {
+        for turn in 0..2 {
+            if (round + turn) % 2 == 0 {
+                ones.push(pass(one));
+            } else {
+                others.push(pass(other));
+            }
+        }
+    }
+    (ones.split_off(WARMING), others.split_off(WARMING))
 }
 
 /// What a pass asks, counted on its way to the server, and what it writes, counted by the server.

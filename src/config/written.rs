@@ -12,7 +12,7 @@ use super::{
     names, not_yet,
     sections::{CheckSettings, DaemonSettings, DatabaseSettings, NotifySettings},
     setting::{Found, Owner, Set, Setting, Settings},
-    source::{Place, Source},
+    source::{BUILT_IN, Place, Source},
 };
 
 /// Every section of every file.
@@ -237,6 +237,8 @@ fn settings<T: Settings>(
     let found = owned(found, Owner::Section(name));
     let settings = T::from_table(&found, table, findings);
     match name {
+        // Nobody wrote it, so that there is nobody to warn.
+        _ if found.key.file() == BUILT_IN => {}
         "check" => not_yet::warn_section(name, found.owner, found.key, findings),
         "defaults" => not_yet::warn("job", &settings, findings),
         _ => not_yet::warn(name, &settings, findings),

@@ -96,8 +96,8 @@ pub type Variables = Box<dyn Fn(&str) -> Option<String>>;
 pub struct Environment {
     /// The value of an environment variable.
     pub variable: Variables,
-    /// The name of the operating system's user: the default role.
-    pub user: Option<String>,
+    /// Looks up the name of the operating system's user: the default role.
+    pub user: fn() -> Option<String>,
     /// Where `.pgpass` and `.postgresql/` are.
     pub home: Option<PathBuf>,
     /// The directory of the server's socket where no host is named; `None`: `localhost`.
@@ -111,22 +111,25 @@ impl Environment {
     /// That of this process.
     #[must_use]
     pub fn of_this_process() -> Self {
-        // A user without an entry (a container's) has no name, and then `user` must be given.
-        let user = nix::unistd::User::from_uid(nix::unistd::geteuid())
-            .ok()
-            .flatten();
         let home = std::env::var_os("HOME").filter(|home| !home.is_empty());
         Self {
             // A value that is not UTF-8 cannot be one of ours.
             variable: Box::new(|name| std::env::var(name).ok()),
             home: home
                 .map(PathBuf::from)
-                .or_else(|| user.as_ref().map(|user| user.dir.clone())),
-            user: user.map(|user| user.name),
+                .or_else(|| this_user().map(|user| user.dir)),
+            user: || this_user().map(|user| user.name),
             socket_directory: Some(PathBuf::from(Self::SOCKET_DIRECTORY))
                 .filter(|directory| directory.is_dir()),
         }
     }
+}
+
+/// The entry of this process's user. Only where it is needed: the name service may ask half a dozen files for it.
+fn this_user() -> Option<nix::unistd::User> {
+    // A user without an entry (a container's) has no name, and then `user` must be given.
+    let found = nix::unistd::User::from_uid(nix::unistd::geteuid());
+    found.ok().flatten()
 }
 
 impl Address {
@@ -140,7 +143,7 @@ impl Address {
 
         let text = |keyword| settings.text(keyword).map(str::to_owned);
         let user = text("user")
-            .or_else(|| environment.user.clone())
+            .or_else(environment.user)
             .ok_or(AddressError::NoUser)?;
         let mut address = Self {
             servers: servers::servers(&settings, environment)?,

@@ -13,7 +13,7 @@ fn machine(variables: &[(&str, &str)]) -> Environment {
         .collect();
     Environment {
         variable: Box::new(move |name| variables.get(name).cloned()),
-        user: Some("me".to_owned()),
+        user: || Some("me".to_owned()),
         home: Some(PathBuf::from("/nonexistent/home")),
         socket_directory: Some(PathBuf::from("/run/pg")),
     }
@@ -203,7 +203,7 @@ fn without_a_socket_directory_the_default_is_localhost() {
 #[test]
 fn a_machine_without_users_needs_one_in_the_text() {
     let nobody = Environment {
-        user: None,
+        user: || None,
         ..machine(&[])
     };
     assert_eq!(
