@@ -6,11 +6,7 @@
 mod claims;
 mod figure;
 #[path = "../../tests/round_trips/proxy.rs"]
-<<<<<<< HEAD
 #[expect(dead_code, reason = "the tests use more of it")]
-=======
-#[expect(dead_code, reason = "the tests want more of it")]
->>>>>>> bench
 mod proxy;
 mod runs;
 mod server;
