@@ -7,68 +7,13 @@ mod common;
 use std::time::Duration;
 
 use common::{
-    Database, Postgres,
-    host::{Host, after, crontab, every, job},
+    Postgres,
+    host::{Host, after, crontab, dies_running, every, job, log, minutes, next_run, noon},
 };
 use crontabber::{
-    claim::{self, Claimed},
-    plan::Verdict,
     schedule::Timetable,
     spec::{JobSpec, Start},
 };
-use jiff::{SignedDuration, Timestamp};
-
-/// An instant after the server's start, so that reaping is not held back by it.
-fn noon() -> Timestamp {
-    "2031-05-05T12:00:00Z".parse().expect("a timestamp")
-}
-
-fn minutes(minutes: i64) -> SignedDuration {
-    SignedDuration::from_mins(minutes)
-}
-
-/// The log, by slot: job, slot as minutes after noon, attempt, outcome.
-async fn log(database: &Database) -> Vec<String> {
-    let rows = database
-        .rows(
-            "SELECT app_name, (extract(epoch FROM slot - '2031-05-05T12:00Z') / 60)::int, attempt, outcome,
-                    CASE WHEN outcome = 'skipped' THEN reason || ' x' || slots ELSE '' END
-               FROM crontabber_log ORDER BY slot, id",
-        )
-        .await;
-    rows.iter()
-        .map(|row| row.join(" ").trim_end().to_owned())
-        .collect()
-}
-
-/// When a job is next wanted, as minutes after noon.
-async fn next_run(database: &Database, job: &str) -> i32 {
-    database
-        .query_one(&format!(
-            "SELECT (extract(epoch FROM next_run - '2031-05-05T12:00Z') / 60)::int FROM crontabber WHERE app_name = '{job}'"
-        ))
-        .await
-}
-
-/// Claims a job and never records it: what a host that died leaves behind.
-async fn dies_running(host: &Host) {
-    let engine = host.engine();
-    let due = host
-        .planned(|plan| match &plan.jobs[0].verdict {
-            Verdict::Run(due) => due.clone(),
-            other => panic!("not due but {other:?}"),
-        })
-        .await;
-    let claimed = claim::claim(
-        &engine.database,
-        "dead",
-        &engine.graph.jobs()[0],
-        &due,
-        engine.now,
-    )
-    .await;
-    assert!(matches!(claimed, Ok(Claimed::Ours(_))), "{claimed:?}");
-}
 
 fn minutely(shell: &str) -> JobSpec {
     JobSpec {

@@ -11,7 +11,7 @@ use super::table::never;
 ///
 /// PostgreSQL knows infinities, and years that no calendar of ours has. `next_run = 'infinity'` is how a person puts
 /// a job to sleep; read strictly it would be an error of the whole table, and stop every job of every host. What is
-/// too late is [`never`] here, what is too early the first of January of the year 1.
+/// too late is [`never()`] here, what is too early the first of January of the year 1.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Instant(pub(crate) Timestamp);
 

@@ -3,19 +3,20 @@
 use std::{sync::Arc, time::Duration};
 
 use crontabber::{
+    claim::{self, Claimed},
     dag::JobGraph,
     engine::Engine,
     heartbeat::Heart,
     host::Host as Identity,
     pass::Pass,
-    plan::{Place, Plan, plan},
+    plan::{Place, Plan, Verdict, plan},
     schedule::{Crontab, Rule, Timetable},
     spec::{CatchUp, JobSpec, Kind, Lease, On, OnLost, Origin, Overlap, Placement, Retry, Start},
     stop::Stopper,
     store::{Address, Environment, table::Table},
     supervise::Supervisor,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Database;
 
@@ -177,4 +178,56 @@ pub fn after(job: JobSpec, parents: &[&str]) -> JobSpec {
         .map(|name| name.parse().expect("a name"))
         .collect();
     JobSpec { depends_on, ..job }
+}
+
+/// An instant after the server's start, so that reaping is not held back by it.
+pub fn noon() -> Timestamp {
+    "2031-05-05T12:00:00Z".parse().expect("a timestamp")
+}
+
+pub fn minutes(minutes: i64) -> SignedDuration {
+    SignedDuration::from_mins(minutes)
+}
+
+/// The log, by slot: job, slot as minutes after noon, attempt, outcome.
+pub async fn log(database: &Database) -> Vec<String> {
+    let rows = database
+        .rows(
+            "SELECT app_name, (extract(epoch FROM slot - '2031-05-05T12:00Z') / 60)::int, attempt, outcome,
+                    CASE WHEN outcome = 'skipped' THEN reason || ' x' || slots ELSE '' END
+               FROM crontabber_log ORDER BY slot, id",
+        )
+        .await;
+    rows.iter()
+        .map(|row| row.join(" ").trim_end().to_owned())
+        .collect()
+}
+
+/// When a job is next wanted, as minutes after noon.
+pub async fn next_run(database: &Database, job: &str) -> i32 {
+    database
+        .query_one(&format!(
+            "SELECT (extract(epoch FROM next_run - '2031-05-05T12:00Z') / 60)::int FROM crontabber WHERE app_name = '{job}'"
+        ))
+        .await
+}
+
+/// Claims a job and never records it: what a host that died leaves behind.
+pub async fn dies_running(host: &Host) {
+    let engine = host.engine();
+    let due = host
+        .planned(|plan| match &plan.jobs[0].verdict {
+            Verdict::Run(due) => due.clone(),
+            other => panic!("not due but {other:?}"),
+        })
+        .await;
+    let claimed = claim::claim(
+        &engine.database,
+        "dead",
+        &engine.graph.jobs()[0],
+        &due,
+        engine.now,
+    )
+    .await;
+    assert!(matches!(claimed, Ok(Claimed::Ours(_))), "{claimed:?}");
 }
