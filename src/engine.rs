@@ -182,8 +182,9 @@ async fn create_tables(database: &Database) -> Result<(), DatabaseError> {
     let client = database.get().await?;
     match schema::look(&client).await? {
         Before::Nothing => {
-            schema::migrate(&client).await?;
-            tracing::info!("made the tables");
+            if !schema::migrate(&client).await?.is_empty() {
+                tracing::info!("made the tables");
+            }
             Ok(())
         }
         // Somebody has made them meanwhile; or they are older than the columns we read, and then the next reading

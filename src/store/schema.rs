@@ -119,8 +119,22 @@ impl Found {
     }
 }
 
-/// Looks at what there is, without a lock.
+/// Looks at what there is, when whoever is migrating at this moment has ended: between its commit and the end of its
+/// lock a session may see the new tables in one catalogue and miss them in its own cache.
 pub async fn look(client: &Client) -> Result<Before, DatabaseError> {
+    patiently(async || {
+        let begun = client
+            .batch_execute(include_str!("../../sql/migrate_begin.sql"))
+            .await;
+        client.batch_execute("ROLLBACK").await?;
+        begun?;
+        look_now(client).await
+    })
+    .await
+}
+
+/// The same in the transaction that holds the lock.
+async fn look_now(client: &Client) -> Result<Before, DatabaseError> {
     let row = client
         .query_typed(include_str!("../../sql/read_schema.sql"), &[])
         .await?;
@@ -160,9 +174,15 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// lock that does not come within three seconds is given up and asked for again later, because every heartbeat
 /// queues behind it.
 pub async fn migrate(client: &Client) -> Result<Vec<&'static str>, DatabaseError> {
+    patiently(async || migrate_once(client).await).await
+}
+
+async fn patiently<T>(
+    work: impl AsyncFn() -> Result<T, DatabaseError>,
+) -> Result<T, DatabaseError> {
     let mut tries = 0;
     loop {
-        match migrate_once(client).await {
+        match work().await {
             Err(error) if is_worth_another_try(&error) && tries < TRIES => {
                 tries += 1;
                 tokio::time::sleep(PAUSE).await;
@@ -193,7 +213,7 @@ async fn apply(client: &Client) -> Result<Vec<&'static str>, DatabaseError> {
     client
         .batch_execute(include_str!("../../sql/migrate_begin.sql"))
         .await?;
-    let found = match look(client).await? {
+    let found = match look_now(client).await? {
         Before::Nothing | Before::Legacy => 0,
         Before::Ours(found) => found.version,
     };
