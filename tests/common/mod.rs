@@ -12,6 +12,7 @@
 //! | many processes in one instant | `Gate`, `race` |
 //! | a host whose clock is wrong | `Crontabber::new(["tick"]).clock("-13h")` |
 //! | a database of Python's | `legacy::database().await` |
+//! | money that jobs move while their hosts are killed | `money::Money` |
 //! | a connection that breaks at a commit | `Proxy` |
 //! | a pass with a row locked under it | `locked` |
 //! | something that takes a moment | `until(limit, "the sentence it fails with", async \|\| ...)` |
@@ -31,6 +32,7 @@ pub mod host;
 mod ledger;
 pub mod legacy;
 pub mod locked;
+pub mod money;
 mod postgres;
 #[cfg(feature = "embedded")]
 mod private;
