@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use common::{
     Crontabber, Postgres, Site,
+    bank::{Bank, MOVE, TAKE_THE_CLAIM_AWAY},
     locked::past_the_lease_of_another,
     money::{Money, SOUND},
     race::{Race, Start, log_agrees, rounds, site},
@@ -127,4 +128,16 @@ async fn until_one_is_killed(money: &Money, pass: Crontabber) {
     .await;
     let pass = pass.run().await;
     assert_eq!(pass.signal, Some(9), "{pass:?}");
+}
+
+#[tokio::test]
+async fn sql_whose_record_knows_no_fence_commits_although_its_claim_is_gone() {
+    let bank = Bank::new("", &format!("{MOVE} {TAKE_THE_CLAIM_AWAY}")).await;
+    for (fault, moved) in [("", 0), ("record-without-fence", 1)] {
+        let pass = bank.on("alpha", &["tick"]).env("CRONTABBER_FAULT", fault);
+        let pass = pass.run().await;
+        assert_eq!(bank.balance("b").await, moved, "{fault}: {pass:?}");
+        let again = "UPDATE crontabber SET revision = revision + 1, ongoing = NULL, run_id = NULL, run_slot = NULL, lease_until = NULL; DELETE FROM crontabber_log";
+        bank.database.execute(again).await;
+    }
 }

@@ -12,6 +12,7 @@
 //! | many processes in one instant | `Gate`, `race` |
 //! | a host whose clock is wrong | `Crontabber::new(["tick"]).clock("-13h")` |
 //! | a database of Python's | `legacy::database().await` |
+//! | one job of SQL | `bank::Bank` |
 //! | money that jobs move while their hosts are killed | `money::Money` |
 //! | a connection that breaks at a commit | `Proxy` |
 //! | a pass with a row locked under it | `locked` |
@@ -24,6 +25,7 @@
     reason = "every test binary compiles all of this and uses its own part of it"
 )]
 
+pub mod bank;
 mod beats;
 mod database;
 mod faketime;
