@@ -3,6 +3,7 @@
 //! The tick, the dry run, the listing and `why` are readers of the same value, so the listing can never
 //! disagree with the tick. The plan is advisory: it locks nothing, and `claim` checks everything again.
 
+mod placement;
 mod state;
 mod wants;
 
@@ -17,10 +18,11 @@ use crate::{
     store::table::{JobState, Table, never},
 };
 
+pub use placement::{LIVE_FOR, NoHost, Seen, no_host, that_match};
 pub use state::State;
 
 /// Where a plan is made: the host's name and what it offers.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Place {
     /// The name of this host.
     pub host: String,
@@ -37,6 +39,8 @@ pub struct Plan<'a> {
     pub jobs: Vec<Planned<'a>>,
     /// Rows without a job, by name.
     pub ghosts: Vec<(&'a str, &'a JobState)>,
+    /// The hosts that have announced themselves, by name; none where nobody asked.
+    pub hosts: &'a [Seen],
 }
 
 /// One job, its row and the verdict.
@@ -63,6 +67,9 @@ pub enum Verdict {
     NotYet(Timestamp),
     /// It has no schedule, and its parents have not all succeeded anew.
     AfterParents,
+    /// It is due, but no live host may run it. Only where the table was read with its hosts: a pass counts itself as
+    /// live and leaves what is not for it to the others.
+    NoHost(NoHost),
     /// It is due, but a parent's slot must succeed first.
     Blocked(Vec<Block>),
     /// A run is going on.
@@ -200,6 +207,7 @@ pub fn plan<'a>(graph: &'a JobGraph, table: &'a Table, place: &Place) -> Plan<'a
         now: table.now,
         jobs,
         ghosts,
+        hosts: &table.hosts,
     }
 }
 
@@ -240,8 +248,10 @@ fn verdict(
     match wanted {
         wants::Wanted::At(at) => Verdict::NotYet(at),
         wants::Wanted::AfterParents => Verdict::AfterParents,
-        wants::Wanted::Now(due) => may_run(spec, place)
+        wants::Wanted::Now(due) => may_run(spec)
+            .or_else(|| no_host(&spec.placement, &table.hosts, now).map(Verdict::NoHost))
             .or_else(|| blocked(&due, table))
+            .or_else(|| (!place.matches(&spec.placement)).then_some(Verdict::Elsewhere))
             .unwrap_or(Verdict::Run(due)),
     }
 }
@@ -258,8 +268,8 @@ pub(crate) fn live_since(row: &JobState, now: Timestamp) -> Option<Timestamp> {
     respected.then_some(since)
 }
 
-/// Why a due job cannot run here, whatever its parents say.
-fn may_run(spec: &JobSpec, place: &Place) -> Option<Verdict> {
+/// Why a due job cannot run on any host, whatever its parents say.
+fn may_run(spec: &JobSpec) -> Option<Verdict> {
     match &spec.kind {
         Kind::Sql(_) => return Some(Verdict::Unsupported("sql")),
         Kind::Action { .. } => return Some(Verdict::Unsupported("action")),
@@ -268,7 +278,7 @@ fn may_run(spec: &JobSpec, place: &Place) -> Option<Verdict> {
     if spec.placement.on == On::Each {
         return Some(Verdict::Unsupported("on = \"each\""));
     }
-    (!place.matches(&spec.placement)).then_some(Verdict::Elsewhere)
+    None
 }
 
 /// The parents that keep a due job from running.

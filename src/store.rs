@@ -24,6 +24,8 @@ pub mod transaction;
 pub(crate) mod instant;
 // The state table, as a pass reads it.
 pub mod table;
+// The hosts, as they have announced themselves.
+pub mod hosts;
 // The version of the tables, and the migrations.
 pub mod schema;
 // What can go wrong, in words to act on.

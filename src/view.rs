@@ -1,7 +1,7 @@
 //! The plan and the history as people and programs read them.
 //!
 //! ```text
-//! Plan, Entry*, Seen* ─▶ list · ongoing · show · why · history · logs ─▶ text for a Medium, or JSON
+//! Plan, Entry* ─▶ list · ongoing · show · why · history · logs ─▶ text for a Medium, or JSON
 //! ```
 //!
 //! Everything here takes values and returns a text: the time is the database's, handed in, and the [`Medium`]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::join;
 use jiff::Timestamp;
 
 use crate::{
@@ -9,10 +10,10 @@ use crate::{
     engine::Engine,
     heartbeat::Heart,
     host::Host,
-    plan::{Place, Plan, plan},
+    plan::{Place, Plan, Seen, plan},
     spec::{JobName, JobSpec},
     store::{
-        Address, Database, DatabaseError, Environment, Pooled,
+        Address, Database, DatabaseError, Environment, Pooled, hosts,
         schema::{self, Before},
         table::{self, Table},
     },
@@ -114,10 +115,16 @@ impl View {
         let database = database(&config, 1)?;
         // Boxed: opening a connection is a large future, and every command that looks would hold it.
         let client = Box::pin(database.get()).await?;
-        let table = match table::read(&client, &place.host, None).await {
+        // Both under way together. Not `try_join`: to drop a question is to lose the connection.
+        let (table, seen) = join!(
+            table::read(&client, &place.host, None),
+            hosts::seen(&client)
+        );
+        let mut table = match table {
             Err(error) if error.is_missing_tables() => return Err(no_tables(&client, error).await),
             table => table?,
         };
+        table.hosts = seen?;
         drop(client);
         Ok(Self {
             config,
@@ -125,6 +132,17 @@ impl View {
             place,
             table,
         })
+    }
+
+    /// As a pass here would look at it: whoever passes is live.
+    pub(super) fn of_a_pass(mut self) -> Self {
+        let hosts = &mut self.table.hosts;
+        hosts.retain(|seen| seen.place.host != self.place.host);
+        hosts.push(Seen {
+            place: self.place.clone(),
+            at: self.table.now,
+        });
+        self
     }
 
     /// The one connection, again.

@@ -129,7 +129,7 @@ fn what_is_ongoing_includes_runs_of_jobs_nobody_here_knows() {
 #[test]
 fn why_answers_for_every_state() {
     let config = world::config();
-    let (hosts, place) = (world::hosts(), world::place());
+    let place = world::place();
     with_plan(|plan| {
         let why = |medium: Medium| {
             let times = Times {
@@ -140,7 +140,6 @@ fn why_answers_for_every_state() {
                 plan,
                 graph: &config.graph,
                 place: &place,
-                hosts: &hosts,
                 times,
             };
             let all = subject::all(plan).map(|subject| explain(&subject, &known).text(medium));
@@ -156,7 +155,6 @@ fn why_answers_for_every_state() {
             plan,
             graph: &config.graph,
             place: &place,
-            hosts: &hosts,
             times,
         };
         let report = subject::named(plan, "report").expect("it is configured");

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use crontabber::{
     config::{Config, Surroundings, load_in},
-    plan::Place,
+    plan::{Place, Seen},
     store::table::{JobState, LiveClaim, Table, never},
-    view::{entry::Entry, hosts::Seen},
+    view::entry::Entry,
 };
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
@@ -40,7 +40,7 @@ pub(crate) fn place() -> Place {
 }
 
 /// The hosts that have announced themselves: one lives, one is silent.
-pub(crate) fn hosts() -> Vec<Seen> {
+fn hosts() -> Vec<Seen> {
     let seen = |host: &str, at| Seen {
         place: Place {
             host: host.into(),
@@ -154,6 +154,7 @@ pub(crate) fn table() -> Table {
             failed(well(minutes(20)), 1, "exit 78: no\tsuch disk"),
         ),
         ("beat", well(now())),
+        ("stuck", well(minutes(-45))),
         (
             "adhoc",
             JobState {
@@ -182,6 +183,7 @@ pub(crate) fn table() -> Table {
     Table {
         now: now(),
         jobs,
+        hosts: hosts(),
         announced: None,
     }
 }
