@@ -184,7 +184,8 @@ pub(super) fn subject<'a>(plan: &'a Plan<'a>, name: &str) -> Result<Subject<'a>,
 
 /// There is no `what` of this name in the configuration or the table; what to type instead.
 pub(super) fn no_such(plan: &Plan<'_>, what: &str, name: &str) -> Failure {
-    nothing_named(subject::all(plan).map(|subject| subject.name()), what, name)
+    let names = subject::all(plan).map(|subject| subject.name());
+    nothing_named(names, what, name, "list")
 }
 
 /// The job of this name, or what to type instead.
@@ -198,11 +199,18 @@ pub(super) fn job<'a>(config: &'a Config, name: &str) -> Result<&'a JobSpec, Fai
             config.graph.jobs().iter().map(|job| job.name.as_str()),
             "job",
             name,
+            "list",
         )
     })
 }
 
-fn nothing_named<'a>(names: impl Iterator<Item = &'a str>, what: &str, name: &str) -> Failure {
+/// None of these names is this one: what was probably meant, or which command shows them.
+pub(super) fn nothing_named<'a>(
+    names: impl Iterator<Item = &'a str>,
+    what: &str,
+    name: &str,
+    shown_by: &str,
+) -> Failure {
     let shown: String = name.chars().take(JobName::MAX).collect();
     // A foreign writer's name may have megabytes; nobody has mistyped one.
     let nearest = names
@@ -211,10 +219,20 @@ fn nothing_named<'a>(names: impl Iterator<Item = &'a str>, what: &str, name: &st
         .filter(|(distance, known)| *distance <= known.len().max(shown.len()) / 3)
         .min();
     let hint = nearest.map_or_else(
-        || "; `crontabber list` shows those there are".to_owned(),
+        || format!("; `crontabber {shown_by}` shows those there are"),
         |(_, known)| format!("; did you mean `{}`?", harmless(known)),
     );
     Failure::Usage(format!("no {what} named `{}`{hint}", shown.escape_debug()))
+}
+
+/// Who is at the keyboard, for the audit: the user behind `sudo`, else the one of this process.
+pub(super) fn who() -> String {
+    let user = || {
+        let uid = nix::unistd::getuid();
+        let user = nix::unistd::User::from_uid(uid).ok().flatten();
+        user.map_or_else(|| uid.to_string(), |user| user.name)
+    };
+    std::env::var("SUDO_USER").unwrap_or_else(|_| user())
 }
 
 /// Runs a command's asynchronous part: one thread, because a command that starts each minute on every host

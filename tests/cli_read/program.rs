@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::host::{Host, JOBS};
 
 /// Every reading command, for what must hold of all of them.
-const READING: [&[&str]; 8] = [
+const READING: [&[&str]; 10] = [
     &["list"],
     &["list", "--json"],
     &["ongoing"],
@@ -13,6 +13,8 @@ const READING: [&[&str]; 8] = [
     &["why", "fetch"],
     &["history"],
     &["logs", "fetch"],
+    &["hosts"],
+    &["hosts", "--json"],
     &["tick", "--dry-run"],
 ];
 
