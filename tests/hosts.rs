@@ -156,11 +156,9 @@ async fn verdict(reader: &Host, now: Timestamp) -> Verdict {
         hosts,
         ..table.expect("the table can be read")
     };
-    let place = Place {
-        host: "laptop".into(),
-        tags: Vec::new(),
-    };
-    plan(&engine.graph, &table, &place).jobs[0].verdict.clone()
+    plan(&engine.graph, &table, &place("laptop")).jobs[0]
+        .verdict
+        .clone()
 }
 
 #[tokio::test]
@@ -233,7 +231,7 @@ fn planned(patterns: &[&str], hosts: &[&str], parent: Option<Timestamp>) -> Verd
 fn place(host: &str) -> Place {
     Place {
         host: host.into(),
-        tags: Vec::new(),
+        ..Place::default()
     }
 }
 

@@ -104,6 +104,7 @@ mod tests {
                 place: Place {
                     host: words.next().unwrap(),
                     tags: words.collect(),
+                    ..Place::default()
                 },
                 at: now() - SignedDuration::from_mins(minutes),
             }

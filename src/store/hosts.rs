@@ -20,6 +20,7 @@ fn seen_in(row: &Row) -> Result<Seen, tokio_postgres::Error> {
         place: Place {
             host: row.try_get("host")?,
             tags: row.try_get("tags")?,
+            ..Place::default()
         },
         at: row.try_get("seen_at")?,
     })

@@ -39,7 +39,7 @@ pub(crate) fn config() -> Config {
 pub(crate) fn place() -> Place {
     Place {
         host: "web1".into(),
-        tags: Vec::new(),
+        ..Place::default()
     }
 }
 
@@ -51,6 +51,7 @@ pub(crate) fn announced() -> Vec<Announced> {
                 place: Place {
                     host: host.into(),
                     tags: tags.iter().map(|&tag| tag.into()).collect(),
+                    ..Place::default()
                 },
                 at: minutes(-ago),
             },

@@ -7,7 +7,7 @@ use crate::{
     plan::{self, BlockedBy, ON_LOST, Planned, Verdict, no_host, that_match},
     spec::Placement,
     store::table::{JobState, never},
-    view::{Times, ongoing::Ongoing, subject::Subject, text::counted},
+    view::{Times, subject::Subject, text::counted},
 };
 
 use super::{Check, Known};
@@ -189,7 +189,7 @@ pub(super) fn pause(row: Option<&JobState>, times: &Times) -> String {
 }
 
 fn not_ongoing(job: &Planned<'_>, times: &Times) -> Check {
-    let ongoing = job.row.and_then(|row| Ongoing::of_row(row, times.now));
+    let ongoing = Subject::Job(job).ongoing(times.now);
     let detail = ongoing.as_ref().map(|run| {
         let id = run
             .run_id
