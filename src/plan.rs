@@ -21,6 +21,7 @@ use crate::{
     store::table::{JobState, Table, never},
 };
 
+pub(crate) use placement::glob;
 pub use placement::{LIVE_FOR, NoHost, Seen, no_host, that_match};
 pub use state::State;
 
@@ -330,40 +331,6 @@ fn blocked_by(parent: Option<&JobState>, now: Timestamp, max_ongoing_age: Durati
     }
 }
 
-impl Place {
-    /// Whether a job may run here: one of its patterns names this host or one of its tags.
-    #[must_use]
-    pub fn matches(&self, placement: &Placement) -> bool {
-        placement.hosts.is_empty()
-            || placement
-                .hosts
-                .iter()
-                .any(|pattern| match pattern.strip_prefix("tag:") {
-                    Some(tag) => self.tags.iter().any(|own| glob(tag, own)),
-                    None => glob(pattern, &self.host),
-                })
-    }
-}
-
-/// Whether `pattern`, in which `*` stands for any text, is all of `text`.
-pub(crate) fn glob(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else {
-        return false;
-    };
-    let mut parts: Vec<&str> = parts.collect();
-    let Some(last) = parts.pop() else {
-        return rest.is_empty();
-    };
-    for part in parts {
-        match rest.find(part) {
-            Some(at) => rest = &rest[at + part.len()..],
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
-}
-
 impl Plan<'_> {
     /// The job of this name.
     #[must_use]
@@ -387,40 +354,4 @@ impl Plan<'_> {
 #[must_use]
 pub fn next_run(row: &JobState) -> Option<Timestamp> {
     row.next_run.filter(|&at| at < never())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn place(host: &str, tags: &[&str]) -> Place {
-        Place {
-            host: host.into(),
-            tags: tags.iter().map(|&tag| tag.into()).collect(),
-            ..Place::default()
-        }
-    }
-
-    fn on(hosts: &[&str]) -> Placement {
-        Placement {
-            hosts: hosts.iter().map(|&host| host.into()).collect(),
-            on: On::One,
-        }
-    }
-
-    #[test]
-    fn a_job_without_hosts_runs_anywhere() {
-        assert!(place("web1", &[]).matches(&on(&[])));
-    }
-
-    #[test]
-    fn a_pattern_names_hosts_and_a_tag_names_what_they_offer() {
-        assert!(place("web1", &[]).matches(&on(&["web*"])));
-        assert!(!place("db1", &[]).matches(&on(&["web*", "*cache*"])));
-        assert!(place("db1", &["eu"]).matches(&on(&["web*", "tag:eu"])));
-        assert!(!place("eu", &[]).matches(&on(&["tag:eu"])));
-        assert!(place("a-b-c", &[]).matches(&on(&["a*b*c"])));
-        assert!(!place("a-c-b", &[]).matches(&on(&["a*b*c"])));
-        assert!(!place("web12", &[]).matches(&on(&["web1"])));
-    }
 }

@@ -5,6 +5,40 @@ use jiff::{SignedDuration, Timestamp};
 use super::Place;
 use crate::{host::ANNOUNCE_EVERY, spec::Placement};
 
+impl Place {
+    /// Whether a job may run here: one of its patterns names this host or one of its tags.
+    #[must_use]
+    pub fn matches(&self, placement: &Placement) -> bool {
+        placement.hosts.is_empty()
+            || placement
+                .hosts
+                .iter()
+                .any(|pattern| match pattern.strip_prefix("tag:") {
+                    Some(tag) => self.tags.iter().any(|own| glob(tag, own)),
+                    None => glob(pattern, &self.host),
+                })
+    }
+}
+
+/// Whether `pattern`, in which `*` stands for any text, is all of `text`.
+pub(crate) fn glob(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else {
+        return false;
+    };
+    let mut parts: Vec<&str> = parts.collect();
+    let Some(last) = parts.pop() else {
+        return rest.is_empty();
+    };
+    for part in parts {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
 /// A host that has announced itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
@@ -92,6 +126,21 @@ mod tests {
     use super::*;
     use crate::spec::On;
 
+    fn place(host: &str, tags: &[&str]) -> Place {
+        Place {
+            host: host.into(),
+            tags: tags.iter().map(|&tag| tag.into()).collect(),
+            ..Place::default()
+        }
+    }
+
+    fn on(hosts: &[&str]) -> Placement {
+        Placement {
+            hosts: hosts.iter().map(|&host| host.into()).collect(),
+            on: On::One,
+        }
+    }
+
     fn now() -> Timestamp {
         "2031-05-05T12:00:00Z".parse().unwrap()
     }
@@ -99,13 +148,9 @@ mod tests {
     /// `name` or `name tag`, and how many minutes ago it was seen.
     fn fleet(hosts: &[(&str, i64)]) -> Vec<Seen> {
         let seen = |&(words, minutes): &(&str, i64)| {
-            let mut words = words.split(' ').map(str::to_owned);
+            let (host, tag) = words.split_once(' ').unwrap_or((words, ""));
             Seen {
-                place: Place {
-                    host: words.next().unwrap(),
-                    tags: words.collect(),
-                    ..Place::default()
-                },
+                place: place(host, &[tag]),
                 at: now() - SignedDuration::from_mins(minutes),
             }
         };
@@ -114,16 +159,28 @@ mod tests {
 
     fn asked(patterns: &[&str], hosts: &[(&str, i64)]) -> Option<NoHost> {
         let hosts = fleet(hosts);
-        let placement = Placement {
-            hosts: patterns.iter().map(|&pattern| pattern.into()).collect(),
-            on: On::One,
-        };
-        no_host(&placement, &hosts, now())
+        no_host(&on(patterns), &hosts, now())
     }
 
     fn sentence(patterns: &[&str], hosts: &[(&str, i64)]) -> String {
         let minutes = |at: Timestamp| format!("for {}m", now().duration_since(at).as_mins());
         asked(patterns, hosts).unwrap().sentence(minutes)
+    }
+
+    #[test]
+    fn a_job_without_hosts_runs_anywhere() {
+        assert!(place("web1", &[]).matches(&on(&[])));
+    }
+
+    #[test]
+    fn a_pattern_names_hosts_and_a_tag_names_what_they_offer() {
+        assert!(place("web1", &[]).matches(&on(&["web*"])));
+        assert!(!place("db1", &[]).matches(&on(&["web*", "*cache*"])));
+        assert!(place("db1", &["eu"]).matches(&on(&["web*", "tag:eu"])));
+        assert!(!place("eu", &[]).matches(&on(&["tag:eu"])));
+        assert!(place("a-b-c", &[]).matches(&on(&["a*b*c"])));
+        assert!(!place("a-c-b", &[]).matches(&on(&["a*b*c"])));
+        assert!(!place("web12", &[]).matches(&on(&["web1"])));
     }
 
     #[test]

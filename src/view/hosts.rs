@@ -1,6 +1,7 @@
 //! The hosts: who passed when, whose clock is wrong, on what they disagree; and where each job ran last.
 
 mod agreement;
+mod listed;
 
 use std::collections::HashMap;
 
@@ -8,7 +9,6 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::{
-    duration,
     plan::{Plan, no_host},
     store::{
         Connection, error::DatabaseError, hosts::Announced, identity::Identity, limited,
@@ -19,11 +19,12 @@ use crate::{
 use super::{
     Medium, Times,
     lines::Lines,
-    mark::{Mark, Tone},
     subject,
     table::{Column, Row, render},
     text::{self, counted},
 };
+
+use listed::{Listed, row};
 
 pub use agreement::{Agreement, Disagreement, Hash, OnlyOn};
 
@@ -45,26 +46,8 @@ pub struct Hosts<'a> {
 /// How long after its last announcement a host is listed.
 pub const LISTED_FOR: SignedDuration = SignedDuration::from_hours(24);
 
-/// How far a host's clock may be from the database's before it is marked: nothing depends on it, but the times in that
-/// host's own logs are off.
-const SKEW: f64 = 1.0;
-
 /// How many lines of a kind stand below the table.
 const SHOWN: usize = 10;
-
-/// A host as `hosts --json` has it.
-#[derive(Debug, Serialize)]
-struct Listed<'a> {
-    host: &'a str,
-    state: &'static str,
-    seen_at: Timestamp,
-    version: &'a str,
-    tags: &'a [String],
-    clock_skew: Option<f64>,
-    configuration: &'a str,
-    jobs: i64,
-    ongoing: usize,
-}
 
 /// A job that no live host may run, as `hosts --json` has it.
 #[derive(Debug, Serialize)]
@@ -198,7 +181,13 @@ impl<'a> Hosts<'a> {
         let only = self.agreement.only_on.iter();
         self.some(
             &mut lines,
-            only.map(|job| format!("{}: only known on {}", job.name, job.hosts.join(", "))),
+            only.map(|job| {
+                format!(
+                    "{}: only known on {}",
+                    job.name,
+                    agreement::named(&job.hosts)
+                )
+            }),
         );
         lines.line(&format!("database {}", self.database.words()));
         if let Some(job) = self.agreement.disagreements.first() {
@@ -237,8 +226,8 @@ impl<'a> Hosts<'a> {
         };
         let agree = match (live, self.agreement.disagreements.len()) {
             (0 | 1, _) => String::new(),
-            (_, 0) => "; those that live agree on every job they share".to_owned(),
-            (_, number) => format!("; those that live disagree on {}", counted(number, "job")),
+            (_, 0) => "; live hosts agree on every job they share".to_owned(),
+            (_, number) => format!("; live hosts disagree on {}", counted(number, "job")),
         };
         let hosts = counted(listed.len(), "host");
         if listed.is_empty() && hidden.is_empty() {
@@ -246,52 +235,6 @@ impl<'a> Hosts<'a> {
                 .to_owned();
         }
         format!("{hosts}: {}{hidden}{agree}", parts.join(", "))
-    }
-}
-
-fn row(host: &Listed<'_>, times: &Times) -> Row {
-    let people = times.medium.is_terminal();
-    let off = host.clock_skew.is_some_and(|skew| skew.abs() > SKEW);
-    let (sign, tone) = match (host.state, off) {
-        ("live", false) => ('✓', Tone::Well),
-        ("live", true) => ('!', Tone::Odd),
-        _ => ('!', Tone::Bad),
-    };
-    let clock = match host.clock_skew {
-        None => String::new(),
-        Some(skew) if people => clock(skew),
-        Some(skew) => format!("{skew:.3}"),
-    };
-    let cells = vec![
-        host.host.to_owned(),
-        host.state.to_owned(),
-        times.when(host.seen_at),
-        host.version.to_owned(),
-        host.tags.join(","),
-        clock,
-        if people {
-            agreement::short(host.configuration)
-        } else {
-            host.configuration.to_owned()
-        },
-        host.jobs.to_string(),
-        host.ongoing.to_string(),
-    ];
-    Row {
-        mark: Mark { sign, tone },
-        cells,
-    }
-}
-
-/// `ok`, `4.2s ahead`, `13h behind`.
-fn clock(skew: f64) -> String {
-    // An interval that somebody wrote by hand may be longer than a duration.
-    let span =
-        std::time::Duration::try_from_secs_f64(skew.abs()).unwrap_or(std::time::Duration::MAX);
-    match skew {
-        _ if skew.abs() <= SKEW => "ok".to_owned(),
-        _ if skew > 0.0 => format!("{} ahead", duration::short(span)),
-        _ => format!("{} behind", duration::short(span)),
     }
 }
 

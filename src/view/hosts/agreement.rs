@@ -79,9 +79,21 @@ impl Disagreement {
     pub fn words(&self) -> String {
         let meanings = self.meanings.iter().map(|Hash { hash, hosts }| {
             let mean = if hosts.len() == 1 { "means" } else { "mean" };
-            format!("{} {mean} {}", hosts.join(", "), short(hash))
+            format!("{} {mean} {}", named(hosts), short(hash))
         });
         meanings.collect::<Vec<_>>().join(" · ")
+    }
+}
+
+/// How many hosts a line names.
+const NAMED: usize = 6;
+
+/// `web1, web2`; of many the first, and how many more: the JSON has all of them.
+pub(super) fn named(hosts: &[String]) -> String {
+    let (first, rest) = hosts.split_at(hosts.len().min(NAMED));
+    match rest.len() {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
     }
 }
 
@@ -124,6 +136,16 @@ mod tests {
             .collect();
         assert_eq!(only, ["alone", "some"]);
         assert_eq!(found.only_on[1].hosts, ["db1", "web1"]);
+    }
+
+    #[test]
+    fn of_many_hosts_a_few_are_named() {
+        let hosts: Vec<String> = (1..=50).map(|number| format!("web{number}")).collect();
+        assert_eq!(
+            named(&hosts),
+            "web1, web2, web3, web4, web5, web6 and 44 more"
+        );
+        assert_eq!(named(&hosts[..6]), "web1, web2, web3, web4, web5, web6");
     }
 
     #[test]
