@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::{
     dag::JobGraph,
-    spec::{JobName, JobSpec, Kind, On, Placement},
+    spec::{JobName, JobSpec, Kind, On},
     store::table::{JobState, Table, never},
 };
 
