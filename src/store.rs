@@ -28,6 +28,10 @@ pub(crate) mod instant;
 pub mod table;
 // What keeps Python hosts from starting a job twice.
 mod guard;
+// The hosts, as they have announced themselves.
+pub mod hosts;
+// Which database it is.
+pub mod identity;
 // The version of the tables, and the migrations.
 pub mod schema;
 // What can go wrong, in words to act on.
