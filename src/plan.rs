@@ -18,6 +18,7 @@ use crate::{
 };
 
 pub use state::State;
+pub(crate) use wants::coalesced;
 
 /// Where a plan is made: the host's name and what it offers.
 #[derive(Debug, Clone, Default)]

@@ -8,7 +8,7 @@ use crate::{
     config::{self, Access, Config, Surroundings},
     engine::Engine,
     heartbeat::Heart,
-    host::Host,
+    host::{self, Host},
     plan::{Place, Plan, plan},
     spec::{JobName, JobSpec},
     store::{
@@ -135,6 +135,25 @@ impl View {
     /// The same plan that a pass would make.
     pub(super) fn plan(&self) -> Plan<'_> {
         plan(&self.config.graph, &self.table, &self.place)
+    }
+
+    /// Makes the rows of those of these jobs that no host has met yet, as a pass does, and looks again.
+    pub(super) async fn meet(&mut self, names: &[String]) -> Result<(), Failure> {
+        let plan = self.plan();
+        let unmet = plan.jobs.iter().filter(|job| {
+            job.row.is_none() && names.iter().any(|name| name == job.spec.name.as_str())
+        });
+        if host::adopt_jobs(unmet, &self.database).await?.is_empty() {
+            return Ok(());
+        }
+        let client = self.connection().await?;
+        self.table = table::read(&client, &self.place.host, None).await?;
+        Ok(())
+    }
+
+    /// What was read.
+    pub(super) fn table(&self) -> &Table {
+        &self.table
     }
 
     /// The database's clock.
