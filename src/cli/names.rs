@@ -1,6 +1,6 @@
 //! Which jobs a command that changes something means: exact names, or a pattern that was agreed to.
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 use crate::{
     control::{self, By, Target},
@@ -27,13 +27,10 @@ pub(super) struct Names {
 
 /// The same, or all.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("which").args(["jobs", "all"]).required(true))]
 pub(super) struct NamesOrAll {
     /// The jobs, by their exact names; or with --yes patterns, in which `*` stands for any text
-    #[arg(
-        value_name = "JOB",
-        required_unless_present = "all",
-        conflicts_with = "all"
-    )]
+    #[arg(value_name = "JOB")]
     pub(super) jobs: Vec<String>,
     /// All jobs of this configuration; those that are held after a lost run only by name
     #[arg(long)]
