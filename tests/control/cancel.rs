@@ -99,7 +99,7 @@ async fn a_run_that_ends_before_its_host_looks_has_ended_and_that_is_told() {
     let asked = pass.on_beta(&["cancel", id, "--no-wait"]).run().await;
     assert_eq!(asked.code, Some(0), "{asked:?}");
     assert!(
-        asked.stdout.contains("alpha was asked to end run"),
+        asked.stdout.contains("alpha was asked to end it: run"),
         "{asked:?}"
     );
     // Too short a wait: the request stands.

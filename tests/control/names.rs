@@ -237,3 +237,49 @@ async fn the_audit_tells_who_did_what_and_why_and_nothing_of_it_reaches_a_termin
     let one = site.on("alpha", &["audit", "-n", "1"]).run().await;
     assert_eq!(one.stdout.lines().count(), 1);
 }
+
+#[tokio::test]
+async fn people_are_told_what_to_type_next() {
+    let (database, site) = site().await;
+    let on_terminal = async |line: &str| {
+        let program = env!("CARGO_BIN_EXE_crontabber");
+        let script = format!("script -qec '{program} {line}' /dev/null </dev/null");
+        let command = site.on("alpha", &["-c", &script]).program("/bin/bash");
+        let finished = command
+            .env("TERM", "dumb")
+            .env("SUDO_USER", "anna")
+            .run()
+            .await;
+        assert_eq!(finished.code, Some(0), "{finished:?}");
+        finished.stdout.replace("\r\n", "\n")
+    };
+    assert_eq!(
+        on_terminal("pause mail feed-a --reason swap").await,
+        "  ✓ feed-a       is paused until somebody resumes it\n  ✓ mail         is paused until somebody resumes it\n\
+         hint: crontabber resume feed-a mail\n"
+    );
+    let show = on_terminal("show mail").await;
+    assert!(
+        show.contains("  paused       paused by anna@alpha: swap\n"),
+        "{show}"
+    );
+    let why = on_terminal("why mail").await;
+    assert!(
+        why.contains("To let it run again:  crontabber resume mail\n"),
+        "{why}"
+    );
+    database
+        .execute("UPDATE crontabber SET revision = revision + 1, next_run = '2098-01-01', slot = '2098-01-01', error_count = 2")
+        .await;
+    let reset = on_terminal("reset feed-b").await;
+    assert!(
+        reset.starts_with("  ✓ feed-b       its 2 errors are forgotten; it runs next 20"),
+        "{reset}"
+    );
+    assert!(
+        reset.ends_with("hint: crontabber run feed-b --force   runs it now\n"),
+        "{reset}"
+    );
+    let audit = on_terminal("audit -n 1").await;
+    assert!(audit.starts_with("  WHEN"), "{audit}");
+}

@@ -148,3 +148,34 @@ async fn a_row_that_somebody_holds_is_waited_for_and_then_nothing_is_changed() {
     assert_eq!(database.query_one::<i64>(paused).await, 0);
     assert_eq!(audit(&database).await.len(), 0);
 }
+
+#[tokio::test]
+async fn a_change_that_the_audit_cannot_take_is_not_made() {
+    let database = Postgres::database().await;
+    let site = super::common::Site::with(&database, |site| site.job("a", "every = \"1h\"", "true"));
+    assert_eq!(site.on("alpha", &["tick"]).run().await.code, Some(0));
+    database
+        .execute("ALTER TABLE crontabber_audit ADD CONSTRAINT full_up CHECK (false)")
+        .await;
+    database
+        .execute("INSERT INTO crontabber (app_name, next_run) VALUES ('old', now())")
+        .await;
+    let contents =
+        "SELECT c.*, (SELECT count(*) FROM crontabber_log) FROM crontabber c ORDER BY app_name";
+    let before = database.rows(contents).await;
+    for arguments in [
+        &["pause", "a"][..],
+        &["reset", "a"],
+        &["mark", "a", "--success"],
+        &["ghosts", "--remove", "old", "--yes"],
+    ] {
+        let failed = site.on("alpha", arguments).run().await;
+        assert_eq!(
+            (failed.code, failed.stdout.as_str()),
+            (Some(70), ""),
+            "{failed:?}"
+        );
+        assert!(failed.stderr.contains("full_up"), "{failed:?}");
+    }
+    assert_eq!(database.rows(contents).await, before);
+}
