@@ -9,6 +9,7 @@ mod fail;
 mod ghosts;
 mod graph;
 mod history;
+mod hosts;
 mod list;
 mod logs;
 mod mark;
@@ -96,6 +97,7 @@ enum Command {
     Why(why::Why),
     History(history::History),
     Logs(logs::Logs),
+    Hosts(hosts::Hosts),
     Run(run::Run),
     Pause(pause::Pause),
     Resume(pause::Resume),
@@ -153,6 +155,7 @@ fn answer(arguments: impl Iterator<Item = OsString>) -> Exit {
         Command::Why(why) => why.answer(&cli.global),
         Command::History(history) => history.answer(&cli.global),
         Command::Logs(logs) => logs.answer(&cli.global),
+        Command::Hosts(hosts) => hosts.answer(&cli.global),
         Command::Run(run) => run.answer(&cli.global),
         Command::Pause(pause) => pause.answer(&cli.global),
         Command::Resume(resume) => resume.answer(&cli.global),

@@ -69,7 +69,7 @@ pub async fn remove(
         parameters: &parameters,
     };
     let why_not = |name: &str, Locked { row, now }: &Locked| {
-        if live_since(row, *now).is_some() {
+        if live_since(row, *now, MAX_ONGOING_AGE).is_some() {
             return Happened::Ongoing;
         }
         if row.paused_until.is_some_and(|until| until > *now) {

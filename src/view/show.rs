@@ -26,7 +26,7 @@ use super::{
     why::pause,
 };
 
-use definition::Definition;
+use definition::{Definition, promise};
 
 /// What is shown of one job.
 #[derive(Debug, Clone, Copy)]
@@ -97,6 +97,7 @@ impl<'a> Show<'a> {
         let origin = format!("{}:{}", spec.origin.file.display(), spec.origin.line);
         lines.labelled("defined in", &origin);
         lines.labelled("does", &does(&spec.kind));
+        lines.labelled("promise", promise(&spec.kind).sentence());
         lines.labelled("schedule", &schedule(spec));
         lines.labelled(
             "depends on",

@@ -39,7 +39,7 @@ async fn a_reset_and_a_claim_at_the_same_instant_have_one_winner() {
     for (spec, due) in engine.graph.jobs().iter().zip(&dues) {
         let name = spec.name.as_str();
         let (claimed, changes) = join!(
-            claim::claim(&engine.database, "alpha", spec, due, engine.now),
+            claim::claim(&engine.database, &engine.host.place, spec, due, engine.now),
             person.reset(std::slice::from_ref(&name), Claims::Respected),
         );
         let happened = only(changes);
