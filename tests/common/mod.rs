@@ -12,6 +12,9 @@
 //! | many processes in one instant | `Gate`, `race` |
 //! | a host whose clock is wrong | `Crontabber::new(["tick"]).clock("-13h")` |
 //! | a database of Python's | `legacy::database().await` |
+//! | a database with our tables and no row | `tables().await` |
+//! | a host of crontabber 0.18.1, step by step | `python::Python`, `python::Turn` |
+//! | the real crontabber 0.18.1, where there is one | `python::Real` |
 //! | a connection that breaks at a commit | `Proxy` |
 //! | a pass with a row locked under it | `locked` |
 //! | something that takes a moment | `until(limit, "the sentence it fails with", async \|\| ...)` |
@@ -36,18 +39,22 @@ mod postgres;
 mod private;
 mod process;
 mod proxy;
+pub mod python;
 pub mod race;
 mod site;
+mod tables;
 mod until;
 
 pub use beats::{Beats, Life, uptime};
 pub use database::Database;
 pub use gate::Gate;
 pub use ledger::{Ledger, RunStart};
+use postgres::parse as postgres_config;
 pub use postgres::{Postgres, Template};
 #[cfg(feature = "embedded")]
 pub use private::Private;
 pub use process::{Crontabber, Finished, Running, children, left_over};
 pub use proxy::{Cut, Proxy};
 pub use site::Site;
+pub use tables::{drop_guard, tables};
 pub use until::until;
