@@ -10,6 +10,7 @@
 //! | when runs were alive | `Beats` |
 //! | a configuration, its hosts, what ran | `Site::with(&database, \|site\| ...)`, `site.on("alpha", &["tick"])` |
 //! | many processes in one instant | `Gate`, `race` |
+//! | hosts of both kinds in one instant | `fleet::Fleet` |
 //! | a host whose clock is wrong | `Crontabber::new(["tick"]).clock("-13h")` |
 //! | a database of Python's | `legacy::database().await` |
 //! | a database with our tables and no row | `tables().await` |
@@ -29,6 +30,7 @@
 mod beats;
 mod database;
 mod faketime;
+pub mod fleet;
 mod gate;
 pub mod host;
 mod ledger;

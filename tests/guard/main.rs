@@ -36,14 +36,16 @@ struct Scene {
 }
 
 impl Scene {
-    async fn play(&self, guarded: bool) -> Seen {
-        let world = (self.stage)(guarded).await;
-        let exit = (self.play)(&world).await;
-        let seen = world.seen(exit).await;
-        if guarded {
-            world.goes_on().await;
-        }
-        seen
+    fn play(&self, guarded: bool) -> LocalBoxFuture<'_, Seen> {
+        Box::pin(async move {
+            let world = (self.stage)(guarded).await;
+            let exit = (self.play)(&world).await;
+            let seen = world.seen(exit).await;
+            if guarded {
+                world.goes_on().await;
+            }
+            seen
+        })
     }
 }
 
