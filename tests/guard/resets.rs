@@ -34,6 +34,14 @@ pub const SCENES: &[Scene] = &[
         broken: seen(1, 0, "success", "free"),
     },
     Scene {
+        name: "I6e",
+        story: "reset-job while Python runs the job, and a pass of ours: that is what it asks for, with the guard too",
+        stage: due,
+        play: |w| Box::pin(under_pythons_run(w)),
+        kept: seen(2, 0, "success", "free"),
+        broken: seen(2, 0, "success", "free"),
+    },
+    Scene {
         name: "I6d",
         story: "reset-job of a paused job",
         stage: due,
@@ -67,6 +75,15 @@ async fn of_a_dead_run(w: &World) -> i32 {
     passes(w).await;
     let lost = "SELECT count(*) FROM crontabber_log WHERE outcome = 'lost'";
     assert_eq!(w.database.query_one::<i64>(lost).await, 1);
+    code
+}
+
+async fn under_pythons_run(w: &World) -> i32 {
+    let python = w.python().await;
+    let mut turn = w.reads(&python).await;
+    w.starts(&mut turn).await.expect("nothing is in its way");
+    let code = exit(&reset_job(&python, IT).await);
+    w.alpha.tick().await;
     code
 }
 
