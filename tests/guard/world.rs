@@ -154,7 +154,7 @@ impl World {
                 }
             })
             .await;
-        match claim::claim(&engine.database, "alpha", &spec, &due, None).await {
+        match claim::claim(&engine.database, &engine.host.place, &spec, &due, None).await {
             Ok(Claimed::Ours(claim)) => *claim,
             other => panic!("alpha could not claim it: {other:?}"),
         }
@@ -163,7 +163,7 @@ impl World {
     /// Alpha runs what it has claimed, to the record.
     pub async fn runs(&self, claim: Claim) -> Recorded {
         let engine = self.alpha.engine();
-        let finished = run(claim, "alpha", &engine.supervisor, &engine.heart).await;
+        let finished = run(claim, &engine.means()).await;
         let (_, recorded) = record(finished, &engine.database, None)
             .await
             .expect("the database is there");
