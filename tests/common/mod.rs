@@ -16,6 +16,8 @@
 //! | a database with our tables and no row | `tables().await` |
 //! | a host of crontabber 0.18.1, step by step | `python::Python`, `python::Turn` |
 //! | the real crontabber 0.18.1, where there is one | `python::Real` |
+//! | one job of SQL | `bank::Bank` |
+//! | money that jobs move while their hosts are killed | `money::Money` |
 //! | a connection that breaks at a commit | `Proxy` |
 //! | a pass with a row locked under it | `locked` |
 //! | something that takes a moment | `until(limit, "the sentence it fails with", async \|\| ...)` |
@@ -27,6 +29,7 @@
     reason = "every test binary compiles all of this and uses its own part of it"
 )]
 
+pub mod bank;
 mod beats;
 mod database;
 mod faketime;
@@ -36,6 +39,7 @@ pub mod host;
 mod ledger;
 pub mod legacy;
 pub mod locked;
+pub mod money;
 mod postgres;
 #[cfg(feature = "embedded")]
 mod private;
