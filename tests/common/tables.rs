@@ -2,7 +2,10 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crontabber::store::schema::{self, Before};
+use crontabber::{
+    plan::MAX_ONGOING_AGE,
+    store::schema::{self, Before},
+};
 
 use super::{Database, Postgres};
 
@@ -10,11 +13,11 @@ use super::{Database, Postgres};
 pub async fn tables() -> Database {
     let postgres = Postgres::shared().await;
     let mut hasher = DefaultHasher::new();
-    schema::plan(Before::Nothing).hash(&mut hasher);
+    schema::plan(Before::Nothing, MAX_ONGOING_AGE).hash(&mut hasher);
     let key = format!("tables_{:016x}", hasher.finish());
     let template = postgres
         .template(&key, async |client| {
-            schema::migrate(client)
+            schema::migrate(client, MAX_ONGOING_AGE)
                 .await
                 .expect("an empty database takes the tables");
         })
@@ -22,14 +25,9 @@ pub async fn tables() -> Database {
     postgres.from(&template).await
 }
 
-/// Takes the guard away, as whoever goes back to Python alone does.
+/// Takes the guard away, as `migrate --drop-guard` does for whoever goes back to Python alone.
 pub async fn drop_guard(database: &Database) {
-    let triggers = "SELECT tgname FROM pg_trigger WHERE tgrelid = 'crontabber'::regclass AND tgname LIKE 'crontabber_guard%'";
-    let triggers = database.rows(triggers).await.concat();
-    assert!(!triggers.is_empty(), "there is no guard to take away");
-    for trigger in triggers {
-        database
-            .execute(&format!("DROP TRIGGER {trigger} ON crontabber"))
-            .await;
-    }
+    let client = database.connect().await;
+    let dropped = schema::drop_guard(&client, "a test").await;
+    dropped.expect("nobody holds the table");
 }
