@@ -44,7 +44,7 @@ inside() {
     ln -s /proc/self/fd dev/fd
     mount -t tmpfs -o mode=755 run run
     chmod 1777 tmp var/tmp srv/shared
-    touch tmp/of_another home/other/file
+    touch var/tmp/of_another home/other/file
     for part in etc var; do
         [ ! -d "$tree/$part" ] || cp -a "$tree/$part/." "$part"
     done

@@ -141,13 +141,15 @@ systemctl start crontabber-tick.service
 [ \"$(pid)\" = \"$before\" ] && [ -e \"/proc/$before\" ] && echo lives > /out/server
 systemctl stop crontabber-embedded.service
 [ -e \"/proc/$before\" ] || echo gone >> /out/server
+systemctl start crontabber-tick.service
+[ -e \"/proc/$(pid)\" ] || echo died with its pass >> /out/server
 ";
     machine.boot(scenario).await;
     assert_eq!(
         machine.said("server"),
-        "lives\ngone\n",
+        "lives\ngone\ndied with its pass\n",
         "{}",
         machine.said("log")
     );
-    assert_eq!(machine.said("passes"), "success 0\nsuccess 0\n");
+    assert_eq!(machine.said("passes"), "success 0\n".repeat(3));
 }
