@@ -47,9 +47,18 @@ systemctl start crontabber-tick.timer
 until [ -e /var/lib/crontabber/ran ]; do sleep 0.02; done
 systemctl stop crontabber-tick.timer
 until systemctl show -P ActiveState crontabber-tick.service | grep -q inactive; do sleep 0.02; done
+journalctl --sync
+journalctl --no-pager -o cat -u crontabber-tick.service CRONTABBER_JOB=fetch > /out/journal
 ";
     machine.boot(scenario).await;
     assert_eq!(outcomes(&database).await, [["fetch", "success"]]);
+    // The journal says of which job it speaks, and can be asked for it.
+    let told = machine.said("journal");
+    assert!(
+        told.contains("ongoing job=fetch slot=") && told.contains("\nsuccess job=fetch "),
+        "{told}"
+    );
+    assert!(!told.contains("made the tables"), "{told}");
 }
 
 #[tokio::test]
@@ -105,6 +114,7 @@ rm /etc/credstore/crontabber.database_url
 pass
 echo postgres://127.0.0.1:9/none > /etc/credstore/crontabber.database_url
 pass
+journalctl --sync
 journalctl --no-pager -u crontabber-tick.service -o cat > /out/journal
 ";
     machine.boot(scenario).await;

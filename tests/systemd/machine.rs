@@ -45,7 +45,7 @@ StandardError=append:/out/log
 /// A machine that has not been started yet.
 pub(crate) struct Machine {
     tree: TempDir,
-    _relay: Relay,
+    relay: Relay,
 }
 
 impl Machine {
@@ -58,10 +58,7 @@ impl Machine {
         }
         let relay = Relay::to(database).await;
         let tree = tempfile::tempdir().expect("/tmp takes directories");
-        let machine = Self {
-            tree,
-            _relay: relay,
-        };
+        let machine = Self { tree, relay };
         fs::create_dir(machine.path("out")).expect("it is ours");
         machine.write("etc/passwd", "root:x:0:0::/root:/bin/sh\n");
         machine.write("etc/group", "root:x:0:\n");
@@ -74,7 +71,7 @@ impl Machine {
         machine.install();
         let witness = "etc/systemd/system/crontabber-tick.service.d/witness.conf";
         machine.write(witness, WITNESS);
-        let url = machine._relay.url();
+        let url = machine.relay.url();
         machine.write("etc/credstore/crontabber.database_url", url);
         let toml = format!("[database]\nurl = {{ credential = \"database_url\" }}\n\n{sections}");
         machine.write("etc/crontabber/crontabber.toml", &toml);

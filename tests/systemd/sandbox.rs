@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{
     checks::sandbox,
-    common::{Database, Postgres},
+    common::{Database, Postgres, Site},
     machine::Machine,
+    unit::tool,
 };
 
 /// What a job meets: a line of the sandbox, a text of shell that feels it, and what that prints where it is in force.
@@ -239,4 +240,30 @@ async fn without_the_sandbox_a_job_meets_none_of_it() {
             "{key}: {met:?}"
         );
     }
+}
+
+/// What of the sandbox needs neither root nor systemd: the part that is tried on every machine.
+#[tokio::test]
+async fn a_pass_needs_no_privilege_that_could_be_gained() {
+    if !tool("setpriv") {
+        eprintln!("not tried: there is no setpriv here");
+        return;
+    }
+    let database = Postgres::database().await;
+    let meets = "grep -e NoNewPrivs -e Seccomp: /proc/self/status; umask";
+    let site = Site::with(&database, |_| {
+        format!("[jobs.probe]\nevery = \"1d\"\nstart = \"now\"\nshell = {meets:?}\n\n")
+    });
+    let tick = site.on("web1", &["tick"]);
+    let ended = tick
+        .behind_shell("umask 077; exec setpriv --no-new-privs -- \"$@\"")
+        .run()
+        .await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(outcome(&database, "probe").await, "success");
+    let sql = "SELECT output FROM crontabber_log WHERE app_name = 'probe'";
+    let output: String = database.query_one(sql).await;
+    assert!(output.contains("NoNewPrivs:\t1\n"), "{output}");
+    // Files of jobs are not the program's: they are readable, as cron's are.
+    assert!(output.ends_with("0022\n"), "{output}");
 }
