@@ -49,9 +49,10 @@ impl Right {
 
     /// The same in a database of another name.
     fn there(&self, database: &Database) -> Self {
-        let object = match self.is_of_the_database() {
-            true => format!("DATABASE {}", database.name()),
-            false => self.object.clone(),
+        let object = if self.is_of_the_database() {
+            format!("DATABASE {}", database.name())
+        } else {
+            self.object.clone()
         };
         Self {
             object,
