@@ -5,6 +5,7 @@ mod db;
 mod fail;
 mod graph;
 mod history;
+mod hosts;
 mod list;
 mod logs;
 mod migrate;
@@ -87,6 +88,7 @@ enum Command {
     Why(why::Why),
     History(history::History),
     Logs(logs::Logs),
+    Hosts(hosts::Hosts),
     Run(run::Run),
     Graph(graph::Graph),
     #[command(subcommand)]
@@ -137,6 +139,7 @@ fn answer(arguments: impl Iterator<Item = OsString>) -> Exit {
         Command::Why(why) => why.answer(&cli.global),
         Command::History(history) => history.answer(&cli.global),
         Command::Logs(logs) => logs.answer(&cli.global),
+        Command::Hosts(hosts) => hosts.answer(&cli.global),
         Command::Run(run) => run.answer(&cli.global),
         Command::Graph(graph) => graph.answer(&cli.global),
         Command::Config(config) => config.answer(&cli.global),
