@@ -15,6 +15,7 @@ mod run;
 mod server;
 mod show;
 mod tick;
+mod who;
 mod why;
 
 use std::{
