@@ -9,7 +9,7 @@ use std::{
 };
 
 use common::{
-    Database, Postgres,
+    Database, Postgres, Site,
     host::{Host, job, log, minutes, noon},
 };
 
@@ -133,4 +133,44 @@ async fn what_was_running_in_the_dump_is_lost_and_runs_again() {
     assert_eq!(back.well, 1);
     let told = log(&database).await;
     assert_eq!(told[0], "fetch 0 1 lost", "{told:?}");
+}
+
+/// What a dump of five hours ago would bring back.
+const FIVE_HOURS_AGO: &str = "\
+UPDATE crontabber SET slot = slot - interval '5 hours', next_run = next_run - interval '5 hours',
+       success_slot = success_slot - interval '5 hours', revision = revision + 1";
+
+#[tokio::test]
+async fn what_is_marked_as_succeeded_does_not_run_again() {
+    let database = Postgres::database().await;
+    let site = Site::with(&database, |site| {
+        site.job("fetch", "every = \"1h\"\nstart = \"now\"", "true")
+    });
+    let tick = async || site.on("a", &["tick"]).run().await;
+    assert_eq!(tick().await.code, Some(0));
+    let runs = || site.ledger().starts().len();
+    assert_eq!(runs(), 1);
+
+    database.execute(FIVE_HOURS_AGO).await;
+    let asked = site.on("a", &["tick", "--dry-run"]).run().await;
+    assert!(
+        asked.stdout.starts_with("would run: fetch"),
+        "{}",
+        asked.stdout
+    );
+    // As the document has it, up to its reason.
+    let words = documented("crontabber mark ");
+    let words = words
+        .split(" --reason")
+        .next()
+        .expect("there is a beginning");
+    let mark: Vec<&str> = ["mark"].into_iter().chain(words.split(' ')).collect();
+    let marked = site.on("a", &mark).run().await;
+    assert_eq!(marked.code, Some(0), "{}", marked.stderr);
+    assert_eq!(tick().await.code, Some(0));
+    assert_eq!(runs(), 1);
+
+    database.execute(FIVE_HOURS_AGO).await;
+    assert_eq!(tick().await.code, Some(0));
+    assert_eq!(runs(), 2);
 }
