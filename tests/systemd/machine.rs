@@ -127,13 +127,10 @@ impl Machine {
     /// can be read then.
     pub(crate) async fn boot(&self, scenario: &str) {
         self.write("etc/scenario", scenario);
-        let mut boot = Command::new("sh");
-        boot.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/systemd/boot.sh"))
-            .args([
-                self.tree.path(),
-                Path::new(env!("CARGO_BIN_EXE_crontabber")),
-            ])
-            .stdin(Stdio::null());
+        let mut boot = boot(
+            self.tree.path(),
+            Path::new(env!("CARGO_BIN_EXE_crontabber")),
+        );
         // The relay needs this thread meanwhile.
         let booted = tokio::task::spawn_blocking(move || boot.output());
         let booted = booted
@@ -159,12 +156,29 @@ impl Machine {
     }
 }
 
+/// The command that starts a machine from this tree; one that hangs is killed, and its test fails.
+fn boot(tree: &Path, program: &Path) -> Command {
+    let mut boot = Command::new("timeout");
+    boot.args(["--kill-after=2", "120", "sh"])
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/systemd/boot.sh"))
+        .args([tree, program])
+        .stdin(Stdio::null());
+    boot
+}
+
 /// What is missing here to start a systemd, asked once.
 static LACKING: LazyLock<Option<String>> = LazyLock::new(|| {
     if !Uid::effective().is_root() {
         return Some("only root can".to_owned());
     }
-    for program in ["systemd-sysusers", "systemd-tmpfiles", "unshare"] {
+    for program in [
+        "systemd-sysusers",
+        "systemd-tmpfiles",
+        "timeout",
+        "unshare",
+        "setarch",
+        "perl",
+    ] {
         if !tool(program) {
             return Some(format!("there is no {program}"));
         }
@@ -183,12 +197,8 @@ static LACKING: LazyLock<Option<String>> = LazyLock::new(|| {
         unit,
     )
     .expect("it is ours");
-    let booted = Command::new("sh")
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/systemd/boot.sh"))
-        .args([tree.path(), Path::new("/bin/true")])
-        .stdin(Stdio::null())
-        .output()
-        .expect("there is a shell");
+    let booted = boot(tree.path(), Path::new("/bin/true")).output();
+    let booted = booted.expect("there is a shell");
     (!booted.status.success()).then(|| {
         let said = String::from_utf8_lossy(&booted.stderr).into_owned();
         format!("{:?}: {}", booted.status, said.trim())
