@@ -1,5 +1,6 @@
 //! The command line: what may be typed, and which command answers.
 
+mod check;
 mod config;
 mod db;
 mod fail;
@@ -50,12 +51,13 @@ Examples:
   crontabber list                    every job, its state, and why
   crontabber why report              why a job runs or does not run now
   crontabber run report --force      run a job here and now
+  crontabber check                   what needs a person, for Nagios and Icinga
   crontabber config check            every mistake in the configuration, at once
 
 Exit codes: 0 well, 1 a job failed, 2 contended, 3 ongoing elsewhere, 64 usage, 69 no database, 78 configuration.";
 
 /// What every command understands.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 struct Global {
     /// The configuration [default: ./crontabber.toml, then /etc/crontabber/crontabber.toml]
     #[arg(long, global = true, value_name = "FILE", env = "CRONTABBER_CONFIG")]
@@ -89,6 +91,7 @@ enum Command {
     Logs(logs::Logs),
     Run(run::Run),
     Graph(graph::Graph),
+    Check(check::Check),
     #[command(subcommand)]
     Config(config::Config),
     Migrate(migrate::Migrate),
@@ -106,21 +109,27 @@ pub fn main() -> ExitCode {
     if std::env::args_os().nth(1).as_deref() == Some("supervise".as_ref()) {
         return supervise::main();
     }
-    let answered = panic::catch_unwind(|| answer(std::env::args_os()));
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let answered = panic::catch_unwind(|| answer(&arguments));
     answered
         .unwrap_or_else(|_| {
             // The panic's own message has been printed.
             eprintln!(
                 "crontabber: this is a bug in crontabber; please report it with the lines above"
             );
-            Exit::Software
+            if check::is_meant(&arguments) {
+                check::bug()
+            } else {
+                Exit::Software
+            }
         })
         .into()
 }
 
-fn answer(arguments: impl Iterator<Item = OsString>) -> Exit {
+fn answer(arguments: &[OsString]) -> Exit {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
+        Err(error) if check::is_meant(arguments) => return check::usage(&error),
         Err(error) => return usage(&error),
     };
     log::start(
@@ -139,6 +148,7 @@ fn answer(arguments: impl Iterator<Item = OsString>) -> Exit {
         Command::Logs(logs) => logs.answer(&cli.global),
         Command::Run(run) => run.answer(&cli.global),
         Command::Graph(graph) => graph.answer(&cli.global),
+        Command::Check(check) => Ok(check.answer(&cli.global)),
         Command::Config(config) => config.answer(&cli.global),
         Command::Migrate(migrate) => migrate.answer(&cli.global),
         Command::Db(db) => db.answer(&cli.global),

@@ -26,6 +26,8 @@ pub mod transaction;
 pub(crate) mod instant;
 // The state table, as a pass reads it.
 pub mod table;
+// What hosts say of themselves.
+pub mod announced;
 // The version of the tables, and the migrations.
 pub mod schema;
 // What can go wrong, in words to act on.

@@ -211,7 +211,20 @@ pub(super) fn job<'a>(config: &'a Config, name: &str) -> Result<&'a JobSpec, Fai
     })
 }
 
-fn nothing_named<'a>(names: impl Iterator<Item = &'a str>, what: &str, name: &str) -> Failure {
+/// Fails unless this is so of any name.
+pub(super) fn any_name(
+    plan: &Plan<'_>,
+    is_meant: impl Fn(&str) -> bool,
+    pattern: &str,
+) -> Result<(), Failure> {
+    if subject::all(plan).any(|subject| is_meant(subject.name())) {
+        return Ok(());
+    }
+    Err(no_such(plan, "job", pattern))
+}
+
+/// There is no `what` of this name; the nearest of those there are.
+pub(super) fn nothing_named<'a>(names: impl Iterator<Item = &'a str>, what: &str, name: &str) -> Failure {
     let shown: String = name.chars().take(JobName::MAX).collect();
     // A foreign writer's name may have megabytes; nobody has mistyped one.
     let nearest = names
@@ -219,8 +232,12 @@ fn nothing_named<'a>(names: impl Iterator<Item = &'a str>, what: &str, name: &st
         .map(|known| (strsim::damerau_levenshtein(known, &shown), known))
         .filter(|(distance, known)| *distance <= known.len().max(shown.len()) / 3)
         .min();
+    let shows = match what {
+        "tag" => "config show",
+        _ => "list",
+    };
     let hint = nearest.map_or_else(
-        || "; `crontabber list` shows those there are".to_owned(),
+        || format!("; `crontabber {shows}` shows those there are"),
         |(_, known)| format!("; did you mean `{}`?", harmless(known)),
     );
     Failure::Usage(format!("no {what} named `{}`{hint}", shown.escape_debug()))

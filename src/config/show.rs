@@ -11,7 +11,7 @@ use crate::{
 
 use super::{
     Config, Daemon,
-    sections::{CheckSettings, NamedDatabaseSettings, NotifySettings},
+    sections::{NamedDatabaseSettings, NotifySettings},
     setting::{Leaf, Settings},
     source::{BUILT_IN, Place},
     written::Named,
@@ -76,7 +76,7 @@ impl Config {
                 sections.push(self.section(&name, settings));
             }
             sections.push(self.daemon_section());
-            sections.push(self.section("check", &self.written.check));
+            sections.push(self.section("check", &self.check_settings));
             for (name, channel) in &self.written.notify {
                 sections.push(self.section(&format!("notify.{}", toml_key(name)), channel));
             }
@@ -246,13 +246,12 @@ pub struct KeyReference {
 pub fn reference() -> Vec<KeyReference> {
     use super::job::{KeepSettings, RetrySettings};
     let built_in = super::loader::built_in();
-    let no_default = CheckSettings::default();
     let mut keys = Vec::new();
     refer("database", "", &built_in.database, &mut keys);
     let named = NamedDatabaseSettings::default();
     refer("database.NAME", "", &named, &mut keys);
     refer("daemon", "", &built_in.daemon, &mut keys);
-    refer("check", "", &no_default, &mut keys);
+    refer("check", "", &built_in.check, &mut keys);
     refer("notify.NAME", "", &NotifySettings::default(), &mut keys);
     refer("jobs.NAME", "", &built_in.defaults, &mut keys);
     let retry = built_in.defaults.retry.as_ref();
