@@ -173,7 +173,10 @@ pub fn check(known: &Known<'_>, scope: &Scope) -> Checked {
         figures.add(planned, &found, plan.now);
         problems.extend(found);
     }
-    let ghosts = plan.ghosts.iter().filter(|(name, _)| scope.holds(name, &[]));
+    let ghosts = plan
+        .ghosts
+        .iter()
+        .filter(|(name, _)| scope.holds(name, &[]));
     for (name, row) in ghosts {
         figures.ghosts += 1;
         problems.extend(fleet::ghost(name, row, known));

@@ -22,7 +22,8 @@ pub(super) fn last_pass(hosts: &[Announced]) -> Option<&Announced> {
 pub(super) fn no_pass(known: &Known<'_>) -> Option<Problem> {
     let limits = &known.limits.no_pass;
     let times = Times::in_words(known.plan.now);
-    let what_to_do = "is `crontabber tick` in a crontab or a systemd timer, and does it reach this database?";
+    let what_to_do =
+        "is `crontabber tick` in a crontab or a systemd timer, and does it reach this database?";
     let (severity, brief, sentence) = match last_pass(known.hosts) {
         None => (
             limits.worst()?,

@@ -68,7 +68,9 @@ impl About<'_> {
 
     fn failing(&self) -> Option<Problem> {
         let row = self.job.row?;
-        let errors = u32::try_from(row.error_count).ok().filter(|&errors| errors > 0)?;
+        let errors = u32::try_from(row.error_count)
+            .ok()
+            .filter(|&errors| errors > 0)?;
         let limits = self.known.limits;
         // As crontabber counted: one failure of a backfill job is caught up on by itself.
         let severity = if self.job.spec.catch_up == CatchUp::All {
@@ -104,7 +106,11 @@ impl About<'_> {
         let (kind, limits, what) = if has_run {
             (Kind::Overdue, &self.known.limits.overdue, "overdue")
         } else {
-            (Kind::NeverRun, &self.known.limits.never_run, "never run, due")
+            (
+                Kind::NeverRun,
+                &self.known.limits.never_run,
+                "never run, due",
+            )
         };
         let severity = limits.of(late)?;
         let times = self.times();
@@ -119,13 +125,21 @@ impl About<'_> {
 
     fn blocked(&self, blocks: &[Block], roots: &HashMap<&str, Root<'_>>) -> Option<Problem> {
         let since = self.due_since()?;
-        let severity = self.known.limits.blocked.of(age(self.known.plan.now, since))?;
+        let severity = self
+            .known
+            .limits
+            .blocked
+            .of(age(self.known.plan.now, since))?;
         let parent = to_blame(blocks)?.parent.as_str();
         let root = roots.get(self.job.spec.name.as_str())?;
         let waits = if root.name() == parent {
             root.why()
         } else {
-            format!("it waits for {parent}, which waits in the end for {}: {}", root.name(), root.why())
+            format!(
+                "it waits for {parent}, which waits in the end for {}: {}",
+                root.name(),
+                root.why()
+            )
         };
         let since = self.times().since(since);
         Some(self.problem(

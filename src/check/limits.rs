@@ -47,7 +47,9 @@ impl<T: Copy> Thresholds<T> {
         if self.critical.is_some_and(&passed) {
             return Some(Severity::Critical);
         }
-        self.warning.is_some_and(&passed).then_some(Severity::Warning)
+        self.warning
+            .is_some_and(&passed)
+            .then_some(Severity::Warning)
     }
 
     /// The worst it can get.

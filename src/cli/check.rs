@@ -221,7 +221,9 @@ pub(super) fn is_meant(arguments: &[OsString]) -> bool {
     let command = Cli::command();
     let takes_value = |word: &str| {
         command.get_arguments().any(|argument| {
-            let long = argument.get_long().is_some_and(|long| word.strip_prefix("--") == Some(long));
+            let long = argument
+                .get_long()
+                .is_some_and(|long| word.strip_prefix("--") == Some(long));
             long && argument.get_action().takes_values()
         })
     };
@@ -243,7 +245,10 @@ pub(super) fn bug() -> Exit {
 
 /// A command line that is wrong, or that asks for help: both are no answer.
 pub(super) fn usage(error: &clap::Error) -> Exit {
-    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
         return tell_monitoring(Status::Unknown, &error.to_string());
     }
     let text = error.to_string();

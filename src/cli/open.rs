@@ -224,7 +224,11 @@ pub(super) fn any_name(
 }
 
 /// There is no `what` of this name; the nearest of those there are.
-pub(super) fn nothing_named<'a>(names: impl Iterator<Item = &'a str>, what: &str, name: &str) -> Failure {
+pub(super) fn nothing_named<'a>(
+    names: impl Iterator<Item = &'a str>,
+    what: &str,
+    name: &str,
+) -> Failure {
     let shown: String = name.chars().take(JobName::MAX).collect();
     // A foreign writer's name may have megabytes; nobody has mistyped one.
     let nearest = names

@@ -122,7 +122,8 @@ impl<const LEAST: u64> Setting for LengthThreshold<LEAST> {
     }
 
     fn value(&self) -> Value {
-        self.0.map_or(json!(NEVER), |length| Lasting::<LEAST>(length).value())
+        self.0
+            .map_or(json!(NEVER), |length| Lasting::<LEAST>(length).value())
     }
 }
 
@@ -175,7 +176,11 @@ pub(super) fn limits(settings: &CheckSettings, findings: &mut Findings) -> Optio
     macro_rules! pair {
         ($key:ident) => {{
             let set = &settings.$key.as_ref()?.value;
-            both(stringify!($key), (set.warning.as_ref(), set.critical.as_ref()), findings)
+            both(
+                stringify!($key),
+                (set.warning.as_ref(), set.critical.as_ref()),
+                findings,
+            )
         }};
     }
     let (errors, errors_backfill) = (pair!(errors), pair!(errors_backfill));

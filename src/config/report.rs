@@ -67,7 +67,10 @@ impl Report {
             At::Place(place) => {
                 let Snippet { line, column, .. } =
                     Snippet::of(&self.sources, *place, &self.secrets);
-                format!("{}:{line}:{column}: {message}", self.sources.path(*place).display())
+                format!(
+                    "{}:{line}:{column}: {message}",
+                    self.sources.path(*place).display()
+                )
             }
         })
     }

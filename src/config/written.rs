@@ -11,9 +11,7 @@ use super::{
     diagnostic::{Code, Findings, shown},
     job::JobSettings,
     names, not_yet,
-    sections::{
-        DaemonSettings, DatabaseSettings, NamedDatabaseSettings, NotifySettings,
-    },
+    sections::{DaemonSettings, DatabaseSettings, NamedDatabaseSettings, NotifySettings},
     setting::{Found, Owner, Set, Setting, Settings},
     source::{BUILT_IN, Place, Source},
 };

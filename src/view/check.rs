@@ -82,7 +82,9 @@ impl fmt::Display for Status {
 pub fn text(checked: &Checked, limits: &Limits) -> String {
     let figures = format!(" | {}\n", perfdata::of(checked, limits));
     let room = FIRST_LINE.saturating_sub(1 + figures.len());
-    let mut text = status_line(Status::of(checked), room, |room| headline::of(checked, room));
+    let mut text = status_line(Status::of(checked), room, |room| {
+        headline::of(checked, room)
+    });
     text.push_str(&figures);
     push_problems(&mut text, &checked.problems);
     text

@@ -1,15 +1,15 @@
 //! What is a problem, how bad, and in which words.
 
-use crate::world::{
-    World, announced, failed, minutes, paused, running, running_in_python, well,
-};
+use crate::world::{World, announced, failed, minutes, paused, running, running_in_python, well};
 use crontabber::store::table::{JobState, never};
 
 const ONE: &str = "[jobs.feeds]\nevery = '1h'\nshell = 'true'\n";
 
 /// What is said of one hourly job with this row, `[check]` as given.
 fn said(check: &str, row: JobState) -> Vec<String> {
-    World::new(&format!("{check}\n{ONE}")).row("feeds", row).problems()
+    World::new(&format!("{check}\n{ONE}"))
+        .row("feeds", row)
+        .problems()
 }
 
 #[test]
@@ -138,9 +138,7 @@ fn a_run_of_a_python_host_is_a_warning_from_half_of_the_time_for_which_it_is_res
     assert_eq!(said("", running_in_python(-360)), [""; 0]);
     assert_eq!(
         said("", running_in_python(-361)),
-        [
-            "warning feeds: run by a Python host for 6h 1m; after 12h another host may take it over"
-        ]
+        ["warning feeds: run by a Python host for 6h 1m; after 12h another host may take it over"]
     );
     // Nobody respects it any more: then it is simply due.
     assert_eq!(
@@ -153,7 +151,10 @@ fn a_run_of_a_python_host_is_a_warning_from_half_of_the_time_for_which_it_is_res
 fn a_run_is_stuck_a_lease_and_a_grace_after_its_lease_has_ended() {
     assert_eq!(said("", running(-20, -2)), [""; 0]);
     let stuck = "its run on web1 lost its lease 3m ago, and no pass has counted it as lost: does any host pass, or does somebody hold the row?";
-    assert_eq!(said("", running(-20, -3)), [format!("critical feeds: {stuck}")]);
+    assert_eq!(
+        said("", running(-20, -3)),
+        [format!("critical feeds: {stuck}")]
+    );
     let check = "[check]\nstuck = 'ok'";
     assert_eq!(said(check, running(-20, -3)), [""; 0]);
     // In a row that nobody knows it hurts as much.
@@ -243,7 +244,13 @@ fn a_short_block_is_no_problem_and_one_of_a_day_is_critical() {
             ..well(since)
         };
         World::new(CHAIN)
-            .row("fetch", JobState { success_slot: Some(minutes(-50_000)), ..well(-1) })
+            .row(
+                "fetch",
+                JobState {
+                    success_slot: Some(minutes(-50_000)),
+                    ..well(-1)
+                },
+            )
             .row("index", row)
             .row("report", well(20))
             .problems()
@@ -349,9 +356,14 @@ shell = 'true'
             });
         let checked = world.hosts(&[]).only(jobs_asked, tags).checked();
         let names = checked.problems.into_iter();
-        names.map(|problem| problem.name.unwrap_or_default()).collect::<Vec<_>>()
+        names
+            .map(|problem| problem.name.unwrap_or_default())
+            .collect::<Vec<_>>()
     };
-    assert_eq!(found(&[], &[]), ["", "feed_index", "feeds", "mail", "feed_old"]);
+    assert_eq!(
+        found(&[], &[]),
+        ["", "feed_index", "feeds", "mail", "feed_old"]
+    );
     assert_eq!(found(&["feed*"], &[]), ["feed_index", "feeds", "feed_old"]);
     assert_eq!(found(&["mail", "feeds"], &[]), ["feeds", "mail"]);
     assert_eq!(found(&[], &["eu"]), ["feeds", "mail"]);
@@ -400,11 +412,21 @@ shell = 'true'
         .row("ghost", well(9));
     let figures = world.checked().figures;
     assert_eq!(
-        (figures.jobs, figures.ongoing, figures.failing, figures.overdue),
+        (
+            figures.jobs,
+            figures.ongoing,
+            figures.failing,
+            figures.overdue
+        ),
         (7, 1, 2, 1)
     );
     assert_eq!(
-        (figures.blocked, figures.held, figures.paused, figures.ghosts),
+        (
+            figures.blocked,
+            figures.held,
+            figures.paused,
+            figures.ghosts
+        ),
         (1, 1, 1, 1)
     );
     assert_eq!(figures.last_pass_age, Some(60));

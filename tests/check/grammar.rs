@@ -88,7 +88,10 @@ fn perfdata(mut rest: &str) -> Result<BTreeMap<String, String>, String> {
             read.map_err(|wrong| format!("{label}: {wrong}"))?;
         }
         let short: String = label.chars().take(19).collect();
-        if figures.keys().any(|known: &String| known.starts_with(&short)) {
+        if figures
+            .keys()
+            .any(|known: &String| known.starts_with(&short))
+        {
             return Err(format!("{label} twice in 19 characters"));
         }
         figures.insert(label, figure.to_owned());
@@ -152,10 +155,13 @@ fn decimal(text: &str) -> Result<(), String> {
 
 #[test]
 fn the_reader_reads_what_the_guidelines_show() {
-    let read = read("CRONTABBER OK: well | /=2643MB;5948;5958;0;5968 'two words'=1.5s;@1:2;~:3 un'known=U\n");
+    let read = read(
+        "CRONTABBER OK: well | /=2643MB;5948;5958;0;5968 'two words'=1.5s;@1:2;~:3 un'known=U\n",
+    );
     // A quote inside of a bare label is none of theirs.
     assert!(read.is_err());
-    let answer = "CRONTABBER OK: well | /=2643MB;5948;5958;0;5968 'it''s two'=-1.5s;@1:2;~:3 x=U\nmore\n";
+    let answer =
+        "CRONTABBER OK: well | /=2643MB;5948;5958;0;5968 'it''s two'=-1.5s;@1:2;~:3 x=U\nmore\n";
     let read = self::read(answer).expect("it is what they show");
     assert_eq!((read.status.as_str(), read.text.as_str()), ("OK", "well"));
     assert_eq!(read.figures["it's two"], "-1.5s");

@@ -27,7 +27,9 @@ fn printed(world: &World) -> String {
 
 #[test]
 fn when_all_is_well_one_line_says_so() {
-    let world = World::new(TWO).row("feeds", running(-2, 2)).row("mail", well(7));
+    let world = World::new(TWO)
+        .row("feeds", running(-2, 2))
+        .row("mail", well(7));
     assert_eq!(
         printed(&world),
         "CRONTABBER OK: 2 jobs, 1 ongoing | critical=0;;0 warning=0;0 jobs=2 ongoing=1 failing=0 overdue=0 blocked=0 held=0 \
@@ -69,7 +71,9 @@ fn the_worst_is_named_first_and_each_problem_has_a_line() {
 fn warnings_alone_are_named_too() {
     let world = World::new(TWO).row("old", well(7)).row("older", well(7));
     let world = world.hosts(&[announced("web1", -1, 90)]);
-    assert!(printed(&world).starts_with("CRONTABBER WARNING: clock of web1 off by 1m 30s; 2 ghosts | "));
+    assert!(
+        printed(&world).starts_with("CRONTABBER WARNING: clock of web1 off by 1m 30s; 2 ghosts | ")
+    );
 }
 
 #[test]
@@ -77,7 +81,9 @@ fn many_problems_are_named_as_far_as_there_is_room_and_the_rest_is_counted() {
     let many = 500;
     let mut jobs = String::new();
     for number in 0..many {
-        let job = format!("[jobs.job_with_quite_a_long_name_{number:03}]\nevery = '1h'\nshell = 'true'\n");
+        let job = format!(
+            "[jobs.job_with_quite_a_long_name_{number:03}]\nevery = '1h'\nshell = 'true'\n"
+        );
         jobs.push_str(&job);
     }
     let mut world = World::new(&jobs);
@@ -88,7 +94,8 @@ fn many_problems_are_named_as_far_as_there_is_room_and_the_rest_is_counted() {
     let answer = printed(&world);
     let read = read(&answer).unwrap_or_else(|wrong| panic!("{wrong}: {answer}"));
     assert!(
-        read.text.starts_with("500 of 500 jobs: job_with_quite_a_long_name_000 (2 errors), "),
+        read.text
+            .starts_with("500 of 500 jobs: job_with_quite_a_long_name_000 (2 errors), "),
         "{answer}"
     );
     assert!(read.text.ends_with(" more"), "{answer}");
@@ -105,7 +112,9 @@ fn many_problems_are_named_as_far_as_there_is_room_and_the_rest_is_counted() {
 
 #[test]
 fn figures_as_large_as_they_come_leave_room_for_the_text() {
-    let sections = format!("[check]\nno_pass = {{ warning = '36499d23h59m59s999ms', critical = '36500d' }}\n{TWO}");
+    let sections = format!(
+        "[check]\nno_pass = {{ warning = '36499d23h59m59s999ms', critical = '36500d' }}\n{TWO}"
+    );
     let far = "0001-01-01T00:00:00Z".parse().expect("a timestamp");
     let row = JobState {
         last_success: Some(far),
@@ -113,7 +122,13 @@ fn figures_as_large_as_they_come_leave_room_for_the_text() {
         ..running(-2, 2)
     };
     let world = World::new(&sections)
-        .row("feeds", JobState { ongoing: Some(far), ..row.clone() })
+        .row(
+            "feeds",
+            JobState {
+                ongoing: Some(far),
+                ..row.clone()
+            },
+        )
         .row("mail", row)
         .hosts(&[crontabber::store::announced::Announced {
             at: far,
@@ -125,7 +140,7 @@ fn figures_as_large_as_they_come_leave_room_for_the_text() {
 }
 
 /// Any bytes, as the database hands them over, with what breaks plugins among them more often than chance has it.
-fn any_text() -> impl Strategy<Value = String> {
+pub(crate) fn any_text() -> impl Strategy<Value = String> {
     let nasty = prop_oneof![
         Just("|".to_owned()),
         Just(" | a=1;2;3".to_owned()),

@@ -106,7 +106,11 @@ impl World {
         let told = |problem: &Problem| {
             let severity = format!("{:?}", problem.severity).to_lowercase();
             let name = problem.name.as_ref().map(|name| format!(" {name}"));
-            format!("{severity}{}: {}", name.unwrap_or_default(), problem.sentence)
+            format!(
+                "{severity}{}: {}",
+                name.unwrap_or_default(),
+                problem.sentence
+            )
         };
         self.checked().problems.iter().map(told).collect()
     }

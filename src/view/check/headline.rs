@@ -60,7 +60,10 @@ fn ghosts(problems: &[&Problem]) -> Vec<String> {
 /// Each job once, with its first problem.
 fn jobs(checked: &Checked, problems: &[&Problem], room: usize) -> Option<String> {
     let mut jobs: Vec<(&str, &str)> = Vec::new();
-    for problem in problems.iter().filter(|problem| problem.kind != Kind::Ghost) {
+    for problem in problems
+        .iter()
+        .filter(|problem| problem.kind != Kind::Ghost)
+    {
         let Some(name) = problem.name.as_deref() else {
             continue;
         };
@@ -76,7 +79,11 @@ fn jobs(checked: &Checked, problems: &[&Problem], room: usize) -> Option<String>
     let mut text = format!("{} of {}", jobs.len(), counted(all, "job"));
     for (told, (name, brief)) in jobs.iter().enumerate() {
         let separator = if told == 0 { ": " } else { ", " };
-        let next = format!("{separator}{} ({})", cut(&plain(name), NAME), cut(&plain(brief), NAME));
+        let next = format!(
+            "{separator}{} ({})",
+            cut(&plain(name), NAME),
+            cut(&plain(brief), NAME)
+        );
         let more = format!(", and {} more", jobs.len() - told);
         let is_last = told + 1 == jobs.len();
         let needed = text.len() + next.len() + if is_last { 0 } else { more.len() };

@@ -23,7 +23,11 @@ pub(super) fn of(checked: &Checked, limits: &Limits) -> String {
         number("held", figures.held),
         number("paused", figures.paused),
         number("ghosts", figures.ghosts),
-        ranged(&age("last_pass_age", figures.last_pass_age), &warning, &critical),
+        ranged(
+            &age("last_pass_age", figures.last_pass_age),
+            &warning,
+            &critical,
+        ),
         age("longest_ongoing", Some(figures.longest_ongoing)),
         age("oldest_success_age", figures.oldest_success_age),
     ]
@@ -36,7 +40,10 @@ fn number(label: &str, value: usize) -> String {
 
 /// Seconds; `U` is the guidelines' word for a value that is not known.
 fn age(label: &str, seconds: Option<u64>) -> String {
-    seconds.map_or_else(|| format!("{label}=U"), |seconds| format!("{label}={seconds}s"))
+    seconds.map_or_else(
+        || format!("{label}=U"),
+        |seconds| format!("{label}={seconds}s"),
+    )
 }
 
 fn ranged(figure: &str, warning: &str, critical: &str) -> String {
