@@ -16,7 +16,8 @@ use serde::Serialize;
 use crate::{
     plan::{Plan, Planned, Verdict, glob},
     spec::Lease,
-    store::announced::Announced,
+    store::hosts::Announced,
+    view::hosts::Disagreement,
 };
 
 pub use limits::{Limits, Thresholds};
@@ -49,6 +50,10 @@ pub enum Kind {
     Held,
     /// It has been due for long, and a parent keeps it waiting.
     Blocked,
+    /// It is due, and no live host may run it.
+    NoHost,
+    /// Live hosts mean different things by it.
+    Disagreement,
     /// A row that no job of the configuration has.
     Ghost,
     /// No host passes any more.
@@ -79,8 +84,10 @@ pub struct Problem {
 pub struct Known<'a> {
     /// What a pass would do.
     pub plan: &'a Plan<'a>,
-    /// The hosts that have ever passed.
+    /// What hosts have announced.
     pub hosts: &'a [Announced],
+    /// The jobs by which live hosts mean different things.
+    pub disagreements: &'a [Disagreement],
     /// From where on something is a problem.
     pub limits: &'a Limits,
     /// The terms that rows without a job are measured by.
@@ -136,7 +143,7 @@ pub struct Figures {
     pub failing: usize,
     /// How many have a problem of the kinds `overdue` and `never_run`.
     pub overdue: usize,
-    /// How many wait for a parent.
+    /// How many are due and wait for a parent, or for a host that may run them.
     pub blocked: usize,
     /// How many wait for a person.
     pub held: usize,
@@ -165,7 +172,7 @@ pub fn check(known: &Known<'_>, scope: &Scope) -> Checked {
         problems.extend(fleet::clock_skew(known));
     }
     let mut figures = Figures {
-        last_pass_age: fleet::last_pass(known.hosts).map(|last| seconds(age(plan.now, last.at))),
+        last_pass_age: fleet::last_pass(plan).map(|last| seconds(age(plan.now, last.at))),
         ..Figures::default()
     };
     for planned in plan.jobs.iter().filter(within) {
@@ -173,6 +180,8 @@ pub fn check(known: &Known<'_>, scope: &Scope) -> Checked {
         figures.add(planned, &found, plan.now);
         problems.extend(found);
     }
+    let disagreements = known.disagreements.iter();
+    problems.extend(disagreements.filter_map(|found| fleet::disagreement(found, known, scope)));
     let ghosts = plan
         .ghosts
         .iter()
@@ -214,7 +223,7 @@ impl Figures {
                 self.ongoing += 1;
                 self.longest_ongoing = self.longest_ongoing.max(seconds(age(now, live.since)));
             }
-            Verdict::Blocked(_) => self.blocked += 1,
+            Verdict::Blocked(_) | Verdict::NoHost(_) => self.blocked += 1,
             Verdict::Held => self.held += 1,
             // A person has taken it out of the game: it counts as nothing else.
             Verdict::Paused(_) => {

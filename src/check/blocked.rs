@@ -57,6 +57,9 @@ impl Root<'_> {
             Some(parent) if matches!(parent.verdict, Verdict::Held | Verdict::Paused(_)) => {
                 format!("{} is {}", self.name(), parent.reason())
             }
+            Some(parent) if matches!(parent.verdict, Verdict::NoHost(_)) => {
+                format!("{} has {}", self.name(), parent.reason())
+            }
             _ => self.block.to_string(),
         }
     }

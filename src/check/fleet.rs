@@ -1,21 +1,18 @@
 //! What is wrong beside the jobs: no host passes, a clock is off, rows that nobody knows.
 
-use jiff::SignedDuration;
+use std::time::Duration;
 
 use crate::{
-    host::ANNOUNCE_EVERY,
-    store::{announced::Announced, table::JobState},
-    view::{Times, times::words},
+    plan::{Plan, Seen},
+    store::table::JobState,
+    view::{Times, hosts::Disagreement, times::words},
 };
 
-use super::{Kind, Known, Problem, age, job::Stuck};
+use super::{Kind, Known, Problem, Scope, age, job::Stuck};
 
-/// How old an announcement may be for its clock to be worth a look: three times as old as hosts let it get.
-const LIVE_FOR: SignedDuration = SignedDuration::from_secs(3 * ANNOUNCE_EVERY.as_secs());
-
-/// The newest announcement.
-pub(super) fn last_pass(hosts: &[Announced]) -> Option<&Announced> {
-    hosts.iter().max_by_key(|announced| announced.at)
+/// The host that passed last.
+pub(super) fn last_pass<'a>(plan: &Plan<'a>) -> Option<&'a Seen> {
+    plan.hosts.iter().max_by_key(|seen| seen.at)
 }
 
 /// Whether hosts still pass.
@@ -24,19 +21,20 @@ pub(super) fn no_pass(known: &Known<'_>) -> Option<Problem> {
     let times = Times::in_words(known.plan.now);
     let what_to_do =
         "is `crontabber tick` in a crontab or a systemd timer, and does it reach this database?";
-    let (severity, brief, sentence) = match last_pass(known.hosts) {
+    let (severity, brief, sentence) = match last_pass(known.plan) {
         None => (
             limits.worst()?,
             "no host has ever passed".to_owned(),
             format!("no host has ever passed: {what_to_do}"),
         ),
-        Some(Announced { host, at, .. }) => {
+        Some(Seen { place, at }) => {
             let since = times.since(*at);
             (
                 limits.of(age(known.plan.now, *at))?,
                 format!("no pass for {since}"),
                 format!(
-                    "no pass for {since}, the last was seen on {host} at {}: {what_to_do}",
+                    "no pass for {since}, the last was seen on {} at {}: {what_to_do}",
+                    place.host,
                     times.clock(*at)
                 ),
             )
@@ -55,13 +53,18 @@ pub(super) fn no_pass(known: &Known<'_>) -> Option<Problem> {
 /// The live hosts whose clocks are off.
 pub(super) fn clock_skew(known: &Known<'_>) -> impl Iterator<Item = Problem> {
     let now = known.plan.now;
-    let live = move |announced: &&Announced| now.duration_since(announced.at) <= LIVE_FOR;
-    known.hosts.iter().filter(live).filter_map(|announced| {
+    let live = known
+        .hosts
+        .iter()
+        .filter(move |host| host.seen.is_live(now));
+    live.filter_map(|announced| {
         let skew = announced.clock_skew?;
-        let severity = known.limits.clock_skew.of(skew.unsigned_abs())?;
-        let off = words(skew.unsigned_abs());
-        let direction = if skew.is_negative() { "behind" } else { "ahead of" };
-        let host = &announced.host;
+        // What is no length of time is further off than any.
+        let off = Duration::try_from_secs_f64(skew.abs()).unwrap_or(Duration::MAX);
+        let severity = known.limits.clock_skew.of(off)?;
+        let off = words(off);
+        let direction = if skew < 0.0 { "behind" } else { "ahead of" };
+        let host = &announced.seen.place.host;
         Some(Problem {
             severity,
             kind: Kind::ClockSkew,
@@ -74,6 +77,29 @@ pub(super) fn clock_skew(known: &Known<'_>) -> impl Iterator<Item = Problem> {
             ),
         })
     })
+}
+
+/// A job by which live hosts mean different things.
+pub(super) fn disagreement(
+    found: &Disagreement,
+    known: &Known<'_>,
+    scope: &Scope,
+) -> Option<Problem> {
+    let severity = known.limits.disagreement?;
+    let tags = known.plan.get(&found.name).map(|job| &job.spec.tags);
+    scope
+        .holds(&found.name, tags.map_or(&[], Vec::as_slice))
+        .then(|| Problem {
+            severity,
+            kind: Kind::Disagreement,
+            name: Some(found.name.clone()),
+            host: None,
+            brief: "hosts disagree".to_owned(),
+            sentence: format!(
+                "live hosts mean different things by it: {}; a deploy that has not reached all of them?",
+                found.words()
+            ),
+        })
 }
 
 /// A row that no job has; and the run that somebody left in it.

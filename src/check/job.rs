@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::{
     duration,
-    plan::{Block, Live, Planned, Verdict, next_run},
+    plan::{Block, Live, NoHost, Planned, Verdict, next_run},
     spec::{CatchUp, Lease},
     store::table::JobState,
     view::{Times, text::counted},
@@ -30,6 +30,7 @@ pub(super) fn problems(
         Verdict::Held => return about.held().into_iter().collect(),
         Verdict::New(_) | Verdict::NotYet(_) | Verdict::AfterParents => None,
         Verdict::Run(_) | Verdict::Elsewhere | Verdict::Unsupported(_) => about.late(),
+        Verdict::NoHost(no_host) => about.no_host(no_host),
         Verdict::Blocked(blocks) => about.blocked(blocks, roots),
         Verdict::Ongoing(live) => about.stuck(live).or_else(|| about.ongoing(live)),
     };
@@ -148,6 +149,17 @@ impl About<'_> {
             format!("blocked by {} for {since}", root.name()),
             format!("blocked for {since}: {waits}"),
         ))
+    }
+
+    fn no_host(&self, no_host: &NoHost) -> Option<Problem> {
+        let severity = self.known.limits.no_host?;
+        let times = self.times();
+        let sentence = no_host.sentence(|at| format!("for {}", times.since(at)));
+        let since = self
+            .due_since()
+            .map(|at| format!("due since {}, ", times.both(at)));
+        let sentence = since.unwrap_or_default() + &sentence;
+        Some(self.problem(severity, Kind::NoHost, "no live host".to_owned(), sentence))
     }
 
     fn held(&self) -> Option<Problem> {

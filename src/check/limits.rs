@@ -37,6 +37,10 @@ pub struct Limits {
     pub stuck: Option<Severity>,
     /// A job that waits for a person; likewise.
     pub held: Option<Severity>,
+    /// A due job that no live host may run; likewise.
+    pub no_host: Option<Severity>,
+    /// A job by which live hosts mean different things; likewise.
+    pub disagreement: Option<Severity>,
     /// A row that no job has; likewise.
     pub ghost: Option<Severity>,
 }

@@ -3,15 +3,18 @@
 use std::{ffi::OsString, num::NonZero, sync::mpsc, thread, time::Duration};
 
 use clap::{Args, CommandFactory, error::ErrorKind};
+use futures_util::join;
 
 use crate::{
     check::{self, Known, Limits, Scope},
     duration,
     exit::Exit,
     plan::Plan,
-    store::announced,
+    store::hosts,
     view::{
         check::{self as answer, Status},
+        hosts::Agreement,
+        subject,
         text::counted,
     },
 };
@@ -106,13 +109,18 @@ impl Check {
 
     async fn find(&self, global: &Global) -> Result<Answer, Failure> {
         let view = open::View::open(global).await?;
-        let hosts = announced::read(&*view.connection().await?).await?;
         let plan = view.plan();
+        let live = plan.hosts.iter().filter(|seen| seen.is_live(plan.now));
+        let live: Vec<&str> = live.map(|seen| seen.place.host.as_str()).collect();
+        let client = view.connection().await?;
+        let (announced, meanings) =
+            join!(hosts::announced(&client), hosts::meanings(&client, &live));
         let limits = self.limits(&view.config.check)?;
         let scope = self.scope(&plan)?;
         let known = Known {
             plan: &plan,
-            hosts: &hosts,
+            hosts: &announced?,
+            disagreements: &Agreement::of(meanings?).disagreements,
             limits: &limits,
             lease: view.config.daemon.lease,
             max_ongoing_age: view.place.max_ongoing_age,
@@ -153,7 +161,9 @@ impl Check {
                     jobs: vec![name.clone()],
                     tags: Vec::new(),
                 };
-                open::any_name(plan, |name| pattern.holds(name, &[]), name)?;
+                if !subject::all(plan).any(|subject| pattern.holds(subject.name(), &[])) {
+                    return Err(open::no_such(plan, "job", name));
+                }
             } else {
                 open::subject(plan, name)?;
             }
@@ -162,7 +172,12 @@ impl Check {
         let tags: Vec<&str> = tags.map(String::as_str).collect();
         for tag in &self.tag {
             if !tags.contains(&tag.as_str()) {
-                return Err(open::nothing_named(tags.iter().copied(), "tag", tag));
+                return Err(open::nothing_named(
+                    tags.iter().copied(),
+                    "tag",
+                    tag,
+                    "config show",
+                ));
             }
         }
         Ok(Scope {

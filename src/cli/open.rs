@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
+use futures_util::join;
 use jiff::Timestamp;
 
 use crate::{
     config::{self, Access, Config, Surroundings},
     engine::Engine,
     heartbeat::Heart,
-    host::Host,
-    plan::{Place, Plan, plan},
+    host::{self, Host},
+    plan::{Place, Plan, Seen, plan},
     spec::{JobName, JobSpec},
     store::{
-        Address, Database, DatabaseError, Elsewhere, Environment, Pooled,
+        Address, Database, DatabaseError, Elsewhere, Environment, Pooled, hosts,
         schema::{self, Before},
         table::{self, Table},
     },
@@ -141,10 +142,16 @@ impl View {
         let database = database(&config, 1)?;
         // Boxed: opening a connection is a large future, and every command that looks would hold it.
         let client = Box::pin(database.get()).await?;
-        let table = match table::read(&client, &place.host, None).await {
+        // Both under way together. Not `try_join`: to drop a question is to lose the connection.
+        let (table, seen) = join!(
+            table::read(&client, &place.host, None),
+            hosts::seen(&client)
+        );
+        let mut table = match table {
             Err(error) if error.is_missing_tables() => return Err(no_tables(&client, error).await),
             table => table?,
         };
+        table.hosts = seen?;
         drop(client);
         Ok(Self {
             config,
@@ -152,6 +159,17 @@ impl View {
             place,
             table,
         })
+    }
+
+    /// As a pass here would look at it: whoever passes is live.
+    pub(super) fn of_a_pass(mut self) -> Self {
+        let hosts = &mut self.table.hosts;
+        hosts.retain(|seen| seen.place.host != self.place.host);
+        hosts.push(Seen {
+            place: self.place.clone(),
+            at: self.table.now,
+        });
+        self
     }
 
     /// The one connection, again.
@@ -162,6 +180,25 @@ impl View {
     /// The same plan that a pass would make.
     pub(super) fn plan(&self) -> Plan<'_> {
         plan(&self.config.graph, &self.table, &self.place)
+    }
+
+    /// Makes the rows of those of these jobs that no host has met yet, as a pass does, and looks again.
+    pub(super) async fn meet(&mut self, names: &[String]) -> Result<(), Failure> {
+        let plan = self.plan();
+        let unmet = plan.jobs.iter().filter(|job| {
+            job.row.is_none() && names.iter().any(|name| name == job.spec.name.as_str())
+        });
+        if host::adopt_jobs(unmet, &self.database).await?.is_empty() {
+            return Ok(());
+        }
+        let client = self.connection().await?;
+        self.table = table::read(&client, &self.place.host, None).await?;
+        Ok(())
+    }
+
+    /// What was read.
+    pub(super) fn table(&self) -> &Table {
+        &self.table
     }
 
     /// The database's clock.
@@ -193,7 +230,8 @@ pub(super) fn subject<'a>(plan: &'a Plan<'a>, name: &str) -> Result<Subject<'a>,
 
 /// There is no `what` of this name in the configuration or the table; what to type instead.
 pub(super) fn no_such(plan: &Plan<'_>, what: &str, name: &str) -> Failure {
-    nothing_named(subject::all(plan).map(|subject| subject.name()), what, name)
+    let names = subject::all(plan).map(|subject| subject.name());
+    nothing_named(names, what, name, "list")
 }
 
 /// The job of this name, or what to type instead.
@@ -207,27 +245,17 @@ pub(super) fn job<'a>(config: &'a Config, name: &str) -> Result<&'a JobSpec, Fai
             config.graph.jobs().iter().map(|job| job.name.as_str()),
             "job",
             name,
+            "list",
         )
     })
 }
 
-/// Fails unless this is so of any name.
-pub(super) fn any_name(
-    plan: &Plan<'_>,
-    is_meant: impl Fn(&str) -> bool,
-    pattern: &str,
-) -> Result<(), Failure> {
-    if subject::all(plan).any(|subject| is_meant(subject.name())) {
-        return Ok(());
-    }
-    Err(no_such(plan, "job", pattern))
-}
-
-/// There is no `what` of this name; the nearest of those there are.
+/// None of these names is this one: what was probably meant, or which command shows them.
 pub(super) fn nothing_named<'a>(
     names: impl Iterator<Item = &'a str>,
     what: &str,
     name: &str,
+    shown_by: &str,
 ) -> Failure {
     let shown: String = name.chars().take(JobName::MAX).collect();
     // A foreign writer's name may have megabytes; nobody has mistyped one.
@@ -236,12 +264,8 @@ pub(super) fn nothing_named<'a>(
         .map(|known| (strsim::damerau_levenshtein(known, &shown), known))
         .filter(|(distance, known)| *distance <= known.len().max(shown.len()) / 3)
         .min();
-    let shows = match what {
-        "tag" => "config show",
-        _ => "list",
-    };
     let hint = nearest.map_or_else(
-        || format!("; `crontabber {shows}` shows those there are"),
+        || format!("; `crontabber {shown_by}` shows those there are"),
         |(_, known)| format!("; did you mean `{}`?", harmless(known)),
     );
     Failure::Usage(format!("no {what} named `{}`{hint}", shown.escape_debug()))

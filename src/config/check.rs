@@ -39,6 +39,10 @@ settings! {
         stuck: Alarm,
         /// What a job is that waits for a person.
         held: Alarm,
+        /// What a due job is that no live host may run.
+        no_host: Alarm,
+        /// What a job is by which live hosts mean different things.
+        disagreement: Alarm,
         /// What a row is that no job of this configuration has.
         ghost: Alarm,
     }
@@ -199,6 +203,8 @@ pub(super) fn limits(settings: &CheckSettings, findings: &mut Findings) -> Optio
         clock_skew: clock_skew?,
         stuck: alarm(&settings.stuck)?,
         held: alarm(&settings.held)?,
+        no_host: alarm(&settings.no_host)?,
+        disagreement: alarm(&settings.disagreement)?,
         ghost: alarm(&settings.ghost)?,
     })
 }

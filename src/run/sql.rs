@@ -217,17 +217,14 @@ impl Run<'_> {
         checked?;
         let mut lines = String::new();
         for row in counted? {
-            let Some(name) = row.try_get::<_, Option<&str>>("name")? else {
-                continue;
-            };
-            let counts: Vec<String> = ["inserted", "updated", "deleted"]
-                .into_iter()
-                .map(|what| Ok((row.try_get::<_, i64>(what)?, what)))
-                .collect::<Result<Vec<_>, tokio_postgres::Error>>()?
-                .into_iter()
-                .filter(|&(count, _)| count > 0)
-                .map(|(count, what)| format!("{count} {what}"))
-                .collect();
+            let mut counts = Vec::new();
+            for what in ["inserted", "updated", "deleted"] {
+                let count: i64 = row.try_get(what)?;
+                if count > 0 {
+                    counts.push(format!("{count} {what}"));
+                }
+            }
+            let name: &str = row.try_get("name")?;
             line(&mut lines, &format!("{name}: {}", counts.join(", ")));
         }
         self.heard.say(&lines);

@@ -92,12 +92,53 @@ fn a_retry_that_does_not_come_is_overdue_since_the_retry_and_failing_besides() {
 #[test]
 fn a_job_for_other_hosts_is_overdue_with_that_reason() {
     let world = World::new("[jobs.feeds]\nevery = '1h'\nhosts = ['db*']\nshell = 'true'\n");
+    let world = world.hosts(&[announced("db1", -1, 0.0)]);
     assert_eq!(
         world.row("feeds", well(-61)).problems(),
         [
             "critical feeds: overdue since 2031-05-05 10:59:00Z (1h 1m ago): runs on hosts = [\"db*\"], not here"
         ]
     );
+}
+
+#[test]
+fn a_due_job_that_no_live_host_may_run_is_critical_at_once_and_one_that_is_not_due_is_well() {
+    let hourly = "[jobs.feeds]\nevery = '1h'\nhosts = ['db*']\nshell = 'true'\n";
+    let hosts = [announced("web1", -1, 0.0), announced("db1", -40, 0.0)];
+    let world = World::new(hourly).hosts(&hosts);
+    assert_eq!(
+        world.row("feeds", well(-1)).problems(),
+        [
+            "critical feeds: due since 2031-05-05 11:59:00Z (1m ago), no live host for hosts = [\"db*\"]: db1 silent for 40m"
+        ]
+    );
+    let world = World::new(hourly).hosts(&hosts);
+    assert_eq!(world.row("feeds", well(1)).problems(), [""; 0]);
+    let check = format!("[check]\nno_host = 'warning'\n{hourly}");
+    let problems = World::new(&check)
+        .hosts(&hosts)
+        .row("feeds", well(-1))
+        .problems();
+    assert!(problems[0].starts_with("warning feeds: due since"));
+}
+
+#[test]
+fn a_job_by_which_live_hosts_mean_different_things_is_a_warning() {
+    let world = |check: &str| {
+        World::new(&format!("{check}\n{ONE}"))
+            .row("feeds", well(7))
+            .meaning("feeds", "a1b2c3d4e5f60718", &["web1", "web2"])
+            .meaning("feeds", "9f3c5e6a01020304", &["db1"])
+            .meaning("mail", "0000000000000000", &["db1"])
+    };
+    assert_eq!(
+        world("").problems(),
+        [
+            "warning feeds: live hosts mean different things by it: web1, web2 mean a1b2c3d4 · db1 means 9f3c5e6a; a deploy that has not reached all of them?"
+        ]
+    );
+    assert_eq!(world("").only(&["mail"], &[]).problems(), [""; 0]);
+    assert_eq!(world("[check]\ndisagreement = 'ok'").problems(), [""; 0]);
 }
 
 #[test]
@@ -296,11 +337,11 @@ fn a_row_that_no_job_has_is_a_warning() {
 fn that_no_host_passes_is_critical_after_a_quarter_of_an_hour() {
     let problems = |hosts: &[_]| World::new(ONE).hosts(hosts).problems();
     assert_eq!(
-        problems(&[announced("web1", -15, 0), announced("web2", -900, 0)]),
+        problems(&[announced("web1", -15, 0.0), announced("web2", -900, 0.0)]),
         [""; 0]
     );
     assert_eq!(
-        problems(&[announced("web1", -16, 0), announced("web2", -900, 0)]),
+        problems(&[announced("web1", -16, 0.0), announced("web2", -900, 0.0)]),
         [
             "critical: no pass for 16m, the last was seen on web1 at 2031-05-05 11:44:00Z: is `crontabber tick` in a crontab or a systemd timer, and does it reach this database?"
         ]
@@ -318,10 +359,10 @@ fn that_no_host_passes_is_critical_after_a_quarter_of_an_hour() {
 #[test]
 fn the_clock_of_a_live_host_that_is_off_is_a_warning() {
     let hosts = [
-        announced("web1", -1, 30),
-        announced("web2", -1, -125),
-        announced("web3", -900, 4_000),
-        announced("web4", -1, 31),
+        announced("web1", -1, 30.0),
+        announced("web2", -1, -125.0),
+        announced("web3", -900, 4_000.0),
+        announced("web4", -1, 31.0),
     ];
     assert_eq!(
         World::new(ONE).hosts(&hosts).problems(),

@@ -2,14 +2,17 @@
 
 use std::cell::RefCell;
 
-use crontabber::view::check::{Status, failure, text};
+use crontabber::{
+    plan::Seen,
+    store::{hosts::Announced, table::JobState},
+    view::check::{Status, failure, text},
+};
 use proptest::prelude::*;
 
 use crate::{
     grammar::read,
     world::{World, announced, failed, minutes, paused, running, well},
 };
-use crontabber::store::table::JobState;
 
 const TWO: &str = "
 [jobs.feeds]
@@ -49,7 +52,7 @@ fn the_worst_is_named_first_and_each_problem_has_a_line() {
         )
         .row("mail", well(-61))
         .row("old", well(7));
-    let world = world.hosts(&[announced("web1", -20, 0)]);
+    let world = world.hosts(&[announced("web1", -20, 0.0)]);
     assert_eq!(
         printed(&world),
         "CRONTABBER CRITICAL: no pass for 20m; 1 of 2 jobs: feeds (4 errors); 2 warnings | critical=2;;0 warning=2;0 \
@@ -70,7 +73,7 @@ fn the_worst_is_named_first_and_each_problem_has_a_line() {
 #[test]
 fn warnings_alone_are_named_too() {
     let world = World::new(TWO).row("old", well(7)).row("older", well(7));
-    let world = world.hosts(&[announced("web1", -1, 90)]);
+    let world = world.hosts(&[announced("web1", -1, 90.0)]);
     assert!(
         printed(&world).starts_with("CRONTABBER WARNING: clock of web1 off by 1m 30s; 2 ghosts | ")
     );
@@ -116,6 +119,7 @@ fn figures_as_large_as_they_come_leave_room_for_the_text() {
         "[check]\nno_pass = {{ warning = '36499d23h59m59s999ms', critical = '36500d' }}\n{TWO}"
     );
     let far = "0001-01-01T00:00:00Z".parse().expect("a timestamp");
+    let host = announced("web1", 0, 0.0);
     let row = JobState {
         last_success: Some(far),
         error_count: i32::MAX,
@@ -130,9 +134,12 @@ fn figures_as_large_as_they_come_leave_room_for_the_text() {
             },
         )
         .row("mail", row)
-        .hosts(&[crontabber::store::announced::Announced {
-            at: far,
-            ..announced("web1", 0, 0)
+        .hosts(&[Announced {
+            seen: Seen {
+                at: far,
+                ..host.seen.clone()
+            },
+            ..host
         }]);
     let answer = printed(&world);
     let read = read(&answer).unwrap_or_else(|wrong| panic!("{wrong}: {answer}"));
@@ -179,7 +186,7 @@ proptest! {
             .row("mail", JobState { success_slot: Some(minutes(-900)), ..well(-61) })
             .row(&format!("{ghost}ghost"), stuck)
             .row(&ghost, paused(None, "on_lost", &reason))
-            .hosts(&[announced(&host, -20, 90)]);
+            .hosts(&[announced(&host, -20, 90.0)]);
         let answer = printed(&world);
         let read = read(&answer);
         prop_assert!(read.is_ok(), "{}: {answer}", read.unwrap_err());

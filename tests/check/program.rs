@@ -289,6 +289,38 @@ async fn that_no_host_passes_is_critical_and_a_clock_that_is_off_a_warning() {
 }
 
 #[tokio::test]
+async fn a_due_job_without_a_live_host_is_critical_until_one_passes() {
+    let jobs = "[jobs.archive]\nevery = '1h'\nstart = 'now'\nhosts = ['db*']\nshell = 'true'\n";
+    let world = World::new(jobs).await;
+    let answer = world.answer(2, &[]).await;
+    assert_eq!(answer.text, "1 of 1 job: archive (no live host)");
+    assert!(
+        answer.lines[0]
+            .ends_with("no live host for hosts = [\"db*\"]: none that matches has ever passed"),
+        "{answer:?}"
+    );
+    let pass = world.site.on("db1", &["tick"]).run().await;
+    assert_eq!(pass.code, Some(0), "{pass:?}");
+    world.answer(0, &[]).await;
+}
+
+#[tokio::test]
+async fn hosts_that_mean_different_things_by_a_job_are_a_warning() {
+    let world = World::new(JOBS).await;
+    let deployed = JOBS.replace("timeout = '10m'", "timeout = '20m'");
+    world.site.configure(world.database.url(), &deployed);
+    let pass = world.site.on("web2", &["tick"]).run().await;
+    assert_eq!(pass.code, Some(0), "{pass:?}");
+    let answer = world.answer(1, &[]).await;
+    assert_eq!(answer.text, "1 of 3 jobs: mail (hosts disagree)");
+    assert!(answer.lines[0].contains("web1 means ") && answer.lines[0].contains("web2 means "));
+    world.answer(0, &["--job", "feeds"]).await;
+    let pass = world.site.on("web1", &["tick"]).run().await;
+    assert_eq!(pass.code, Some(0), "{pass:?}");
+    world.answer(0, &[]).await;
+}
+
+#[tokio::test]
 async fn the_section_says_from_where_on() {
     let world = World::new(&format!(
         "[check]\nerrors = {{ warning = 'never', critical = 3 }}\nghost = 'critical'\n{JOBS}"

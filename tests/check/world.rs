@@ -5,11 +5,12 @@ use std::{collections::HashMap, fs};
 use crontabber::{
     check::{Checked, Known, Limits, Problem, Scope, check},
     config::{Config, Surroundings, load_in},
-    plan::{Place, plan},
+    plan::{Place, Seen, plan},
     store::{
-        announced::Announced,
+        hosts::{Announced, Meaning},
         table::{JobState, LiveClaim, Table, never},
     },
+    view::hosts::Agreement,
 };
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
@@ -30,6 +31,7 @@ pub(crate) struct World {
     config: Config,
     table: HashMap<String, JobState>,
     hosts: Vec<Announced>,
+    meanings: Vec<Meaning>,
     scope: Scope,
 }
 
@@ -44,7 +46,8 @@ impl World {
         Self {
             config: config.unwrap_or_else(|report| panic!("{report}")),
             table: HashMap::new(),
-            hosts: vec![announced("web1", -1, 0)],
+            hosts: vec![announced("web1", -1, 0.0)],
+            meanings: Vec::new(),
             scope: Scope::default(),
         }
     }
@@ -64,6 +67,16 @@ impl World {
     /// With these hosts in place of the one.
     pub(crate) fn hosts(mut self, hosts: &[Announced]) -> Self {
         self.hosts = hosts.to_vec();
+        self
+    }
+
+    /// With hosts that mean this by a job.
+    pub(crate) fn meaning(mut self, job: &str, hash: &str, hosts: &[&str]) -> Self {
+        self.meanings.push(Meaning {
+            name: job.into(),
+            hash: hash.into(),
+            hosts: hosts.iter().map(|&host| host.into()).collect(),
+        });
         self
     }
 
@@ -87,6 +100,7 @@ impl World {
         let table = Table {
             now: now(),
             jobs: self.table.clone(),
+            hosts: self.hosts.iter().map(|host| host.seen.clone()).collect(),
             announced: None,
         };
         let place = Place::default();
@@ -94,6 +108,7 @@ impl World {
         let known = Known {
             plan: &plan,
             hosts: &self.hosts,
+            disagreements: &Agreement::of(self.meanings.clone()).disagreements,
             limits: self.limits(),
             lease: self.config.daemon.lease,
             max_ongoing_age: place.max_ongoing_age,
@@ -181,10 +196,18 @@ pub(crate) fn paused(until: Option<i64>, by: &str, reason: &str) -> JobState {
 }
 
 /// A host that passed at this minute, with its clock so many seconds ahead.
-pub(crate) fn announced(host: &str, at: i64, skew: i64) -> Announced {
+pub(crate) fn announced(host: &str, at: i64, skew: f64) -> Announced {
     Announced {
-        host: host.into(),
-        at: minutes(at),
-        clock_skew: Some(SignedDuration::from_secs(skew)),
+        seen: Seen {
+            place: Place {
+                host: host.into(),
+                ..Place::default()
+            },
+            at: minutes(at),
+        },
+        version: "0.1.0".into(),
+        clock_skew: Some(skew),
+        configuration: String::new(),
+        jobs: 1,
     }
 }

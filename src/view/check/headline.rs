@@ -1,5 +1,7 @@
 //! The text of the first line: what is worst, by name as far as there is room.
 
+use std::collections::HashSet;
+
 use crate::{
     check::{Checked, Kind, Problem, Severity},
     view::text::counted,
@@ -59,6 +61,7 @@ fn ghosts(problems: &[&Problem]) -> Vec<String> {
 
 /// Each job once, with its first problem.
 fn jobs(checked: &Checked, problems: &[&Problem], room: usize) -> Option<String> {
+    let mut met = HashSet::new();
     let mut jobs: Vec<(&str, &str)> = Vec::new();
     for problem in problems
         .iter()
@@ -67,8 +70,7 @@ fn jobs(checked: &Checked, problems: &[&Problem], room: usize) -> Option<String>
         let Some(name) = problem.name.as_deref() else {
             continue;
         };
-        // Those of one job stand together.
-        if jobs.last().is_none_or(|(last, _)| *last != name) {
+        if met.insert(name) {
             jobs.push((name, &problem.brief));
         }
     }
