@@ -263,6 +263,19 @@ pub fn reference() -> Vec<KeyReference> {
     keys
 }
 
+/// The value of a key, or of all the keys of a table of that name.
+fn default_of(key: &str, leaves: &[Leaf]) -> Option<String> {
+    if let Some(leaf) = leaves.iter().find(|leaf| leaf.key == key) {
+        return Some(toml_of(&leaf.value));
+    }
+    let inside = leaves.iter().filter_map(|leaf| {
+        let name = leaf.key.strip_prefix(key)?.strip_prefix('.')?;
+        Some(format!("{name} = {}", toml_of(&leaf.value)))
+    });
+    let inside: Vec<_> = inside.collect();
+    (!inside.is_empty()).then(|| format!("{{ {} }}", inside.join(", ")))
+}
+
 fn refer<T: Settings>(
     section: &'static str,
     prefix: &str,
@@ -271,16 +284,11 @@ fn refer<T: Settings>(
 ) {
     let mut leaves = Vec::new();
     built_in.push_leaves("", &mut leaves);
-    keys.extend(T::KEYS.iter().map(|key| {
-        KeyReference {
-            section,
-            key: format!("{prefix}{}", key.name),
-            expected: key.expected,
-            default: leaves
-                .iter()
-                .find(|leaf| leaf.key == key.name)
-                .map(|leaf| toml_of(&leaf.value)),
-            about: key.about.trim(),
-        }
+    keys.extend(T::KEYS.iter().map(|key| KeyReference {
+        section,
+        key: format!("{prefix}{}", key.name),
+        expected: key.expected,
+        default: default_of(key.name, &leaves),
+        about: key.about.trim(),
     }));
 }
