@@ -451,6 +451,13 @@ impl Loader<'_> {
     }
 }
 
+fn access(url: &Url) -> Access {
+    match url {
+        Url::Literal(url) => Access::Url(url.clone()),
+        Url::Secret(secret) => Access::Secret(secret.clone()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -461,12 +468,5 @@ mod tests {
         read_built_in(&mut findings);
         let wrong = &findings.diagnostics;
         assert!(wrong.is_empty(), "{wrong:?}");
-    }
-}
-
-fn access(url: &Url) -> Access {
-    match url {
-        Url::Literal(url) => Access::Url(url.clone()),
-        Url::Secret(secret) => Access::Secret(secret.clone()),
     }
 }
