@@ -160,7 +160,7 @@ pub(crate) fn any_text() -> impl Strategy<Value = String> {
         any::<String>(),
         (any::<char>(), 0..500_usize).prop_map(|(c, times)| c.to_string().repeat(times)),
     ];
-    prop::collection::vec(nasty, 0..6).prop_map(|parts| parts.concat())
+    prop::collection::vec(nasty, 0..4).prop_map(|parts| parts.concat())
 }
 
 thread_local! {
