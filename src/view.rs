@@ -39,6 +39,8 @@ pub mod why;
 pub mod history;
 // What a run printed.
 pub mod logs;
+// What needs a person, as monitoring reads it.
+pub mod check;
 // What people have changed by hand just now.
 pub mod changes;
 // What came of ending a run.
