@@ -48,6 +48,12 @@ use self::{
     written::Written,
 };
 
+pub(crate) use self::{
+    secret::passwords,
+    show::{toml_key, toml_of},
+    texts::is_class_path,
+    with::names_a_secret,
+};
 pub use self::{
     diagnostic::{Code, Severity},
     report::Report,

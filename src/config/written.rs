@@ -10,7 +10,7 @@ use super::{
     diagnostic::{Code, Findings, shown},
     job::JobSettings,
     names, not_yet,
-    sections::{CheckSettings, DaemonSettings, DatabaseSettings, NotifySettings},
+    sections::{CheckSettings, CompatSettings, DaemonSettings, DatabaseSettings, NotifySettings},
     setting::{Found, Owner, Set, Setting, Settings},
     source::{BUILT_IN, Place, Source},
 };
@@ -22,6 +22,7 @@ pub(super) struct Written {
     pub(super) daemon: DaemonSettings,
     pub(super) defaults: JobSettings,
     pub(super) check: CheckSettings,
+    pub(super) compat: CompatSettings,
     pub(super) templates: BTreeMap<String, Named<JobSettings>>,
     pub(super) notify: BTreeMap<String, NotifySettings>,
     pub(super) jobs: BTreeMap<JobName, Named<JobSettings>>,
@@ -46,13 +47,14 @@ pub(super) enum Role {
 }
 
 /// The sections there are, and whether a drop-in may hold them.
-const SECTIONS: [(&str, Role); 7] = [
+const SECTIONS: [(&str, Role); 8] = [
     ("database", Role::Main),
     ("daemon", Role::Main),
     ("defaults", Role::Main),
     ("templates", Role::DropIn),
     ("notify", Role::Main),
     ("check", Role::Main),
+    ("compat", Role::Main),
     ("jobs", Role::DropIn),
 ];
 
@@ -166,6 +168,7 @@ impl Written {
                 no_template(self.defaults.template.as_deref(), "`[defaults]`", findings);
             }
             "check" => self.check = settings(name, found, table, findings),
+            "compat" => self.compat = settings(name, found, table, findings),
             "templates" => each(found, findings, |name, found, findings| {
                 self.template(name, found, findings);
             }),
