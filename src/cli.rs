@@ -5,6 +5,7 @@ mod db;
 mod fail;
 mod graph;
 mod history;
+mod import;
 mod list;
 mod logs;
 mod migrate;
@@ -93,6 +94,8 @@ enum Command {
     Config(config::Config),
     Migrate(migrate::Migrate),
     #[command(subcommand)]
+    Import(import::Import),
+    #[command(subcommand)]
     Db(db::Db),
     /// Guards runs; started by the other commands.
     #[command(hide = true)]
@@ -141,6 +144,7 @@ fn answer(arguments: impl Iterator<Item = OsString>) -> Exit {
         Command::Graph(graph) => graph.answer(&cli.global),
         Command::Config(config) => config.answer(&cli.global),
         Command::Migrate(migrate) => migrate.answer(&cli.global),
+        Command::Import(import) => import.answer(),
         Command::Db(db) => db.answer(&cli.global),
         // Answered in `main`, before anything was parsed.
         Command::Supervise => Ok(Exit::Usage),
