@@ -48,18 +48,18 @@ use self::{
     written::Written,
 };
 
-pub(crate) use self::{
-    secret::passwords,
-    show::{toml_key, toml_of},
-    texts::is_class_path,
-    with::names_a_secret,
-};
 pub use self::{
     diagnostic::{Code, Severity},
     report::Report,
     secret::{BadSecret, Secret},
     show::{KeyReference, reference},
     surroundings::Surroundings,
+};
+pub(crate) use self::{
+    secret::passwords,
+    show::{toml_key, toml_of},
+    texts::is_class_path,
+    with::names_a_secret,
 };
 
 /// A configuration in which everything means something.

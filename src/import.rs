@@ -167,6 +167,10 @@ impl fmt::Display for Remark {
 fn quoted(text: &str) -> String {
     const LONGEST: usize = 80;
     let clipped: String = text.chars().take(LONGEST).collect();
-    let dots = if clipped.len() < text.len() { "..." } else { "" };
+    let dots = if clipped.len() < text.len() {
+        "..."
+    } else {
+        ""
+    };
     format!("`{}{dots}`", harmless(&clipped))
 }

@@ -93,7 +93,12 @@ struct Common {
     #[arg(long)]
     drop_in: bool,
     /// What the names of the jobs start with
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
     prefix: String,
     /// Show the runs that come after this instant [default: now]
     #[arg(long, value_name = "INSTANT")]
@@ -119,7 +124,9 @@ impl Crontab {
             () if self.user => Form::User,
             () if is_of_the_system(&self.file) => {
                 let name = harmless(&self.file.to_string_lossy()).into_owned();
-                tell(&format!("{name}: read as a system crontab, with a user before the command (`--user`: without)"))?;
+                tell(&format!(
+                    "{name}: read as a system crontab, with a user before the command (`--user`: without)"
+                ))?;
                 Form::System
             }
             () => Form::User,
@@ -145,11 +152,16 @@ impl Crontab {
         let Some(named) = &self.timezone else {
             return machines_zone().ok_or_else(|| {
                 let help = "name it, as in `--timezone Europe/Berlin`";
-                Failure::Usage(format!("this machine does not say which zone it is in: {help}"))
+                Failure::Usage(format!(
+                    "this machine does not say which zone it is in: {help}"
+                ))
             });
         };
         schedule::zone(named).map_err(|unknown| {
-            let help = unknown.help.as_deref().unwrap_or("a name is like `Europe/Berlin`");
+            let help = unknown
+                .help
+                .as_deref()
+                .unwrap_or("a name is like `Europe/Berlin`");
             Failure::Usage(format!("{unknown}; {help}"))
         })?;
         Ok(named.clone())
@@ -191,7 +203,11 @@ impl Common {
 
     /// Writes the configuration and tells what there is to tell.
     fn finish(&self, file: &Path, imported: &Imported) -> Result<Exit, Failure> {
-        let shape = if self.drop_in { Shape::DropIn } else { Shape::Main };
+        let shape = if self.drop_in {
+            Shape::DropIn
+        } else {
+            Shape::Main
+        };
         let after = match self.after {
             Some(after) => after,
             // For people who compare; no run is planned by a host's clock.
@@ -210,11 +226,18 @@ impl Common {
         let (taken, refused) = imported.counts();
         said.push_str(&format!("{} taken over", counted(taken, "job")));
         if refused > 0 {
-            said.push_str(&format!(", {} not (see the comments in their places)", counted(refused, "job")));
+            said.push_str(&format!(
+                ", {} not (see the comments in their places)",
+                counted(refused, "job")
+            ));
         }
         said.push_str(&self.next_step());
         tell(&said)?;
-        Ok(if imported.is_whole() { Exit::Ok } else { Exit::Failed })
+        Ok(if imported.is_whole() {
+            Exit::Ok
+        } else {
+            Exit::Failed
+        })
     }
 
     fn next_step(&self) -> String {
@@ -222,7 +245,11 @@ impl Common {
             Some(output) => {
                 let output = output.to_string_lossy();
                 let output = harmless(&output);
-                let option = if self.drop_in { String::new() } else { format!(" --config {output}") };
+                let option = if self.drop_in {
+                    String::new()
+                } else {
+                    format!(" --config {output}")
+                };
                 format!(", written to {output}; next: crontabber config check{option}")
             }
             None => "; next: crontabber config check".to_owned(),
@@ -233,7 +260,10 @@ impl Common {
 /// The name of the zone that this machine is in.
 fn machines_zone() -> Option<String> {
     let here = TimeZone::try_system().ok();
-    let named = here.as_ref().and_then(TimeZone::iana_name).map(str::to_owned);
+    let named = here
+        .as_ref()
+        .and_then(TimeZone::iana_name)
+        .map(str::to_owned);
     // Where the zone is a copy of a file and not a link to it, Debian has its name beside it.
     let name = named.or_else(|| Some(fs::read_to_string("/etc/timezone").ok()?.trim().to_owned()));
     // Without any, the C library takes UTC.
@@ -290,9 +320,13 @@ fn is_of_the_system(file: &Path) -> bool {
 
 /// Whose crontab it is, where cron keeps those of users.
 fn owner(file: &Path) -> Option<String> {
-    let is_spool = ["/var/spool/cron", "/var/spool/cron/crontabs", "/var/spool/cron/tabs"]
-        .iter()
-        .any(|spool| file.parent() == Some(Path::new(spool)));
+    let is_spool = [
+        "/var/spool/cron",
+        "/var/spool/cron/crontabs",
+        "/var/spool/cron/tabs",
+    ]
+    .iter()
+    .any(|spool| file.parent() == Some(Path::new(spool)));
     let name = file.file_name()?.to_str()?;
     is_spool.then(|| name.to_owned())
 }
@@ -308,9 +342,13 @@ fn write_new(output: &Path, toml: &str) -> Result<(), Failure> {
     let created = OpenOptions::new().write(true).create_new(true).open(output);
     let mut file = match created {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            return Err(Failure::Usage(format!("{shown} exists, and is left alone: name another file")));
+            return Err(Failure::Usage(format!(
+                "{shown} exists, and is left alone: name another file"
+            )));
         }
-        created => created.map_err(|error| io::Error::new(error.kind(), format!("{shown}: {error}")))?,
+        created => {
+            created.map_err(|error| io::Error::new(error.kind(), format!("{shown}: {error}")))?
+        }
     };
     file.write_all(toml.as_bytes())
         .and_then(|()| file.sync_all())

@@ -82,7 +82,10 @@ impl Setting for ClassPath {
     fn read(found: &Found<'_>, findings: &mut Findings) -> Option<Self> {
         let text = found.text::<Self>(findings)?;
         if !is_class_path(text) {
-            found.bad_value(findings, "packages, a module and a class, with dots between");
+            found.bad_value(
+                findings,
+                "packages, a module and a class, with dots between",
+            );
             return None;
         }
         Some(Self(text.to_owned()))

@@ -163,7 +163,12 @@ impl<'a> Reader<'a> {
             }
             "LOGNAME" | "USER" => {
                 let message = format!("cron sets `{name}` itself");
-                self.once(at, Weight::Note, &message, "say it in `env` of the jobs that need it");
+                self.once(
+                    at,
+                    Weight::Note,
+                    &message,
+                    "say it in `env` of the jobs that need it",
+                );
             }
             _ => self.variable_of_runs(at, name, value),
         }
@@ -197,7 +202,9 @@ impl<'a> Reader<'a> {
             );
         }
         if value.contains('$') && !names_a_secret(name) {
-            let message = format!("cron does not fill in the `$` of `{name}`, and crontabber does not either");
+            let message = format!(
+                "cron does not fill in the `$` of `{name}`, and crontabber does not either"
+            );
             self.import.remark(Some(at), Weight::Note, message);
         }
         let variable = if names_a_secret(name) && !value.is_empty() {
@@ -221,7 +228,9 @@ impl<'a> Reader<'a> {
         if command.trim().is_empty() && rule.is_some() {
             let message = "there is nothing to run";
             let help = match self.source.form {
-                Form::System => "a system crontab has a user before the command; is this a user's (`--user`)?",
+                Form::System => {
+                    "a system crontab has a user before the command; is this a user's (`--user`)?"
+                }
                 Form::User => "a line is five fields, or `@daily` and its like, and a command",
             };
             self.not_taken(begin, message).help(help);
@@ -239,7 +248,11 @@ impl<'a> Reader<'a> {
         keys.push(("schedule", json!(words.join(" "))));
         let timezone = self.timezone.clone().unwrap_or_default();
         keys.push(("timezone", json!(timezone)));
-        if let Some(minutes) = self.plain("RANDOM_DELAY").and_then(delay).filter(|m| *m > 0) {
+        if let Some(minutes) = self
+            .plain("RANDOM_DELAY")
+            .and_then(delay)
+            .filter(|m| *m > 0)
+        {
             keys.push(("jitter", json!(format!("{minutes}m"))));
         }
         match self.what_is_run(&command, input.as_deref()) {
@@ -252,7 +265,11 @@ impl<'a> Reader<'a> {
         self.surroundings(entry.user, &mut keys);
         if !passwords(entry.command).is_empty() {
             self.import
-                .remark(Some(begin), Weight::Note, "the command has a password in the open")
+                .remark(
+                    Some(begin),
+                    Weight::Note,
+                    "the command has a password in the open",
+                )
                 .help("move it to `secrets`, and read the variable in the command");
         }
         let timetable = rule.filter(|_| refused.is_empty()).map(|rule| Timetable {
@@ -316,7 +333,10 @@ impl<'a> Reader<'a> {
         let text = match input {
             None => command.to_owned(),
             Some(_) if !command::is_bourne(shell) => {
-                return Err(format!("`%` hands the command an input, which takes another shell than {}", quoted(shell)));
+                return Err(format!(
+                    "`%` hands the command an input, which takes another shell than {}",
+                    quoted(shell)
+                ));
             }
             Some(input) => command::with_input(command, input)
                 .ok_or("the command ends in a backslash and has an input")?,
@@ -412,12 +432,18 @@ mod tests {
     #[test]
     fn a_comment_above_a_line_describes_it() {
         let described = |comments: &[&str]| description(comments);
-        assert_eq!(described(&["Nightly", "backup"]).as_deref(), Some("Nightly backup"));
+        assert_eq!(
+            described(&["Nightly", "backup"]).as_deref(),
+            Some("Nightly backup")
+        );
         assert_eq!(
             described(&["Edit this file", "m h  dom mon dow   command", "Backup"]).as_deref(),
             Some("Backup")
         );
-        assert_eq!(described(&["0 5 * * * /old/job", "======", "# Mail"]).as_deref(), Some("Mail"));
+        assert_eq!(
+            described(&["0 5 * * * /old/job", "======", "# Mail"]).as_deref(),
+            Some("Mail")
+        );
         assert_eq!(described(&["@daily /old/job"]), None);
         let long = "x".repeat(300);
         assert_eq!(described(&[&long, "last"]).as_deref(), Some("last"));

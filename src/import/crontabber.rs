@@ -56,7 +56,10 @@ pub fn import(source: &Source<'_>) -> Import {
         ini: Ini::read(source.text),
         import: Import {
             preface: vec![
-                format!("The jobs of {}, as `crontabber import crontabber` reads them.", source.path),
+                format!(
+                    "The jobs of {}, as `crontabber import crontabber` reads them.",
+                    source.path
+                ),
                 "Each has the line it comes from and its next runs: compare.".into(),
                 "Python ran one job after the other; [daemon] max_parallel = 1 does so too.".into(),
             ],
@@ -92,7 +95,9 @@ impl<'a> Reader<'a> {
     fn mistakes(&mut self) {
         for mistake in &self.ini.mistakes {
             let at = self.positions.at(mistake.at);
-            let remark = self.import.remark(Some(at), Weight::NotTaken, mistake.message);
+            let remark = self
+                .import
+                .remark(Some(at), Weight::NotTaken, mistake.message);
             remark.help = mistake.help.map(str::to_owned);
         }
     }
@@ -104,7 +109,11 @@ impl<'a> Reader<'a> {
         if text.contains("%(") {
             let at = self.positions.at(value.at);
             let message = format!("`{}` refers to another setting", path.join("."));
-            let known = self.import.remarks.iter().any(|remark| remark.message == message);
+            let known = self
+                .import
+                .remarks
+                .iter()
+                .any(|remark| remark.message == message);
             if !known {
                 self.import
                     .remark(Some(at), Weight::NotTaken, message)
@@ -116,7 +125,10 @@ impl<'a> Reader<'a> {
     }
 
     fn jobs(&mut self) {
-        let span = self.ini.get(&["crontabber", "jobs"]).map(|value| value.span.clone());
+        let span = self
+            .ini
+            .get(&["crontabber", "jobs"])
+            .map(|value| value.span.clone());
         let elements = span.map_or_else(Vec::new, |span| jobs::elements(self.source.text, span));
         let mut named = Vec::new();
         for element in elements {
@@ -145,8 +157,11 @@ impl<'a> Reader<'a> {
                 "crontabber 0.18 runs {} out of this comment, because of the comma or semicolon before it",
                 quoted(element.text)
             );
-            let help = "here a comment is a comment: write it on a line of its own if it should run";
-            self.import.remark(Some(at), Weight::NotTaken, message).help(help);
+            let help =
+                "here a comment is a comment: write it on a line of its own if it should run";
+            self.import
+                .remark(Some(at), Weight::NotTaken, message)
+                .help(help);
         }
     }
 
@@ -183,12 +198,19 @@ impl<'a> Reader<'a> {
         element: &Element<'a>,
         parts: &Parts<'a>,
     ) -> Result<(Duration, Option<Time>), (usize, Bad)> {
-        let section = format!("class-{}", parts.class.rsplit('.').next().unwrap_or_default());
+        let section = format!(
+            "class-{}",
+            parts.class.rsplit('.').next().unwrap_or_default()
+        );
         let said = |key: &str| {
             let value = self.ini.get(&["crontabber", &section, key])?;
-            Some((value.span.start, self.source.text[value.span.clone()].trim()))
+            Some((
+                value.span.start,
+                self.source.text[value.span.clone()].trim(),
+            ))
         };
-        let listed = |part: Option<(usize, &'a str)>| part.map(|(at, text)| (element.at + at, text));
+        let listed =
+            |part: Option<(usize, &'a str)>| part.map(|(at, text)| (element.at + at, text));
         let frequency = said("frequency").or_else(|| listed(parts.frequency));
         let Some((at, frequency)) = frequency else {
             let bad = Bad {
@@ -246,7 +268,8 @@ impl<'a> Reader<'a> {
         let names = self.names(named);
         let parents = self.parents(named, &names);
         if names.iter().any(|(_, is_guess)| *is_guess) {
-            let message = "names marked `check` are guesses: the rows of the table are found by `app_name`";
+            let message =
+                "names marked `check` are guesses: the rows of the table are found by `app_name`";
             let help = if self.source.classes.is_empty() {
                 "`run_class.py --describe F.ini > names` asks Python; then `--names names`"
             } else {
@@ -334,10 +357,14 @@ impl<'a> Reader<'a> {
                 })
                 .collect();
             let checked = dag::levels(edges.iter().map(|(name, parents)| (*name, parents.iter())));
-            let circles = checked.err().into_iter().flatten().filter_map(|error| match error {
-                dag::DagError::Cycle { circle } => Some(circle),
-                _ => None,
-            });
+            let circles = checked
+                .err()
+                .into_iter()
+                .flatten()
+                .filter_map(|error| match error {
+                    dag::DagError::Cycle { circle } => Some(circle),
+                    _ => None,
+                });
             let circles: Vec<_> = circles.collect();
             if circles.is_empty() {
                 return parents;
@@ -346,11 +373,16 @@ impl<'a> Reader<'a> {
                 let members: Vec<_> = circle.iter().map(JobName::as_str).collect();
                 let in_circle = |number: &usize| members.contains(&names[*number].0.as_str());
                 let numbers: Vec<_> = (0..names.len()).filter(in_circle).collect();
-                let at = numbers.first().map(|number| self.positions.at(named[*number].element.at));
-                let message = format!("jobs wait for each other in a circle: {}", members.join(", "));
-                self.import
-                    .remark(at, Weight::NotTaken, message)
-                    .help("none of these edges is taken over; write `depends_on` where it is meant");
+                let at = numbers
+                    .first()
+                    .map(|number| self.positions.at(named[*number].element.at));
+                let message = format!(
+                    "jobs wait for each other in a circle: {}",
+                    members.join(", ")
+                );
+                self.import.remark(at, Weight::NotTaken, message).help(
+                    "none of these edges is taken over; write `depends_on` where it is meant",
+                );
                 for number in numbers {
                     parents[number].retain(|parent| !members.contains(&parent.as_str()));
                 }
@@ -371,7 +403,10 @@ impl<'a> Reader<'a> {
             if let Some(at) = at {
                 keys.push(("at", json!(at.strftime("%H:%M").to_string())));
             } else {
-                comments.push("a row that Python left keeps its next_run; without one, counted from now:".into());
+                comments.push(
+                    "a row that Python left keeps its next_run; without one, counted from now:"
+                        .into(),
+                );
             }
             timetable = Some(Timetable {
                 rules: vec![Rule::Every { period, at }],
@@ -382,7 +417,12 @@ impl<'a> Reader<'a> {
         if !parents.is_empty() {
             keys.push(("depends_on", json!(parents)));
         }
-        if self.source.classes.get(named.class).is_some_and(|class| class.backfill) {
+        if self
+            .source
+            .classes
+            .get(named.class)
+            .is_some_and(|class| class.backfill)
+        {
             keys.push(("catch_up", json!("all")));
         }
         keys.push(("class", json!(named.class)));

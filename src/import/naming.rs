@@ -24,11 +24,11 @@ impl Names {
 
     /// A name like this one that no other job has: the second `backup` is `backup-2`.
     pub(super) fn give(&mut self, wanted: &str) -> JobName {
-        let wanted = sanitised(&format!("{}{wanted}", self.prefix));
+        let wanted = format!("{}{}", self.prefix, sanitised(wanted));
         let number = self.wanted.entry(wanted.clone()).or_default();
         loop {
             *number += 1;
-            let end = match number {
+            let end = match *number {
                 1 => String::new(),
                 number => format!("-{number}"),
             };
@@ -120,7 +120,10 @@ mod tests {
     #[test]
     fn a_class_is_named_as_people_named_its_app() {
         for (class, name) in [
-            ("socorro.cron.jobs.ftpscraper.FTPScraperCronApp", "ftp-scraper"),
+            (
+                "socorro.cron.jobs.ftpscraper.FTPScraperCronApp",
+                "ftp-scraper",
+            ),
             ("a.AutomaticEmailsCronApp", "automatic-emails"),
             ("a.FooBarJob", "foo-bar-job"),
             ("a.Bar2Baz", "bar2-baz"),

@@ -39,10 +39,14 @@ impl<'a> Positions<'a> {
     pub(super) fn lines(&self) -> impl Iterator<Item = (usize, &'a str)> {
         let ends = self.starts[1..].iter().copied().chain([self.text.len()]);
         let text = self.text;
-        self.starts.iter().copied().zip(ends).map(move |(start, end)| {
-            let line = text[start..end].trim_end_matches('\n');
-            (start, line.strip_suffix('\r').unwrap_or(line))
-        })
+        self.starts
+            .iter()
+            .copied()
+            .zip(ends)
+            .map(move |(start, end)| {
+                let line = text[start..end].trim_end_matches('\n');
+                (start, line.strip_suffix('\r').unwrap_or(line))
+            })
     }
 }
 

@@ -24,7 +24,7 @@ fn crontab(text: &str, form: Form) -> Import {
 fn crontabber(text: &str, names: &str) -> Import {
     ini::import(&ini::Source {
         text,
-        path: text,
+        path: "/etc/{crontabber}.ini",
         prefix: "",
         classes: &Classes::parse(names).unwrap_or_default(),
     })
@@ -39,7 +39,10 @@ fn is_sound(import: &Import) {
         assert!(parsed.is_ok(), "{}\n{text}", parsed.unwrap_err());
     }
     let (jobs, refused) = import.counts();
-    assert!(refused == 0 || !import.is_whole(), "a job was dropped in silence");
+    assert!(
+        refused == 0 || !import.is_whole(),
+        "a job was dropped in silence"
+    );
     if jobs > 0 {
         let directory = tempfile::tempdir().expect("/tmp takes directories");
         let file = directory.path().join("crontabber.toml");
@@ -67,24 +70,113 @@ fn pieces(pieces: &'static [&'static str]) -> impl Strategy<Value = String> {
 }
 
 const OF_CRONTABS: &[&str] = &[
-    "\n", "\n", "\n", " ", " ", "\t", "* * * * * ", "*/5 0 1,15 * 1-5 ", "30 2 31 2 * ", "@daily ", "@reboot ", "-",
-    "root ", "/bin/x.sh", "%", "\\%", "\\", "{", "}", "'", "\"", "\"\"\"", "#", "=", "A=b", "SHELL=/bin/bash",
-    "SHELL=/bin/fish", "HOME=x", "HOME=/x", "CRON_TZ=Europe/Paris", "CRON_TZ=x", "TZ=x", "PASSWORD=x", "MAILTO=",
-    "RANDOM_DELAY=5", "RANDOM_DELAY=x", "CRONTABBER_X=1", "\r\n", "\u{0}", "\u{1b}", "\u{fffd}", "\u{feff}", "ü", "&& ",
-    "INPUT", "$", "|", "postgres://u:p@h/d",
+    "\n",
+    "\n",
+    "\n",
+    " ",
+    " ",
+    "\t",
+    "* * * * * ",
+    "*/5 0 1,15 * 1-5 ",
+    "30 2 31 2 * ",
+    "@daily ",
+    "@reboot ",
+    "-",
+    "root ",
+    "/bin/x.sh",
+    "%",
+    "\\%",
+    "\\",
+    "{",
+    "}",
+    "'",
+    "\"",
+    "\"\"\"",
+    "#",
+    "=",
+    "A=b",
+    "SHELL=/bin/bash",
+    "SHELL=/bin/fish",
+    "HOME=x",
+    "HOME=/x",
+    "CRON_TZ=Europe/Paris",
+    "CRON_TZ=x",
+    "TZ=x",
+    "PASSWORD=x",
+    "MAILTO=",
+    "RANDOM_DELAY=5",
+    "RANDOM_DELAY=x",
+    "CRONTABBER_X=1",
+    "\r\n",
+    "\u{0}",
+    "\u{1b}",
+    "\u{fffd}",
+    "\u{feff}",
+    "ü",
+    "&& ",
+    "INPUT",
+    "$",
+    "|",
+    "postgres://u:p@h/d",
 ];
 
 const OF_INIS: &[&str] = &[
-    "\n", "\n", "\n", " ", "    ", "[crontabber]\n", "[[class-Foo]]\n", "[resource]\n[[postgresql]]\n", "[", "]", "jobs=",
-    "jobs='''", "'''", "\"\"\"", "'", "\"", "a.b.Foo|1d", "a.b.Foo|1d|03:45", "c.d.Foo|2h", "a.b.BarCronApp|03:45",
-    "|1d12h", "|5", "|", ",", ";", "#", "=", ":", "frequency=2h", "time=04:00", "host=h", "host=::1", "dbname=x{y}",
-    "user=a b", "password=x", "port=1", "port=x", "error_retry_time=60", "error_retry_time=1e9",
-    "max_ongoing_age_hours=1.5", "max_ongoing_age_hours=inf", "+include x", "%(x)s", "\r\n", "\u{0}", "\u{1b}", "ü",
+    "\n",
+    "\n",
+    "\n",
+    " ",
+    "    ",
+    "[crontabber]\n",
+    "[[class-Foo]]\n",
+    "[resource]\n[[postgresql]]\n",
+    "[",
+    "]",
+    "jobs=",
+    "jobs='''",
+    "'''",
+    "\"\"\"",
+    "'",
+    "\"",
+    "a.b.Foo|1d",
+    "a.b.Foo|1d|03:45",
+    "c.d.Foo|2h",
+    "a.b.BarCronApp|03:45",
+    "|1d12h",
+    "|5",
+    "|",
+    ",",
+    ";",
+    "#",
+    "=",
+    ":",
+    "frequency=2h",
+    "time=04:00",
+    "host=h",
+    "host=::1",
+    "dbname=x{y}",
+    "user=a b",
+    "password=x",
+    "port=1",
+    "port=x",
+    "error_retry_time=60",
+    "error_retry_time=1e9",
+    "max_ongoing_age_hours=1.5",
+    "max_ongoing_age_hours=inf",
+    "+include x",
+    "%(x)s",
+    "\r\n",
+    "\u{0}",
+    "\u{1b}",
+    "ü",
     "crontabber.jobs=a.b.Foo|1d\n",
 ];
 
 const OF_NAMES: &[&str] = &[
-    "a.b.Foo = foo, bar\n", "a.b.BarCronApp = bar, foo\n", "c.d.Foo = foo\n", "\n", "a.b.Foo = a, a\n",
+    "a.b.Foo = foo, bar\n",
+    "a.b.BarCronApp = bar, foo\n",
+    "c.d.Foo = foo\n",
+    "\n",
+    "a.b.Foo = a, a\n",
     "a.b.Foo = { app_name = \"x\", depends_on = [\"bar\", \"bar\"] }\n",
 ];
 
@@ -112,7 +204,14 @@ proptest! {
 #[test]
 fn a_large_file_of_mistakes_is_read_at_once() {
     let crontab_of_mistakes = "* * * * * a\n0 61 * * * x\n".repeat(20_000);
-    assert_eq!(crontab(&crontab_of_mistakes, Form::User).counts(), (20_000, 20_000));
-    let ini = format!("[crontabber]\njobs='''{}'''\n{}", "a.b.C|5\n".repeat(20_000), "x=1\ny\n".repeat(20_000));
+    assert_eq!(
+        crontab(&crontab_of_mistakes, Form::User).counts(),
+        (20_000, 20_000)
+    );
+    let ini = format!(
+        "[crontabber]\njobs='''{}'''\n{}",
+        "a.b.C|5\n".repeat(20_000),
+        "x=1\ny\n".repeat(20_000)
+    );
     assert_eq!(crontabber(&ini, "").counts().0, 0);
 }

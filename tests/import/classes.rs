@@ -106,12 +106,19 @@ impl Python {
         };
         write("feeds/__init__.py", "");
         write("feeds/jobs.py", JOBS);
-        write("feeds/broken.py", "raise ImportError('no such\\nlibrary')\n");
+        write(
+            "feeds/broken.py",
+            "raise ImportError('no such\\nlibrary')\n",
+        );
         write("crontabber.ini", INI);
         let here = directory.path().display().to_string();
         if let Some((program, packages)) = real() {
             let path = format!("{here}:{packages}");
-            return Self { program, path, directory };
+            return Self {
+                program,
+                path,
+                directory,
+            };
         }
         println!(
             "no Python 2.7 with crontabber 0.18 (CRONTABBER_PYTHON2, CRONTABBER_PYTHON2_PATH): \
@@ -121,7 +128,7 @@ impl Python {
         write("crontabber/base.py", STAND_IN_BASE);
         write("crontabber/mixins.py", STAND_IN_MIXINS);
         Self {
-            program: "python3".into(),
+            program: executable("python3".as_ref(), &here, "sys").expect("there is a python3"),
             path: here,
             directory,
         }
@@ -143,7 +150,9 @@ impl Python {
 
 fn command(program: &Path, path: &str) -> Command {
     let mut command = Command::new(program);
-    command.env("PYTHONPATH", path).env("PYTHONDONTWRITEBYTECODE", "1");
+    command
+        .env("PYTHONPATH", path)
+        .env("PYTHONDONTWRITEBYTECODE", "1");
     command
 }
 
@@ -152,11 +161,15 @@ fn real() -> Option<(PathBuf, String)> {
     let named = env::var_os("CRONTABBER_PYTHON2").map(PathBuf::from);
     let program = named.unwrap_or_else(|| "python2.7".into());
     let path = env::var("CRONTABBER_PYTHON2_PATH").unwrap_or_default();
-    let imports = command(&program, &path).args(["-c", "import crontabber.app, sys; print(sys.executable)"]).output();
+    Some((executable(&program, &path, "crontabber.app")?, path))
+}
+
+/// Where this Python really is, if it has that module: a run has none of the variables by which a shim finds it.
+fn executable(program: &Path, path: &str, module: &str) -> Option<PathBuf> {
+    let script = format!("import {module}, sys; print(sys.executable)");
+    let imports = command(program, path).args(["-c", &script]).output();
     let imports = imports.ok().filter(|output| output.status.success())?;
-    // Its real path: a run has none of the variables by which a shim finds it.
-    let executable = String::from_utf8(imports.stdout).ok()?;
-    Some((executable.trim().into(), path))
+    Some(String::from_utf8(imports.stdout).ok()?.trim().into())
 }
 
 fn stdout(output: &Output) -> String {
@@ -180,7 +193,11 @@ fn python_says_what_its_classes_are_called() {
     let python = Python::new();
     let described = python.script(&["--describe", "crontabber.ini"]);
     assert_eq!(stdout(&described), NAMES, "{}", stderr(&described));
-    assert_eq!(described.status.code(), Some(1), "one of them cannot be imported");
+    assert_eq!(
+        described.status.code(),
+        Some(1),
+        "one of them cannot be imported"
+    );
 }
 
 #[test]
@@ -215,10 +232,19 @@ fn what_a_class_raises_is_a_failure_with_its_traceback() {
     ] {
         let run = python.script(&["--admin.conf=crontabber.ini", class]);
         assert_eq!(run.status.code(), Some(1), "{class}");
-        assert!(stderr(&run).contains("Traceback (most recent call last)"), "{class}");
+        assert!(
+            stderr(&run).contains("Traceback (most recent call last)"),
+            "{class}"
+        );
         assert!(stderr(&run).contains(error), "{class}: {}", stderr(&run));
     }
-    for wrong in [&[][..], &["NoModule"], &["--admin.conf=crontabber.ini"], &["a.B", "c.D"], &["--x.y"]] {
+    for wrong in [
+        &[][..],
+        &["NoModule"],
+        &["--admin.conf=crontabber.ini"],
+        &["a.B", "c.D"],
+        &["--x.y"],
+    ] {
         let run = python.script(wrong);
         assert_eq!(run.status.code(), Some(64), "{wrong:?}");
         assert!(stderr(&run).contains("run_class.py --admin.conf=F.ini package.module.Class"));
@@ -235,29 +261,50 @@ async fn an_imported_class_runs_under_the_name_of_its_row() {
     let site = Site::with(&database, |_| {
         format!(
             "[compat]\nrun_with = [{:?}, {SCRIPT:?}, \"--admin.conf={}\"]\n[defaults]\nenv = {{ PYTHONPATH = {:?} }}\n",
-            python.program.display().to_string().replace("python3", "/usr/bin/env"),
+            python.program,
             ini.display(),
             python.path,
         )
-        .replace("\"/usr/bin/env\", ", "\"/usr/bin/env\", \"python3\", ")
     });
     fs::create_dir(site.file("jobs.d")).unwrap();
     let names = python.file("names");
     let output = site.file("jobs.d/old.toml");
-    let arguments = ["import", "crontabber", ini.to_str().unwrap(), "--names", names.to_str().unwrap(), "--drop-in", "--output", output.to_str().unwrap()];
+    let arguments = [
+        "import",
+        "crontabber",
+        ini.to_str().unwrap(),
+        "--names",
+        names.to_str().unwrap(),
+        "--drop-in",
+        "--output",
+        output.to_str().unwrap(),
+    ];
     let import = Crontabber::new(arguments).run().await;
     // The comment in the list is not run any more, and the class that cannot be imported has a name that is a guess.
     assert_eq!(import.code, Some(1), "{}", import.stderr);
-    assert!(import.stderr.contains("5 jobs taken over,"), "{}", import.stderr);
+    assert!(
+        import.stderr.contains("5 jobs taken over,"),
+        "{}",
+        import.stderr
+    );
 
     let run = async |job: &str| site.on("alpha", &["run", job, "--force"]).run().await;
     let output = async |job: &str| site.on("alpha", &["logs", job]).run().await.stdout;
-    assert_eq!(run("foo-app").await.code, Some(0), "{}", output("foo-app").await);
+    assert_eq!(
+        run("foo-app").await.code,
+        Some(0),
+        "{}",
+        output("foo-app").await
+    );
     assert!(output("foo-app").await.contains("foo blue 1d None 3.0"));
     assert_eq!(run("failing").await.code, Some(1));
     assert!(output("failing").await.contains("ValueError: no luck"));
     assert_eq!(run("bar-app").await.code, Some(0));
     let said = output("bar-app").await;
-    let slot = said.split(" of ").nth(1).expect("it says for which slot").trim_end_matches(['Z', '\n']);
+    let slot = said
+        .split(" of ")
+        .nth(1)
+        .expect("it says for which slot")
+        .trim_end_matches(['Z', '\n']);
     assert!(said.contains(&format!("bar {slot}")), "{said}");
 }

@@ -40,16 +40,40 @@ async fn fields_are_kept_and_mean_what_they_mean_to_cron() {
         let expected = [&*expected[0], &*expected[1], &*expected[2]];
         runs(fields, "UTC", "2026-01-01T00:00:00Z", expected).await;
     }
-    let minutes = ["2026-01-01T00:05:00Z", "2026-01-01T00:10:00Z", "2026-01-01T00:15:00Z"];
+    let minutes = [
+        "2026-01-01T00:05:00Z",
+        "2026-01-01T00:10:00Z",
+        "2026-01-01T00:15:00Z",
+    ];
     runs("*/5 * * * *", "UTC", "2026-01-01T00:04:59Z", minutes).await;
 }
 
 #[tokio::test]
 async fn the_nights_on_which_clocks_change_have_one_run_each() {
-    let spring = ["2027-03-28T01:00:00Z", "2027-03-29T00:30:00Z", "2027-03-30T00:30:00Z"];
-    runs("30 2 * * *", "Europe/Berlin", "2027-03-27T12:00:00Z", spring).await;
-    let autumn = ["2027-10-31T00:30:00Z", "2027-11-01T01:30:00Z", "2027-11-02T01:30:00Z"];
-    runs("30 2 * * *", "Europe/Berlin", "2027-10-30T12:00:00Z", autumn).await;
+    let spring = [
+        "2027-03-28T01:00:00Z",
+        "2027-03-29T00:30:00Z",
+        "2027-03-30T00:30:00Z",
+    ];
+    runs(
+        "30 2 * * *",
+        "Europe/Berlin",
+        "2027-03-27T12:00:00Z",
+        spring,
+    )
+    .await;
+    let autumn = [
+        "2027-10-31T00:30:00Z",
+        "2027-11-01T01:30:00Z",
+        "2027-11-02T01:30:00Z",
+    ];
+    runs(
+        "30 2 * * *",
+        "Europe/Berlin",
+        "2027-10-30T12:00:00Z",
+        autumn,
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -57,7 +81,11 @@ async fn a_line_that_says_nothing_is_told_with_its_place_and_stays_a_comment() {
     for (line, place, message) in [
         ("0 0 31 2 * /bin/bad", "2:5:", "this date never comes"),
         ("0 61 * * * /bin/bad", "2:3:", "hour 61 is out of range"),
-        ("  0\t0 * * mno /bin/bad", "2:9:", "`mno` is no day of the week"),
+        (
+            "  0\t0 * * mno /bin/bad",
+            "2:11:",
+            "`mno` is no day of the week",
+        ),
         ("0 22-2 * * * /bin/bad", "2:3:", "runs backwards"),
         ("5~10 * * * * /bin/bad", "2:1:", "is no minute"),
         ("@reboot /bin/bad", "2:1:", "`@reboot` is not supported"),
@@ -107,7 +135,10 @@ async fn variables_hold_for_the_lines_below_them() {
     assert_eq!(taken.code, Some(0), "{}", taken.said);
     assert_eq!(taken.key("a", "env.PATH").await, json!("/opt/bin:/bin"));
     // A brace of a value is written twice, and is one again in a run.
-    assert_eq!(taken.key("a", "env.GREETING").await, json!(" hi {{there}} "));
+    assert_eq!(
+        taken.key("a", "env.GREETING").await,
+        json!(" hi {{there}} ")
+    );
     assert_eq!(taken.key("b", "env.GREETING").await, json!(""));
     // A run starts at home, whoever's that is.
     assert_eq!(taken.key("a", "env.HOME").await, json!("/home/alice"));
@@ -143,7 +174,10 @@ async fn zones_are_those_that_cron_reads_the_times_in() {
 
     let text = "CRON_TZ=Europe/Berln\n0 7 * * * /bin/a\nCRON_TZ=UTC\n0 7 * * * /bin/b\n";
     let taken = Taken::crontab(text, "2026-01-01T00:00:00Z").await;
-    assert_eq!((taken.code, taken.jobs().await), (Some(1), vec!["b".to_owned()]));
+    assert_eq!(
+        (taken.code, taken.jobs().await),
+        (Some(1), vec!["b".to_owned()])
+    );
     taken.says("crontab:1:1: not taken over: time zone `Europe/Berln` is unknown");
     taken.says("did you mean `Europe/Berlin`?");
 }
@@ -158,19 +192,30 @@ async fn the_zone_of_the_machine_is_written_down() {
         Crontabber::new(arguments).env("TZ", zone).run().await
     };
     let taken = import("Asia/Tokyo", &[]).await;
-    assert!(taken.stdout.contains("timezone = \"Asia/Tokyo\""), "{}", taken.stdout);
+    assert!(
+        taken.stdout.contains("timezone = \"Asia/Tokyo\""),
+        "{}",
+        taken.stdout
+    );
     let wrong = import("UTC", &["--timezone", "Berlin"]).await;
     assert_eq!(wrong.code, Some(64));
-    assert!(wrong.stderr.contains("did you mean `Europe/Berlin`?"), "{}", wrong.stderr);
+    assert!(
+        wrong.stderr.contains("did you mean `Europe/Berlin`?"),
+        "{}",
+        wrong.stderr
+    );
 }
 
 #[tokio::test]
 async fn a_system_crontab_has_a_column_for_users() {
     let text = "17 *\t* * *\troot    cd / && run-parts --report /etc/cron.hourly\n0 4 * * * nobody /bin/tidy\n5 4 * * * nobody /bin/b\n";
     let taken = Taken::crontab_with(text, &["--system", "--timezone", "UTC"]).await;
-    assert_eq!(taken.jobs().await, ["cron.hourly", "tidy", "b"]);
+    assert_eq!(taken.jobs().await, ["b", "cron.hourly", "tidy"]);
     let command = taken.key("cron.hourly", "shell").await;
-    assert_eq!(command, json!("cd / && run-parts --report /etc/cron.hourly"));
+    assert_eq!(
+        command,
+        json!("cd / && run-parts --report /etc/cron.hourly")
+    );
     assert_eq!(taken.key("cron.hourly", "cwd").await, json!("/root"));
     // Each user is told once, for all of its lines.
     assert_eq!(taken.code, Some(1));
@@ -186,7 +231,12 @@ async fn a_system_crontab_has_a_column_for_users() {
 #[tokio::test]
 async fn where_a_crontab_lies_tells_whether_it_has_that_column() {
     let directory = tempfile::tempdir().unwrap();
-    for (path, is_system) in [("etc/cron.d/x", true), ("etc/crontab", true), ("crontab", false), ("etc/x", false)] {
+    for (path, is_system) in [
+        ("etc/cron.d/x", true),
+        ("etc/crontab", true),
+        ("crontab", false),
+        ("etc/x", false),
+    ] {
         let file = directory.path().join(path);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(&file, "0 4 * * * root /bin/x\n").unwrap();
@@ -195,10 +245,30 @@ async fn where_a_crontab_lies_tells_whether_it_has_that_column() {
             Crontabber::new(arguments).run().await
         };
         let taken = import(&[]).await;
-        assert_eq!(taken.stdout.contains("shell = \"/bin/x\""), is_system, "{path}");
-        assert_eq!(taken.stderr.contains("read as a system crontab"), is_system, "{path}");
-        assert!(import(&["--system"]).await.stdout.contains("shell = \"/bin/x\""), "{path}");
-        assert!(import(&["--user"]).await.stdout.contains("shell = \"root /bin/x\""), "{path}");
+        assert_eq!(
+            taken.stdout.contains("shell = \"/bin/x\""),
+            is_system,
+            "{path}"
+        );
+        assert_eq!(
+            taken.stderr.contains("read as a system crontab"),
+            is_system,
+            "{path}"
+        );
+        assert!(
+            import(&["--system"])
+                .await
+                .stdout
+                .contains("shell = \"/bin/x\""),
+            "{path}"
+        );
+        assert!(
+            import(&["--user"])
+                .await
+                .stdout
+                .contains("shell = \"root /bin/x\""),
+            "{path}"
+        );
     }
 }
 
@@ -233,11 +303,17 @@ async fn what_cron_does_besides_is_remarked() {
 async fn names_come_from_the_commands_and_are_unique() {
     let text = "* * * * * /usr/bin/backup.sh\n* * * * * nice backup --all\n* * * * * python3 /srv/backup.py\n* * * * * \"\"\n";
     let taken = Taken::crontab(text, "2026-01-01T00:00:00Z").await;
-    assert_eq!(taken.jobs().await, ["backup", "backup-2", "backup-3", "job"]);
+    assert_eq!(
+        taken.jobs().await,
+        ["backup", "backup-2", "backup-3", "job"]
+    );
 
     let taken = Taken::crontab_with(text, &["--prefix", "web1-", "--timezone", "UTC"]).await;
     assert_eq!(taken.jobs().await[..2], ["web1-backup", "web1-backup-2"]);
-    let wrong = taken.run(&["import", "crontab", "crontab", "--prefix", "-x y"]).await;
+    assert_eq!(taken.jobs().await[3], "web1-job");
+    let wrong = taken
+        .run(&["import", "crontab", "crontab", "--prefix", "-x y"])
+        .await;
     assert_eq!(wrong.code, Some(64), "{}", wrong.stderr);
 }
 
@@ -252,10 +328,27 @@ async fn an_empty_crontab_is_no_success() {
 async fn a_file_that_exists_is_left_alone() {
     let taken = Taken::crontab("* * * * * /bin/a\n", "2026-01-01T00:00:00Z").await;
     fs::write(taken.file("crontabber.toml"), "mine").unwrap();
-    let again = taken.run(&["import", "crontab", "crontab", "--output", "crontabber.toml"]).await;
+    let again = taken
+        .run(&[
+            "import",
+            "crontab",
+            "crontab",
+            "--output",
+            "crontabber.toml",
+        ])
+        .await;
     assert_eq!(again.code, Some(64));
-    assert!(again.stderr.contains("crontabber.toml exists, and is left alone"), "{}", again.stderr);
-    assert_eq!(fs::read_to_string(taken.file("crontabber.toml")).unwrap(), "mine");
+    assert!(
+        again
+            .stderr
+            .contains("crontabber.toml exists, and is left alone"),
+        "{}",
+        again.stderr
+    );
+    assert_eq!(
+        fs::read_to_string(taken.file("crontabber.toml")).unwrap(),
+        "mine"
+    );
 }
 
 #[tokio::test]
@@ -266,9 +359,14 @@ async fn what_cannot_be_read_or_written_is_74() {
         (["missing", "--output", "x.toml"], "missing: No such file"),
         ([".", "--output", "x.toml"], "Is a directory"),
         (["large", "--output", "x.toml"], "larger than 1 MiB"),
-        (["crontab", "--output", "no/x.toml"], "no/x.toml: No such file"),
+        (
+            ["crontab", "--output", "no/x.toml"],
+            "no/x.toml: No such file",
+        ),
     ] {
-        let finished = taken.run(&[&["import", "crontab"], &arguments[..]].concat()).await;
+        let finished = taken
+            .run(&[&["import", "crontab"], &arguments[..]].concat())
+            .await;
         assert_eq!(finished.code, Some(74), "{}", finished.stderr);
         assert!(finished.stderr.contains(why), "{}", finished.stderr);
     }
@@ -282,8 +380,16 @@ async fn stdin_is_a_crontab_too() {
         .run()
         .await;
     assert_eq!(piped.code, Some(1));
-    assert!(piped.stdout.contains("[jobs.b]\nschedule = \"1 2 * * *\""), "{}", piped.stdout);
-    assert!(piped.stderr.contains("stdin:2:3: not taken over"), "{}", piped.stderr);
+    assert!(
+        piped.stdout.contains("[jobs.b]\nschedule = \"1 2 * * *\""),
+        "{}",
+        piped.stdout
+    );
+    assert!(
+        piped.stderr.contains("stdin:2:3: not taken over"),
+        "{}",
+        piped.stderr
+    );
     drop(taken);
 }
 
@@ -299,7 +405,14 @@ async fn an_imported_line_runs_as_cron_ran_it() {
         home.display()
     );
     fs::write(site.file("old"), text).unwrap();
-    let arguments = ["import", "crontab", "old", "--drop-in", "--output", "jobs.d/cron.toml"];
+    let arguments = [
+        "import",
+        "crontab",
+        "old",
+        "--drop-in",
+        "--output",
+        "jobs.d/cron.toml",
+    ];
     let command = Crontabber::new(arguments);
     let import = command.current_dir(site.file("").as_path()).run().await;
     assert_eq!(import.code, Some(0), "{}", import.stderr);

@@ -34,12 +34,20 @@ async fn a_line_of_the_list_is_a_class_a_frequency_and_a_time() {
         assert_eq!(when(&taken, "foo").await, (json!(every), at), "{line}");
         assert_eq!(taken.key("foo", "class").await, json!("a.b.Foo"));
         assert_eq!(taken.key("foo", "timezone").await, json!("UTC"));
-        assert!(taken.toml.contains(&format!("# line 4: {line}\n")), "{}", taken.toml);
+        assert!(
+            taken.toml.contains(&format!("# line 4: {line}\n")),
+            "{}",
+            taken.toml
+        );
     }
     let taken = Taken::ini(&with_jobs("a.b.Foo|1d|03:45")).await;
     assert_eq!(
         taken.next_runs(),
-        ["2026-01-01T03:45:00Z", "2026-01-02T03:45:00Z", "2026-01-03T03:45:00Z"]
+        [
+            "2026-01-01T03:45:00Z",
+            "2026-01-02T03:45:00Z",
+            "2026-01-03T03:45:00Z"
+        ]
     );
 }
 
@@ -55,7 +63,9 @@ async fn newlines_commas_and_semicolons_separate_jobs() {
         "jobs=a.A|1d;a.B|1h;a.C|2h;a.D|3h",
     ];
     for list in lists {
-        let text = format!("[crontabber]\n  dbname=x\n  {list}\n[logging]\n  stderr_error_logging_level=10\n");
+        let text = format!(
+            "[crontabber]\n  dbname=x\n  {list}\n[logging]\n  stderr_error_logging_level=10\n"
+        );
         let taken = Taken::ini(&text).await;
         assert_eq!(taken.code, Some(0), "{list}: {}", taken.said);
         assert_eq!(taken.jobs().await, ["a", "b", "c", "d"], "{list}");
@@ -72,22 +82,34 @@ async fn a_comment_is_a_comment_and_what_python_ran_out_of_it_is_told() {
     assert_eq!(taken.jobs().await, ["foo"]);
     assert_eq!(taken.code, Some(1));
     taken.says("crontabber.ini:4:16: not taken over: crontabber 0.18 runs `a.b.Bar|1d` out of this comment");
-    taken.says("crontabber.ini:5:19: not taken over: crontabber 0.18 runs `c.d.Baz|2d` out of this comment");
+    taken.says("crontabber.ini:5:20: not taken over: crontabber 0.18 runs `c.d.Baz|2d` out of this comment");
     assert_eq!(taken.said.matches("out of this comment").count(), 2);
 }
 
 #[tokio::test]
 async fn what_says_nothing_or_two_things_is_told_and_not_guessed() {
     for (line, place, message) in [
-        ("a.b.Bad|1d12h", "4:9:", "`1d12h` is two frequencies: crontabber 0.18 reads `1d` and drops the rest"),
-        ("a.b.Bad|1h30m", "4:9:", "write every = \"1h30m\" if that was meant, every = \"1h\" if not"),
+        (
+            "a.b.Bad|1d12h",
+            "4:9:",
+            "`1d12h` is two frequencies: crontabber 0.18 reads `1d` and drops the rest",
+        ),
+        (
+            "a.b.Bad|1h30m",
+            "4:9:",
+            "write every = \"1h30m\" if that was meant, every = \"1h\" if not",
+        ),
         ("a.b.Bad|0m", "4:9:", "`0m` is no time at all"),
         ("a.b.Bad|5", "4:9:", "did you mean `5m`, `5h` or `5d`?"),
         ("a.b.Bad|1w", "4:9:", "`1w` is no frequency"),
         ("a.b.Bad|", "4:9:", "a frequency is missing"),
         ("a.b.Bad", "4:1:", "`a.b.Bad` has no frequency"),
         ("a.b.Bad|1d|25:00", "4:12:", "`25:00` is no time of day"),
-        ("a.b.Bad|1h|03:45", "4:12:", "a time of day goes with whole days"),
+        (
+            "a.b.Bad|1h|03:45",
+            "4:12:",
+            "a time of day goes with whole days",
+        ),
         ("a.b.Bad|1d|03:45|x", "4:18:", "a fourth part"),
         ("Bad|1d", "4:1:", "`Bad` is no class with its package"),
         ("ä.b.Bad|1d", "4:1:", "is no class with its package"),
@@ -103,17 +125,20 @@ async fn what_says_nothing_or_two_things_is_told_and_not_guessed() {
 #[tokio::test]
 async fn the_section_of_a_class_can_say_when_it_runs() {
     let text = "[crontabber]\ndbname=x\njobs='a.b.Foo|1d|03:45;a.b.Bar|1h'\n\
-        [[class-Foo]]\n  frequency=2d\n  time=04:00  # later\n  colour=red\n[[class-Bar]]\n  frequency=5\n";
+        [[class-Foo]]\n  frequency=2d\n  time=04:00  # later\n  colour=crimson\n[[class-Bar]]\n  frequency=5\n";
     let taken = Taken::ini(text).await;
     assert_eq!(when(&taken, "foo").await, (json!("2d"), json!("04:00")));
     taken.says("crontabber.ini:9:13: not taken over: `5` has no unit");
     // Its other options stay where the class looks for them.
-    taken.does_not_say("red");
+    taken.does_not_say("crimson");
 }
 
 #[tokio::test]
 async fn classes_that_share_what_python_keeps_apart_badly_are_told() {
-    let taken = Taken::ini(&with_jobs("a.b.Foo|1d\nc.d.Foo|2h\na.b.Twice|1h\na.b.Twice|3h")).await;
+    let taken = Taken::ini(&with_jobs(
+        "a.b.Foo|1d\nc.d.Foo|2h\na.b.Twice|1h\na.b.Twice|3h",
+    ))
+    .await;
     assert_eq!(taken.jobs().await, ["foo", "foo-2", "twice"]);
     assert_eq!(when(&taken, "foo").await.0, json!("1d"));
     assert_eq!(when(&taken, "foo-2").await.0, json!("2h"));
@@ -129,7 +154,10 @@ async fn delays_and_ages_are_crontabbers_where_it_names_them() {
     let key = async |key| taken.key("foo", key).await;
     assert_eq!(key("retry.first").await, json!("1m30s"));
     assert_eq!(key("retry.max").await, json!("1m30s"));
-    assert_eq!((key("retry.factor").await, key("retry.jitter").await), (json!(1.0), json!(0.0)));
+    assert_eq!(
+        (key("retry.factor").await, key("retry.jitter").await),
+        (json!(1.0), json!(0.0))
+    );
     assert_eq!(key("timeout").await, json!("1h30m"));
 
     let unsaid = Taken::ini(&with_jobs("a.b.Foo|1d")).await;
@@ -155,18 +183,32 @@ async fn the_database_is_named_without_its_password() {
     let (found, taken) = url(shared).await;
     assert_eq!(found, json!("postgresql://a%20b%40c@db1:5433/breakpad"));
     assert_eq!(taken.code, Some(1));
-    taken.says("crontabber.ini:9:1: not taken over: the password of the database is not repeated here");
+    taken.says(
+        "crontabber.ini:9:1: not taken over: the password of the database is not repeated here",
+    );
     taken.says("as db1:5433:breakpad:a b@c:PASSWORD");
     // What crontabber has of its own goes before what its classes share.
     let (found, _) = url(&format!("host='/run/postgresql'\n{shared}")).await;
-    assert_eq!(found, json!("postgresql://a%20b%40c@%2Frun%2Fpostgresql:5433/breakpad"));
+    assert_eq!(
+        found,
+        json!("postgresql://a%20b%40c@%2Frun%2Fpostgresql:5433/breakpad")
+    );
     let (found, taken) = url("host=::1\ndbname=x\n").await;
-    assert_eq!((found, taken.code), (json!("postgresql://[::1]/x"), Some(0)));
+    assert_eq!(
+        (found, taken.code),
+        (json!("postgresql://[::1]/x"), Some(0))
+    );
     let (found, taken) = url("dbname=x\nport=many\n").await;
-    assert_eq!((found, taken.code), (json!("postgresql://localhost/x"), Some(1)));
+    assert_eq!(
+        (found, taken.code),
+        (json!("postgresql://localhost/x"), Some(1))
+    );
     // And the program can make something of such a URL.
     let address = "postgresql://a%20b%40c@%2Frun%2Fpostgresql:5433/breakpad";
-    let parsed = crontabber::store::Address::parse(address, &crontabber::store::Environment::of_this_process());
+    let parsed = crontabber::store::Address::parse(
+        address,
+        &crontabber::store::Environment::of_this_process(),
+    );
     let shown = parsed.unwrap().shown();
     assert!(shown.contains("a%20b%40c@"), "{shown}");
 }
@@ -224,7 +266,10 @@ async fn jobs_are_called_as_python_called_its_apps() {
     assert_eq!(taken.jobs().await.len(), 4);
     assert_eq!(taken.key("foo-app", "class").await, json!("a.b.FooCronApp"));
     assert_eq!(taken.key("bar.app", "class").await, json!("a.b.Bar"));
-    assert_eq!(taken.key("baz", "depends_on").await, json!(["foo-app", "bar.app"]));
+    assert_eq!(
+        taken.key("baz", "depends_on").await,
+        json!(["foo-app", "bar.app"])
+    );
     assert_eq!(taken.key("baz", "catch_up").await, json!("all"));
     assert!(!taken.toml.contains("# check"), "{}", taken.toml);
 }
@@ -238,7 +283,11 @@ async fn a_name_that_is_a_guess_is_marked() {
     assert_eq!(taken.key("foo-2", "class").await, json!("a.b.FooCronApp"));
     let marked = "# check: must be the app_name of a.b.FooCronApp\n";
     assert!(taken.toml.contains(marked), "{}", taken.toml);
-    assert!(!taken.toml.contains("app_name of a.b.Bar\n"), "{}", taken.toml);
+    assert!(
+        !taken.toml.contains("app_name of a.b.Bar\n"),
+        "{}",
+        taken.toml
+    );
     taken.says("crontabber.ini: note: names marked `check` are guesses");
 }
 
@@ -271,7 +320,11 @@ async fn a_file_of_names_that_names_nothing_is_wrong_usage() {
     let arguments = ["import", "crontabber", "crontabber.ini", "--names", "names"];
     let finished = taken.run(&arguments).await;
     assert_eq!((finished.code, finished.stdout.as_str()), (Some(64), ""));
-    assert!(finished.stderr.contains("names: line 1: there is no `=`"), "{}", finished.stderr);
+    assert!(
+        finished.stderr.contains("names: line 1: there is no `=`"),
+        "{}",
+        finished.stderr
+    );
 }
 
 #[tokio::test]
@@ -284,7 +337,10 @@ async fn a_drop_in_has_jobs_and_a_template_and_the_rest_in_comments() {
     fs::write(taken.file("crontabber.toml"), main).unwrap();
     assert_eq!(taken.key("foo", "retry.max").await, json!("1m"));
     assert_eq!(taken.key("foo", "timezone").await, json!("UTC"));
-    for section in ["# Belongs in the main file:\n# [database]\n", "# [compat]\n"] {
+    for section in [
+        "# Belongs in the main file:\n# [database]\n",
+        "# [compat]\n",
+    ] {
         assert!(taken.toml.contains(section), "{}", taken.toml);
     }
 }

@@ -40,7 +40,11 @@ impl Taken {
     async fn of(kind: &str, name: &str, text: &str, options: &[&str]) -> Self {
         let directory = tempfile::tempdir().expect("/tmp takes directories");
         fs::write(directory.path().join(name), text).expect("the directory is writable");
-        let arguments = [&["import", kind, name, "--output", "crontabber.toml"], options].concat();
+        let arguments = [
+            &["import", kind, name, "--output", "crontabber.toml"],
+            options,
+        ]
+        .concat();
         let finished = run(&directory, &arguments).await;
         let toml = fs::read_to_string(directory.path().join("crontabber.toml"));
         Self {
@@ -79,18 +83,24 @@ impl Taken {
         section[key]["value"].clone()
     }
 
-    /// The names of the jobs.
+    /// The names of the jobs, sorted.
     pub(crate) async fn jobs(&self) -> Vec<String> {
         let shown = self.shown().await;
         let sections = shown.as_object().expect("an object").keys();
         let jobs = sections.filter_map(|section| section.strip_prefix("jobs."));
-        jobs.map(|job| job.trim_matches('"').to_owned()).collect()
+        let mut jobs: Vec<_> = jobs.map(|job| job.trim_matches('"').to_owned()).collect();
+        jobs.sort();
+        jobs
     }
 
     /// The next runs of the first job, in UTC.
     pub(crate) fn next_runs(&self) -> Vec<&str> {
         let mut runs = Vec::new();
-        for line in self.toml.lines().skip_while(|line| !line.starts_with("# next run")) {
+        for line in self
+            .toml
+            .lines()
+            .skip_while(|line| !line.starts_with("# next run"))
+        {
             let Some(run) = line.strip_prefix("# next run ") else {
                 break;
             };
@@ -100,7 +110,11 @@ impl Taken {
     }
 
     pub(crate) fn says(&self, text: &str) {
-        assert!(self.said.contains(text), "{text:?} is not in:\n{}", self.said);
+        assert!(
+            self.said.contains(text),
+            "{text:?} is not in:\n{}",
+            self.said
+        );
     }
 
     pub(crate) fn does_not_say(&self, text: &str) {

@@ -55,8 +55,22 @@ const WRAPPERS: [&str; 16] = [
 
 /// Programs that run a script: its name is the job's.
 const INTERPRETERS: [&str; 16] = [
-    "sh", "bash", "dash", "ksh", "zsh", "python", "python2", "python2.7", "python3", "perl",
-    "ruby", "php", "node", "java", "run-parts", "Rscript",
+    "sh",
+    "bash",
+    "dash",
+    "ksh",
+    "zsh",
+    "python",
+    "python2",
+    "python2.7",
+    "python3",
+    "perl",
+    "ruby",
+    "php",
+    "node",
+    "java",
+    "run-parts",
+    "Rscript",
 ];
 
 /// Steps that only prepare what a line is for.
@@ -117,8 +131,14 @@ fn belongs_to(wrapper: &str, before: &str, word: &str) -> bool {
 
 /// Without the directory, and without the extension of a script.
 fn stem(word: &str) -> &str {
-    let file = word.trim_end_matches('/').rsplit('/').next().unwrap_or(word);
-    let extensions = [".sh", ".bash", ".py", ".pl", ".rb", ".php", ".js", ".jar", ".R"];
+    let file = word
+        .trim_end_matches('/')
+        .rsplit('/')
+        .next()
+        .unwrap_or(word);
+    let extensions = [
+        ".sh", ".bash", ".py", ".pl", ".rb", ".php", ".js", ".jar", ".R",
+    ];
     extensions
         .iter()
         .find_map(|extension| file.strip_suffix(extension).filter(|stem| !stem.is_empty()))
@@ -151,7 +171,10 @@ mod tests {
         for (command, expected) in [
             ("/usr/local/bin/backup.sh --full", "backup"),
             ("cd / && run-parts --report /etc/cron.hourly", "cron.hourly"),
-            ("test -x /usr/sbin/anacron || ( cd / && run-parts /etc/cron.daily )", "cron.daily"),
+            (
+                "test -x /usr/sbin/anacron || ( cd / && run-parts /etc/cron.daily )",
+                "cron.daily",
+            ),
             ("FOO=bar python3 -u /srv/report.py -v", "report"),
             ("nice -n 10 ionice -c3 /opt/x/reindex", "reindex"),
             ("flock -n /var/lock/x.lock /usr/bin/sync-all", "sync-all"),

@@ -87,7 +87,11 @@ impl<'a> Ini<'a> {
         let is_closed = said[depth + name.len()..].starts_with(&"]".repeat(depth));
         if !is_closed || depth > path.len() + 1 {
             let help = "`[section]`, and inside of it `[[section]]`";
-            self.mistake(at, "a section that is not closed, or inside of none", Some(help));
+            self.mistake(
+                at,
+                "a section that is not closed, or inside of none",
+                Some(help),
+            );
         }
         path.truncate(depth - 1);
         path.push(unquoted(name.trim()));
@@ -224,7 +228,13 @@ mod tests {
 
     #[test]
     fn what_is_neither_has_a_place() {
-        for (text, at) in [("a\n", 0), ("  [s\n", 2), ("[[s]]\n", 0), ("a = '''b", 7), ("+include x", 0)] {
+        for (text, at) in [
+            ("a\n", 0),
+            ("  [s\n", 2),
+            ("[[s]]\n", 0),
+            ("a = '''b", 7),
+            ("+include x", 0),
+        ] {
             let ini = Ini::read(text);
             assert_eq!(ini.mistakes.len(), 1, "{text}");
             assert_eq!(ini.mistakes[0].at, at, "{text}");

@@ -129,11 +129,17 @@ pub(super) fn frequency(text: &str, at: usize) -> Result<Duration, Bad> {
         return Err(bad(at, format!("{shown} has no unit"), help));
     }
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let letters = text[digits..].bytes().take_while(u8::is_ascii_alphabetic).count();
+    let letters = text[digits..]
+        .bytes()
+        .take_while(u8::is_ascii_alphabetic)
+        .count();
     let first = &text[..digits + letters];
     if digits > 0 && first.len() < text.len() && duration::parse(text).is_ok() {
-        let message = format!("{shown} is two frequencies: crontabber 0.18 reads `{first}` and drops the rest");
-        let help = format!("write every = \"{text}\" if that was meant, every = \"{first}\" if not");
+        let message = format!(
+            "{shown} is two frequencies: crontabber 0.18 reads `{first}` and drops the rest"
+        );
+        let help =
+            format!("write every = \"{text}\" if that was meant, every = \"{first}\" if not");
         return Err(bad(at, message, help));
     }
     Err(bad(at, format!("{shown} is no frequency"), help))
@@ -153,7 +159,10 @@ pub(super) fn time(text: &str, at: usize, every: Duration) -> Result<Time, Bad> 
         return Err(bad(at, message, "from `00:00` to `23:59`, in UTC"));
     };
     if !every.as_secs().is_multiple_of(86_400) {
-        let message = format!("a time of day goes with whole days, and this is every {}", duration::written(every));
+        let message = format!(
+            "a time of day goes with whole days, and this is every {}",
+            duration::written(every)
+        );
         let help = "write `1d` with it, or leave the time out";
         return Err(bad(at, message, help));
     }
@@ -218,7 +227,17 @@ mod tests {
         assert!(told("0m").contains("no time at all"));
         assert!(told("5").contains("did you mean `5m`, `5h` or `5d`?"));
         assert!(told("").contains("missing"));
-        for wrong in ["1w", "d", "d1", "1.5h", "-1d", "1 d", "99999999999999999999d", "1D", "ä"] {
+        for wrong in [
+            "1w",
+            "d",
+            "d1",
+            "1.5h",
+            "-1d",
+            "1 d",
+            "99999999999999999999d",
+            "1D",
+            "ä",
+        ] {
             assert!(frequency(wrong, 0).is_err(), "{wrong}");
         }
     }

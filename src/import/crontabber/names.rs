@@ -84,14 +84,17 @@ fn class(about: &str) -> Result<Class, String> {
 }
 
 fn class_of_toml(about: &str) -> Result<Class, String> {
-    let table: toml::Table = toml::from_str(&format!("class = {about}"))
-        .map_err(|error| error.message().to_owned())?;
+    let table: toml::Table =
+        toml::from_str(&format!("class = {about}")).map_err(|error| error.message().to_owned())?;
     let class = table.get("class");
     let field = |key: &str| class.and_then(|class| class.get(key));
     let called = class.and_then(toml::Value::as_str);
     let called = called.or_else(|| field("app_name")?.as_str());
     let parents = field("depends_on").and_then(toml::Value::as_array);
-    let parents = parents.into_iter().flatten().filter_map(toml::Value::as_str);
+    let parents = parents
+        .into_iter()
+        .flatten()
+        .filter_map(toml::Value::as_str);
     Ok(Class {
         app_name: name(called.ok_or("there is no `app_name`")?)?,
         depends_on: parents.map(str::to_owned).collect(),

@@ -37,7 +37,9 @@ impl Reader<'_> {
         if host.is_none() && name.is_none() {
             let message = "the file does not say where the database is";
             let help = "write [database] and url = \"postgresql://USER@HOST/NAME\", or set PGHOST and PGDATABASE";
-            self.import.remark(None, Weight::NotTaken, message).help(help);
+            self.import
+                .remark(None, Weight::NotTaken, message)
+                .help(help);
             return;
         }
         let server = match host.as_deref() {
@@ -87,12 +89,16 @@ impl Reader<'_> {
         let run_with = json!([
             "python2.7",
             "/usr/share/crontabber/run_class.py",
-            format!("--admin.conf={}", self.source.path.replace('{', "{{").replace('}', "}}")),
+            format!(
+                "--admin.conf={}",
+                self.source.path.replace('{', "{{").replace('}', "}}")
+            ),
         ]);
         self.import.sections.push(Section {
             name: "compat",
             comments: vec![
-                "Runs a class as crontabber 0.18 did, with the options that the ini has for it.".into(),
+                "Runs a class as crontabber 0.18 did, with the options that the ini has for it."
+                    .into(),
                 "It is examples/compat/run_class.py: say where it is on your hosts.".into(),
             ],
             keys: vec![("run_with", run_with)],
@@ -129,7 +135,9 @@ impl Reader<'_> {
     fn retry(&mut self) -> Option<Duration> {
         let text = self.setting(&["crontabber", "error_retry_time"])?;
         let seconds = text.parse().ok().filter(|seconds| *seconds > 0);
-        let delay = seconds.map(Duration::from_secs).filter(|delay| *delay <= duration::LONGEST);
+        let delay = seconds
+            .map(Duration::from_secs)
+            .filter(|delay| *delay <= duration::LONGEST);
         if delay.is_none() {
             self.bad_setting("error_retry_time", &text, "a number of seconds, 1 or more");
         }
@@ -143,7 +151,11 @@ impl Reader<'_> {
             .and_then(|hours| Duration::try_from_secs_f64((hours * 3600.0).round()).ok())
             .filter(|age| *age <= duration::LONGEST && !age.is_zero());
         if age.is_none() {
-            self.bad_setting("max_ongoing_age_hours", &text, "a number of hours, more than 0");
+            self.bad_setting(
+                "max_ongoing_age_hours",
+                &text,
+                "a number of hours, more than 0",
+            );
         }
         age
     }
@@ -157,7 +169,9 @@ impl Reader<'_> {
         if config::reference().iter().any(is_known) {
             self.import.sections.push(Section {
                 name: "daemon",
-                comments: vec!["How long a run of a Python host is respected while both are in use.".into()],
+                comments: vec![
+                    "How long a run of a Python host is respected while both are in use.".into(),
+                ],
                 keys: vec![("max_ongoing_age", json!(age))],
             });
         } else if age != "12h" {
@@ -169,9 +183,14 @@ impl Reader<'_> {
     }
 
     fn bad_setting(&mut self, key: &str, text: &str, expected: &str) {
-        let at = self.ini.get(&["crontabber", key]).map(|value| self.positions.at(value.at));
+        let at = self
+            .ini
+            .get(&["crontabber", key])
+            .map(|value| self.positions.at(value.at));
         let message = format!("{} is no value of `{key}`", quoted(text));
-        self.import.remark(at, Weight::NotTaken, message).help(expected);
+        self.import
+            .remark(at, Weight::NotTaken, message)
+            .help(expected);
     }
 
     /// What has no place here, or has its place elsewhere.
@@ -188,21 +207,35 @@ impl Reader<'_> {
                 }
             };
             match value.path.as_slice() {
-                ["crontabber", "jobs" | "error_retry_time" | "max_ongoing_age_hours"]
-                | ["crontabber" | "resource", .., "host" | "port" | "dbname" | "user" | "password"] => {}
+                [
+                    "crontabber",
+                    "jobs" | "error_retry_time" | "max_ongoing_age_hours",
+                ]
+                | [
+                    "crontabber" | "resource",
+                    ..,
+                    "host" | "port" | "dbname" | "user" | "password",
+                ] => {}
                 ["sentry", "dsn"] | ["secrets", "sentry", "dsn"] if text.is_empty() => {}
                 ["sentry", "dsn"] | ["secrets", "sentry", "dsn"] => {
                     let message = "failures are not sent to Sentry";
-                    import.remark(at, Weight::NotTaken, message).help("failures are in `crontabber list`, and in the exit code of a pass");
+                    import
+                        .remark(at, Weight::NotTaken, message)
+                        .help("failures are in `crontabber list`, and in the exit code of a pass");
                 }
                 ["crontabber", section, ..] if section.starts_with("class-") => {}
                 ["crontabber", key] if is_transport(key) => {
                     note("crontabber connects, and tries again, by itself".to_owned());
                 }
                 ["logging", ..] | ["resource", "logging", ..] => {
-                    note("the log goes to stderr: `--log-format`, `--verbose`, $RUST_LOG".to_owned());
+                    note(
+                        "the log goes to stderr: `--log-format`, `--verbose`, $RUST_LOG".to_owned(),
+                    );
                 }
-                path => note(format!("{} stays in the ini, for the classes", quoted(&path.join(".")))),
+                path => note(format!(
+                    "{} stays in the ini, for the classes",
+                    quoted(&path.join("."))
+                )),
             }
         }
     }
@@ -211,6 +244,10 @@ impl Reader<'_> {
 fn is_transport(key: &str) -> bool {
     matches!(
         key,
-        "job_state_db_class" | "database_class" | "transaction_executor_class" | "backoff_delays" | "wait_log_interval"
+        "job_state_db_class"
+            | "database_class"
+            | "transaction_executor_class"
+            | "backoff_delays"
+            | "wait_log_interval"
     )
 }
