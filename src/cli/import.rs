@@ -1,8 +1,9 @@
 //! `import crontab` and `import crontabber`: a foreign file, as a configuration.
 
 use std::{
+    fmt::Write as _,
     fs::{self, File, OpenOptions},
-    io::{self, Read, Write},
+    io::{self, Read, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -54,7 +55,7 @@ pub(super) struct Crontab {
     /// It has no column for users
     #[arg(long, conflicts_with = "system")]
     user: bool,
-    /// The zone its times are in, unless CRON_TZ says so [default: this machine's]
+    /// The zone its times are in, unless `CRON_TZ` says so [default: this machine's]
     #[arg(long, value_name = "ZONE")]
     timezone: Option<String>,
     #[command(flatten)]
@@ -221,15 +222,14 @@ impl Common {
         let name = harmless(&name(file)).into_owned();
         let mut said = String::new();
         for remark in imported.remarks() {
-            said.push_str(&format!("{name}:{remark}\n"));
+            let _ = writeln!(said, "{name}:{remark}");
         }
         let (taken, refused) = imported.counts();
-        said.push_str(&format!("{} taken over", counted(taken, "job")));
+        said.push_str(&counted(taken, "job"));
+        said.push_str(" taken over");
         if refused > 0 {
-            said.push_str(&format!(
-                ", {} not (see the comments in their places)",
-                counted(refused, "job")
-            ));
+            let refused = counted(refused, "job");
+            let _ = write!(said, ", {refused} not (see the comments in their places)");
         }
         said.push_str(&self.next_step());
         tell(&said)?;

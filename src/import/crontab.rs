@@ -4,18 +4,24 @@
 //! [`crate::schedule::Crontab`]; the zone that cron took from the machine is written down.
 
 mod command;
+mod description;
 mod line;
+mod variables;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use crate::{
-    config::{names_a_secret, passwords},
-    schedule::{self, Crontab, Rule, Timetable},
+    config::passwords,
+    schedule::{Crontab, Rule, Timetable},
 };
 
-use self::line::{Entry, Line};
+use self::{
+    description::description,
+    line::{Entry, Line},
+    variables::{Variable, delay},
+};
 use super::{Import, Job, Position, Positions, Section, Weight, naming::Names, quoted};
 
 /// Whether there is a user in front of the command.
@@ -42,9 +48,6 @@ pub struct Source<'a> {
     /// The home of the user in the sixth column, or of whose crontab it is.
     pub home: &'a dyn Fn(Option<&str>) -> Option<String>,
 }
-
-/// Where the value of a variable that is a secret is expected.
-const SECRETS: &str = "/etc/crontabber/secrets";
 
 /// Takes over the jobs of a crontab.
 #[must_use]
@@ -102,13 +105,6 @@ struct Reader<'a> {
     told: BTreeSet<String>,
 }
 
-/// A variable of the crontab.
-enum Variable<'a> {
-    Plain(&'a str),
-    /// Its value is kept elsewhere from now on.
-    Secret,
-}
-
 impl<'a> Reader<'a> {
     fn read(&mut self) {
         let lines: Vec<_> = self.positions.lines().collect();
@@ -144,79 +140,6 @@ impl<'a> Reader<'a> {
         if self.told.insert(message.to_owned()) {
             self.import.remark(Some(at), weight, message).help(help);
         }
-    }
-
-    fn variable(&mut self, at: Position, name: &'a str, value: &'a str) {
-        match name {
-            "MAILTO" | "MAILFROM" | "CONTENT_TYPE" | "CONTENT_TRANSFER_ENCODING" => {
-                self.once(
-                    at,
-                    Weight::Note,
-                    "nobody is sent mail",
-                    "what a run prints is kept: `crontabber logs JOB`",
-                );
-            }
-            "CRON_TZ" => self.zone(at, value),
-            "RANDOM_DELAY" if delay(value).is_none() => {
-                let message = format!("{} is no number of minutes", quoted(value));
-                self.not_taken(at, message);
-            }
-            "LOGNAME" | "USER" => {
-                let message = format!("cron sets `{name}` itself");
-                self.once(
-                    at,
-                    Weight::Note,
-                    &message,
-                    "say it in `env` of the jobs that need it",
-                );
-            }
-            _ => self.variable_of_runs(at, name, value),
-        }
-    }
-
-    fn zone(&mut self, at: Position, name: &str) {
-        self.timezone = match schedule::zone(name) {
-            Ok(_) => Ok(name.to_owned()),
-            Err(unknown) => {
-                let message = format!("time zone {} is unknown", quoted(name));
-                let remark = self.not_taken(at, message.clone());
-                remark.help = unknown.help;
-                Err(message)
-            }
-        };
-    }
-
-    fn variable_of_runs(&mut self, at: Position, name: &'a str, value: &'a str) {
-        if !is_variable(name) {
-            let message = format!("{} cannot be a variable of a run", quoted(name));
-            self.not_taken(at, message)
-                .help("letters, digits and `_`, no digit first; CRONTABBER_ is taken");
-            return;
-        }
-        if name == "TZ" {
-            self.once(
-                at,
-                Weight::Note,
-                "`TZ` is for the runs; cron does not plan by it",
-                "where the times were meant in that zone, write it as `timezone`",
-            );
-        }
-        if value.contains('$') && !names_a_secret(name) {
-            let message = format!(
-                "cron does not fill in the `$` of `{name}`, and crontabber does not either"
-            );
-            self.import.remark(Some(at), Weight::Note, message);
-        }
-        let variable = if names_a_secret(name) && !value.is_empty() {
-            let message = format!("`{name}` looks like a secret, and is not repeated here");
-            self.not_taken(at, message).help(format!(
-                "write its value to {SECRETS}/{name}, for crontabber's user alone (chmod 0600)"
-            ));
-            Variable::Secret
-        } else {
-            Variable::Plain(value)
-        };
-        self.environment.insert(name, variable);
     }
 
     fn entry(&mut self, start: usize, line: &'a str, entry: &Entry<'a>) {
@@ -315,13 +238,6 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn plain(&self, name: &str) -> Option<&'a str> {
-        match self.environment.get(name) {
-            Some(Variable::Plain(value)) => Some(value),
-            _ => None,
-        }
-    }
-
     /// The key that says what a run does: the command for the crontab's shell, with its input.
     fn what_is_run(
         &self,
@@ -346,106 +262,9 @@ impl<'a> Reader<'a> {
         }
         Ok(("command", json!([braced(shell), "-c", braced(&text)])))
     }
-
-    /// The variables of a run, and where it starts: at home, as with cron.
-    fn surroundings(&self, user: Option<&str>, keys: &mut Vec<(&'static str, Value)>) {
-        let mut env = serde_json::Map::new();
-        let mut secrets = serde_json::Map::new();
-        if let Some(home) = (self.source.home)(user) {
-            env.insert("HOME".into(), json!(braced(&home)));
-        }
-        for (name, variable) in &self.environment {
-            match variable {
-                Variable::Plain(_) if *name == "RANDOM_DELAY" => {}
-                Variable::Plain(value) => {
-                    env.insert((*name).into(), json!(braced(value)));
-                }
-                Variable::Secret => {
-                    let file = json!({ "file": format!("{SECRETS}/{name}") });
-                    secrets.insert((*name).into(), file);
-                }
-            }
-        }
-        let said = self.plain("HOME").map(str::to_owned);
-        let home = said.or_else(|| (self.source.home)(user));
-        if let Some(home) = home.filter(|home| home.starts_with('/')) {
-            keys.push(("cwd", json!(home)));
-        }
-        if !env.is_empty() {
-            keys.push(("env", Value::Object(env)));
-        }
-        if !secrets.is_empty() {
-            keys.push(("secrets", Value::Object(secrets)));
-        }
-    }
 }
 
 /// Where `{slot}` and its like are filled in, a brace itself is written twice.
 fn braced(text: &str) -> String {
     text.replace('{', "{{").replace('}', "}}")
-}
-
-/// cronie's `RANDOM_DELAY`: minutes, less than a day.
-fn delay(value: &str) -> Option<u16> {
-    value.parse().ok().filter(|minutes| *minutes < 1_440)
-}
-
-fn is_variable(name: &str) -> bool {
-    let is_letter = |c: char| c.is_ascii_alphabetic() || c == '_';
-    name.starts_with(is_letter)
-        && name.len() <= 255
-        && !name.starts_with("CRONTABBER_")
-        && name.chars().all(|c| is_letter(c) || c.is_ascii_digit())
-}
-
-/// What the comment above a line says of it: not the ruler of columns, not a line that is switched off.
-fn description(comments: &[&str]) -> Option<String> {
-    const LONGEST: usize = 200;
-    let is_ruler = |comment: &&str| {
-        let words: Vec<_> = comment.split_whitespace().take(3).collect();
-        words == ["m", "h", "dom"]
-    };
-    let after_ruler = comments.iter().rposition(is_ruler).map_or(0, |at| at + 1);
-    let is_switched_off = |comment: &str| {
-        let words: Vec<_> = comment.split_whitespace().collect();
-        let fields = if comment.starts_with('@') { 1 } else { 5 };
-        words.len() > fields && Crontab::parse(&words[..fields].join(" ")).is_ok()
-    };
-    let said: Vec<_> = comments[after_ruler..]
-        .iter()
-        .map(|comment| comment.trim_start_matches('#').trim())
-        .filter(|comment| comment.contains(char::is_alphanumeric) && !is_switched_off(comment))
-        .collect();
-    let text = said.join(" ");
-    let text = if text.chars().count() > LONGEST {
-        (*said.last()?).chars().take(LONGEST).collect()
-    } else {
-        text
-    };
-    (!text.is_empty()).then_some(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_comment_above_a_line_describes_it() {
-        let described = |comments: &[&str]| description(comments);
-        assert_eq!(
-            described(&["Nightly", "backup"]).as_deref(),
-            Some("Nightly backup")
-        );
-        assert_eq!(
-            described(&["Edit this file", "m h  dom mon dow   command", "Backup"]).as_deref(),
-            Some("Backup")
-        );
-        assert_eq!(
-            described(&["0 5 * * * /old/job", "======", "# Mail"]).as_deref(),
-            Some("Mail")
-        );
-        assert_eq!(described(&["@daily /old/job"]), None);
-        let long = "x".repeat(300);
-        assert_eq!(described(&[&long, "last"]).as_deref(), Some("last"));
-    }
 }

@@ -1,5 +1,7 @@
 //! What a line of a crontab runs, and what to call it.
 
+use std::collections::HashSet;
+
 /// The command and what it reads: the first `%` ends the command, each further one a line; `\%` is a percent sign.
 pub(super) fn split(text: &str) -> (String, Option<String>) {
     let mut command = String::new();
@@ -34,10 +36,11 @@ pub(super) fn with_input(command: &str, input: &str) -> Option<String> {
     if command.ends_with('\\') {
         return None;
     }
-    let ends: Vec<&str> = input.lines().collect();
-    let word = std::iter::once("INPUT".to_owned())
-        .chain((2_usize..).map(|number| format!("INPUT_{number}")))
-        .find(|word| !ends.contains(&word.as_str()))?;
+    let lines: HashSet<&str> = input.lines().collect();
+    // One of them is no line: there are more of them than lines.
+    let word = (1..=lines.len() + 1)
+        .map(|number| format!("INPUT_{number}"))
+        .find(|word| !lines.contains(word.as_str()))?;
     Some(format!("( {command}\n) <<'{word}'\n{input}{word}\n"))
 }
 
@@ -80,8 +83,8 @@ const PREPARATIONS: [&str; 12] = [
 
 /// What the job of this command is called: its script or program, without directory and extension.
 pub(super) fn name(command: &str) -> String {
-    let steps = command.split(['|', ';', '&', '\n', '(', ')', '{', '}']);
-    let named = steps.filter_map(of_step).next();
+    let mut steps = command.split(['|', ';', '&', '\n', '(', ')', '{', '}']);
+    let named = steps.find_map(of_step);
     named.unwrap_or_else(|| {
         let word = command.split_whitespace().next().unwrap_or_default();
         stem(word).to_owned()
@@ -161,8 +164,8 @@ mod tests {
 
     #[test]
     fn no_line_of_the_input_ends_it() {
-        let text = with_input("cat", "INPUT\nx\n").expect("it does not end in a backslash");
-        assert_eq!(text, "( cat\n) <<'INPUT_2'\nINPUT\nx\nINPUT_2\n");
+        let text = with_input("cat", "INPUT_1\nx\n").expect("it does not end in a backslash");
+        assert_eq!(text, "( cat\n) <<'INPUT_2'\nINPUT_1\nx\nINPUT_2\n");
         assert_eq!(with_input("cat \\", "x\n"), None);
     }
 

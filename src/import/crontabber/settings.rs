@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::json;
 
-use crate::{config, duration, store::address::percent_encode};
+use crate::{duration, store::address::percent_encode};
 
 use super::{
     super::{Position, Section, Weight, quoted},
@@ -123,7 +123,11 @@ impl Reader<'_> {
         if let Some(age) = self.longest_run() {
             comments.push("max_ongoing_age_hours: then a run is killed here, where Python started a second one.".into());
             keys.push(("timeout", json!(duration::written(age))));
-            self.respect(age);
+            self.import.sections.push(Section {
+                name: "daemon",
+                comments: vec!["max_ongoing_age_hours: how long a run of a Python host is respected, while there are any.".into()],
+                keys: vec![("max_ongoing_age", json!(duration::written(age)))],
+            });
         }
         self.import.sections.push(Section {
             name: "defaults",
@@ -158,28 +162,6 @@ impl Reader<'_> {
             );
         }
         age
-    }
-
-    /// How long the claim of a Python host is respected.
-    fn respect(&mut self, age: Duration) {
-        let is_known = |key: &config::KeyReference| {
-            (key.section, key.key.as_str()) == ("daemon", "max_ongoing_age")
-        };
-        let age = duration::written(age);
-        if config::reference().iter().any(is_known) {
-            self.import.sections.push(Section {
-                name: "daemon",
-                comments: vec![
-                    "How long a run of a Python host is respected while both are in use.".into(),
-                ],
-                keys: vec![("max_ongoing_age", json!(age))],
-            });
-        } else if age != "12h" {
-            let at = self.ini.get(&["crontabber", "max_ongoing_age_hours"]);
-            let at = at.map(|value| self.positions.at(value.at));
-            let message = format!("runs of Python hosts are respected for 12h, not for {age}");
-            self.import.remark(at, Weight::Note, message);
-        }
     }
 
     fn bad_setting(&mut self, key: &str, text: &str, expected: &str) {
