@@ -11,9 +11,10 @@ use crate::{
     host::{self, Host},
     plan::{Due, Plan, Verdict, plan},
     reap,
+    run::Means,
     spec::Lease,
     store::{
-        Database,
+        Database, Elsewhere,
         error::DatabaseError,
         schema::{self, Before},
         table::{self, Table},
@@ -30,6 +31,8 @@ pub struct Engine {
     pub graph: JobGraph,
     /// The referee.
     pub database: Database,
+    /// The way to the databases that jobs name beside it.
+    pub elsewhere: Elsewhere,
     /// Starts and guards our runs.
     pub supervisor: Supervisor,
     /// Renews their claims.
@@ -48,6 +51,18 @@ pub struct Engine {
 const ROUNDS: usize = 5;
 
 impl Engine {
+    /// What runs are carried out with.
+    #[must_use]
+    pub fn means(&self) -> Means<'_> {
+        Means {
+            host: &self.host.place.host,
+            supervisor: &self.supervisor,
+            heart: &self.heart,
+            database: &self.database,
+            elsewhere: &self.elsewhere,
+        }
+    }
+
     /// Reads the table; before that, once each and only where the table says so: makes the tables of an empty
     /// database, reaps, announces this host, makes the rows of new jobs.
     pub async fn look(&self) -> Result<Table, DatabaseError> {
@@ -108,7 +123,7 @@ impl Engine {
     async fn read_or_create(&self) -> Result<Table, DatabaseError> {
         match self.read().await {
             Err(error) if error.is_missing_tables() => {
-                create_tables(&self.database).await?;
+                create_tables(&self.database, self.host.place.max_ongoing_age).await?;
                 self.read().await
             }
             result => result,
@@ -178,11 +193,14 @@ impl Engine {
 }
 
 /// Makes the tables of a database that has none; everything else is for `crontabber migrate`.
-async fn create_tables(database: &Database) -> Result<(), DatabaseError> {
+async fn create_tables(
+    database: &Database,
+    max_ongoing_age: Duration,
+) -> Result<(), DatabaseError> {
     let client = database.get().await?;
     match schema::look(&client).await? {
         Before::Nothing => {
-            if !schema::migrate(&client).await?.is_empty() {
+            if !schema::migrate(&client, max_ongoing_age).await?.steps.is_empty() {
                 tracing::info!("made the tables");
             }
             Ok(())

@@ -34,6 +34,10 @@ pub mod store;
 pub mod plan;
 // Taking a job, on this host and no other.
 pub mod claim;
+// What a run printed: the beginning and the end.
+pub mod output;
+// How a run ended, whoever carried it out.
+pub mod ended;
 // Processes under guard, whose trees end in time.
 pub mod supervise;
 // Renewing this host's claims.
@@ -46,6 +50,8 @@ pub mod record;
 pub mod reap;
 // This host: who it is, what it announces.
 pub mod host;
+// What people change by hand.
+pub mod control;
 // What the stations of a pass share.
 pub mod engine;
 // How a pass went.

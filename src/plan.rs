@@ -3,29 +3,48 @@
 //! The tick, the dry run, the listing and `why` are readers of the same value, so the listing can never
 //! disagree with the tick. The plan is advisory: it locks nothing, and `claim` checks everything again.
 
+mod placement;
 mod state;
 mod wants;
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::{
     dag::JobGraph,
-    spec::{JobName, JobSpec, Kind, On, Placement},
+    spec::{JobName, JobSpec, Kind, On},
     store::table::{JobState, Table, never},
 };
 
+pub(crate) use placement::glob;
+pub use placement::{LIVE_FOR, NoHost, Seen, no_host, that_match};
 pub use state::State;
+pub(crate) use wants::coalesced;
 
-/// Where a plan is made: the host's name and what it offers.
-#[derive(Debug, Clone, Default)]
+/// Where a plan is made: the host's name, what it offers, and how long it respects others that have no lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The name of this host.
     pub host: String,
     /// Its tags.
     pub tags: Vec<String>,
+    /// How long a Python host's `ongoing` is respected.
+    pub max_ongoing_age: Duration,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self {
+            host: String::new(),
+            tags: Vec::new(),
+            max_ongoing_age: MAX_ONGOING_AGE,
+        }
+    }
 }
 
 /// A verdict for every job, parents before children; then the rows no job of the configuration has.
@@ -37,6 +56,8 @@ pub struct Plan<'a> {
     pub jobs: Vec<Planned<'a>>,
     /// Rows without a job, by name.
     pub ghosts: Vec<(&'a str, &'a JobState)>,
+    /// The hosts that have announced themselves, by name; none where nobody asked.
+    pub hosts: &'a [Seen],
 }
 
 /// One job, its row and the verdict.
@@ -63,6 +84,9 @@ pub enum Verdict {
     NotYet(Timestamp),
     /// It has no schedule, and its parents have not all succeeded anew.
     AfterParents,
+    /// It is due, but no live host may run it. Only where the table was read with its hosts: a pass counts itself as
+    /// live and leaves what is not for it to the others.
+    NoHost(NoHost),
     /// It is due, but a parent's slot must succeed first.
     Blocked(Vec<Block>),
     /// A run is going on.
@@ -167,8 +191,9 @@ pub struct Live {
     pub due: bool,
 }
 
-/// How long a Python host's `ongoing` is respected: crontabber's `max_ongoing_age_hours`.
-pub const MAX_ONGOING_AGE: std::time::Duration = std::time::Duration::from_hours(12);
+/// How long a Python host's `ongoing` is respected unless the configuration says otherwise: crontabber's
+/// `max_ongoing_age_hours`.
+pub const MAX_ONGOING_AGE: Duration = Duration::from_hours(12);
 
 /// A verdict for every job, parents before children.
 #[must_use]
@@ -200,6 +225,7 @@ pub fn plan<'a>(graph: &'a JobGraph, table: &'a Table, place: &Place) -> Plan<'a
         now: table.now,
         jobs,
         ghosts,
+        hosts: &table.hosts,
     }
 }
 
@@ -220,7 +246,7 @@ fn verdict(
         );
     };
     let wanted = wants::wanted(graph, index, row, table);
-    if let Some(since) = live_since(row, now) {
+    if let Some(since) = live_since(row, now, place.max_ongoing_age) {
         return Verdict::Ongoing(Live {
             since,
             host: row.claim.as_ref().map(|claim| claim.host.clone()),
@@ -240,8 +266,10 @@ fn verdict(
     match wanted {
         wants::Wanted::At(at) => Verdict::NotYet(at),
         wants::Wanted::AfterParents => Verdict::AfterParents,
-        wants::Wanted::Now(due) => may_run(spec, place)
-            .or_else(|| blocked(&due, table))
+        wants::Wanted::Now(due) => may_run(spec)
+            .or_else(|| no_host(&spec.placement, &table.hosts, now).map(Verdict::NoHost))
+            .or_else(|| blocked(&due, table, place))
+            .or_else(|| (!place.matches(&spec.placement)).then_some(Verdict::Elsewhere))
             .unwrap_or(Verdict::Run(due)),
     }
 }
@@ -250,29 +278,32 @@ fn verdict(
 pub const ON_LOST: &str = "on_lost";
 
 /// Since when a claim holds the row, ours or a Python host's that is not too old.
-pub(crate) fn live_since(row: &JobState, now: Timestamp) -> Option<Timestamp> {
+pub(crate) fn live_since(
+    row: &JobState,
+    now: Timestamp,
+    max_ongoing_age: Duration,
+) -> Option<Timestamp> {
     let since = row.ongoing?;
     let respected = row.claim.is_some()
-        || now.duration_since(since).unsigned_abs() < MAX_ONGOING_AGE
+        || now.duration_since(since).unsigned_abs() < max_ongoing_age
         || since > now;
     respected.then_some(since)
 }
 
-/// Why a due job cannot run here, whatever its parents say.
-fn may_run(spec: &JobSpec, place: &Place) -> Option<Verdict> {
+/// Why a due job cannot run on any host, whatever its parents say.
+fn may_run(spec: &JobSpec) -> Option<Verdict> {
     match &spec.kind {
-        Kind::Sql(_) => return Some(Verdict::Unsupported("sql")),
         Kind::Action { .. } => return Some(Verdict::Unsupported("action")),
-        Kind::Command(_) | Kind::Shell(_) => {}
+        Kind::Command(_) | Kind::Shell(_) | Kind::Sql(_) => {}
     }
     if spec.placement.on == On::Each {
         return Some(Verdict::Unsupported("on = \"each\""));
     }
-    (!place.matches(&spec.placement)).then_some(Verdict::Elsewhere)
+    None
 }
 
 /// The parents that keep a due job from running.
-fn blocked(due: &Due, table: &Table) -> Option<Verdict> {
+fn blocked(due: &Due, table: &Table, place: &Place) -> Option<Verdict> {
     let blocks: Vec<Block> = due
         .needs
         .iter()
@@ -283,56 +314,22 @@ fn blocked(due: &Due, table: &Table) -> Option<Verdict> {
                 .is_some_and(|done| done >= *slot);
             (!reached).then(|| Block {
                 parent: parent.clone(),
-                why: blocked_by(row, table.now),
+                why: blocked_by(row, table.now, place.max_ongoing_age),
             })
         })
         .collect();
     (!blocks.is_empty()).then_some(Verdict::Blocked(blocks))
 }
 
-fn blocked_by(parent: Option<&JobState>, now: Timestamp) -> BlockedBy {
+fn blocked_by(parent: Option<&JobState>, now: Timestamp, max_ongoing_age: Duration) -> BlockedBy {
     match parent {
         None => BlockedBy::NeverRan,
-        Some(row) if live_since(row, now).is_some() => BlockedBy::Running,
+        Some(row) if live_since(row, now, max_ongoing_age).is_some() => BlockedBy::Running,
         Some(row) if row.paused_until.is_some_and(|until| until > now) => BlockedBy::Paused,
         Some(row) if row.error_count > 0 => BlockedBy::Failing(row.last_error.clone()),
         Some(row) if row.success_slot.is_none() => BlockedBy::NeverRan,
         Some(_) => BlockedBy::Pending,
     }
-}
-
-impl Place {
-    /// Whether a job may run here: one of its patterns names this host or one of its tags.
-    #[must_use]
-    pub fn matches(&self, placement: &Placement) -> bool {
-        placement.hosts.is_empty()
-            || placement
-                .hosts
-                .iter()
-                .any(|pattern| match pattern.strip_prefix("tag:") {
-                    Some(tag) => self.tags.iter().any(|own| glob(tag, own)),
-                    None => glob(pattern, &self.host),
-                })
-    }
-}
-
-/// Whether `pattern`, in which `*` stands for any text, is all of `text`.
-pub(crate) fn glob(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else {
-        return false;
-    };
-    let mut parts: Vec<&str> = parts.collect();
-    let Some(last) = parts.pop() else {
-        return rest.is_empty();
-    };
-    for part in parts {
-        match rest.find(part) {
-            Some(at) => rest = &rest[at + part.len()..],
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
 }
 
 impl Plan<'_> {
@@ -358,39 +355,4 @@ impl Plan<'_> {
 #[must_use]
 pub fn next_run(row: &JobState) -> Option<Timestamp> {
     row.next_run.filter(|&at| at < never())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn place(host: &str, tags: &[&str]) -> Place {
-        Place {
-            host: host.into(),
-            tags: tags.iter().map(|&tag| tag.into()).collect(),
-        }
-    }
-
-    fn on(hosts: &[&str]) -> Placement {
-        Placement {
-            hosts: hosts.iter().map(|&host| host.into()).collect(),
-            on: On::One,
-        }
-    }
-
-    #[test]
-    fn a_job_without_hosts_runs_anywhere() {
-        assert!(place("web1", &[]).matches(&on(&[])));
-    }
-
-    #[test]
-    fn a_pattern_names_hosts_and_a_tag_names_what_they_offer() {
-        assert!(place("web1", &[]).matches(&on(&["web*"])));
-        assert!(!place("db1", &[]).matches(&on(&["web*", "*cache*"])));
-        assert!(place("db1", &["eu"]).matches(&on(&["web*", "tag:eu"])));
-        assert!(!place("eu", &[]).matches(&on(&["tag:eu"])));
-        assert!(place("a-b-c", &[]).matches(&on(&["a*b*c"])));
-        assert!(!place("a-c-b", &[]).matches(&on(&["a*b*c"])));
-        assert!(!place("web12", &[]).matches(&on(&["web1"])));
-    }
 }

@@ -18,12 +18,20 @@ mod direct;
 pub(crate) mod recurring;
 // Opening connections: the pool, and those outside of it.
 pub mod connect;
+// Databases that are not the referee's.
+mod elsewhere;
 // How every transaction of the protocol begins, and single statements in one.
 pub mod transaction;
 // Instants that others have written.
 pub(crate) mod instant;
 // The state table, as a pass reads it.
 pub mod table;
+// What keeps Python hosts from starting a job twice.
+mod guard;
+// The hosts, as they have announced themselves.
+pub mod hosts;
+// Which database it is.
+pub mod identity;
 // The version of the tables, and the migrations.
 pub mod schema;
 // What can go wrong, in words to act on.
@@ -31,5 +39,6 @@ pub mod error;
 
 pub use address::{Address, AddressError, Environment};
 pub use connect::{Database, Pooled};
-pub use connection::{Connection, Fuse, limited};
+pub use connection::{Connection, Ear, Fuse, limited};
+pub use elsewhere::Elsewhere;
 pub use error::DatabaseError;

@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
+use futures_util::join;
 use jiff::Timestamp;
 
 use crate::{
     config::{self, Access, Config, Surroundings},
     engine::Engine,
     heartbeat::Heart,
-    host::Host,
-    plan::{Place, Plan, plan},
+    host::{self, Host},
+    plan::{Place, Plan, Seen, plan},
     spec::{JobName, JobSpec},
     store::{
-        Address, Database, DatabaseError, Environment, Pooled,
+        Address, Database, DatabaseError, Elsewhere, Environment, Pooled, hosts,
         schema::{self, Before},
         table::{self, Table},
     },
@@ -33,7 +34,40 @@ pub(super) fn configuration(global: &Global) -> Result<Config, Failure> {
 /// The referee, with at most this many connections at once; opens none yet.
 pub(super) fn database(config: &Config, connections: usize) -> Result<Database, Failure> {
     let wanted = config.require_database()?;
-    let text = match &wanted.access {
+    let address = address(&wanted.access)?;
+    let address = match wanted.schema.as_str() {
+        "public" => address,
+        schema => address.with_schema(schema),
+    };
+    Ok(Database::new(
+        address,
+        "crontabber",
+        connections,
+        wanted.connect_timeout,
+    ))
+}
+
+/// The way to the databases of `[database.NAME]`; each is looked for when a job wants it.
+fn elsewhere(config: &Config) -> Elsewhere {
+    let databases = config.databases.clone();
+    Elsewhere::new(move |name| {
+        // The configuration has refused jobs that name others.
+        let wanted = databases
+            .get(name)
+            .ok_or_else(|| format!("no database is named `{name}`"))?;
+        let address = address(&wanted.access).map_err(|failure| failure.to_string())?;
+        Ok(Database::new(
+            address,
+            "crontabber",
+            1,
+            wanted.connect_timeout,
+        ))
+    })
+}
+
+/// Where a database is, with its secret read, its variables looked up, its server started.
+fn address(access: &Access) -> Result<Address, Failure> {
+    let text = match access {
         Access::Url(text) => text.clone(),
         Access::Secret(reference) => {
             let secret = reference.resolve(&Surroundings::of_this_process());
@@ -53,16 +87,7 @@ pub(super) fn database(config: &Config, connections: usize) -> Result<Database, 
     for warning in address.warnings() {
         tracing::warn!("{warning}");
     }
-    let address = match wanted.schema.as_str() {
-        "public" => address,
-        schema => address.with_schema(schema),
-    };
-    Ok(Database::new(
-        address,
-        "crontabber",
-        connections,
-        wanted.connect_timeout,
-    ))
+    Ok(address)
 }
 
 /// This host, as the command line, the configuration or the machine names it.
@@ -78,6 +103,7 @@ pub(super) fn place(global: &Global, config: &Config) -> Result<Place, Failure> 
     Ok(Place {
         host,
         tags: config.daemon.tags.clone(),
+        max_ongoing_age: config.daemon.max_ongoing_age,
     })
 }
 
@@ -85,10 +111,12 @@ pub(super) fn place(global: &Global, config: &Config) -> Result<Place, Failure> 
 pub(super) fn engine(global: &Global, config: Config) -> Result<Arc<Engine>, Failure> {
     let place = place(global, &config)?;
     let database = database(&config, config.daemon.max_parallel)?;
+    let elsewhere = elsewhere(&config);
     Ok(Arc::new(Engine {
         host: Host::new(place, config.text_hash),
         heart: Heart::new(database.clone(), None),
         database,
+        elsewhere,
         supervisor: Supervisor::new(),
         terms: config.daemon.lease,
         max_parallel: config.daemon.max_parallel,
@@ -114,10 +142,16 @@ impl View {
         let database = database(&config, 1)?;
         // Boxed: opening a connection is a large future, and every command that looks would hold it.
         let client = Box::pin(database.get()).await?;
-        let table = match table::read(&client, &place.host, None).await {
+        // Both under way together. Not `try_join`: to drop a question is to lose the connection.
+        let (table, seen) = join!(
+            table::read(&client, &place.host, None),
+            hosts::seen(&client)
+        );
+        let mut table = match table {
             Err(error) if error.is_missing_tables() => return Err(no_tables(&client, error).await),
             table => table?,
         };
+        table.hosts = seen?;
         drop(client);
         Ok(Self {
             config,
@@ -125,6 +159,17 @@ impl View {
             place,
             table,
         })
+    }
+
+    /// As a pass here would look at it: whoever passes is live.
+    pub(super) fn of_a_pass(mut self) -> Self {
+        let hosts = &mut self.table.hosts;
+        hosts.retain(|seen| seen.place.host != self.place.host);
+        hosts.push(Seen {
+            place: self.place.clone(),
+            at: self.table.now,
+        });
+        self
     }
 
     /// The one connection, again.
@@ -135,6 +180,25 @@ impl View {
     /// The same plan that a pass would make.
     pub(super) fn plan(&self) -> Plan<'_> {
         plan(&self.config.graph, &self.table, &self.place)
+    }
+
+    /// Makes the rows of those of these jobs that no host has met yet, as a pass does, and looks again.
+    pub(super) async fn meet(&mut self, names: &[String]) -> Result<(), Failure> {
+        let plan = self.plan();
+        let unmet = plan.jobs.iter().filter(|job| {
+            job.row.is_none() && names.iter().any(|name| name == job.spec.name.as_str())
+        });
+        if host::adopt_jobs(unmet, &self.database).await?.is_empty() {
+            return Ok(());
+        }
+        let client = self.connection().await?;
+        self.table = table::read(&client, &self.place.host, None).await?;
+        Ok(())
+    }
+
+    /// What was read.
+    pub(super) fn table(&self) -> &Table {
+        &self.table
     }
 
     /// The database's clock.
@@ -166,7 +230,8 @@ pub(super) fn subject<'a>(plan: &'a Plan<'a>, name: &str) -> Result<Subject<'a>,
 
 /// There is no `what` of this name in the configuration or the table; what to type instead.
 pub(super) fn no_such(plan: &Plan<'_>, what: &str, name: &str) -> Failure {
-    nothing_named(subject::all(plan).map(|subject| subject.name()), what, name)
+    let names = subject::all(plan).map(|subject| subject.name());
+    nothing_named(names, what, name, "list")
 }
 
 /// The job of this name, or what to type instead.
@@ -180,11 +245,18 @@ pub(super) fn job<'a>(config: &'a Config, name: &str) -> Result<&'a JobSpec, Fai
             config.graph.jobs().iter().map(|job| job.name.as_str()),
             "job",
             name,
+            "list",
         )
     })
 }
 
-fn nothing_named<'a>(names: impl Iterator<Item = &'a str>, what: &str, name: &str) -> Failure {
+/// None of these names is this one: what was probably meant, or which command shows them.
+pub(super) fn nothing_named<'a>(
+    names: impl Iterator<Item = &'a str>,
+    what: &str,
+    name: &str,
+    shown_by: &str,
+) -> Failure {
     let shown: String = name.chars().take(JobName::MAX).collect();
     // A foreign writer's name may have megabytes; nobody has mistyped one.
     let nearest = names
@@ -193,7 +265,7 @@ fn nothing_named<'a>(names: impl Iterator<Item = &'a str>, what: &str, name: &st
         .filter(|(distance, known)| *distance <= known.len().max(shown.len()) / 3)
         .min();
     let hint = nearest.map_or_else(
-        || "; `crontabber list` shows those there are".to_owned(),
+        || format!("; `crontabber {shown_by}` shows those there are"),
         |(_, known)| format!("; did you mean `{}`?", harmless(known)),
     );
     Failure::Usage(format!("no {what} named `{}`{hint}", shown.escape_debug()))

@@ -109,7 +109,7 @@ async fn run(engine: &Arc<Engine>, job: &Planned<'_>, due: &Due) -> Result<Exit,
     let mut stop = Stopper::listen()?;
     match claim(
         &engine.database,
-        &engine.host.place.host,
+        &engine.host.place,
         job.spec,
         due,
         engine.now,

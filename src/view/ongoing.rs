@@ -7,7 +7,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
-    plan::{self, Plan},
+    plan::{MAX_ONGOING_AGE, Plan, live_since},
     store::table::JobState,
 };
 
@@ -39,18 +39,23 @@ pub struct Ongoing {
 const PYTHON: &str = "python";
 
 impl Ongoing {
-    /// The run a row holds, if it is respected.
+    /// The run that a row holds, if it is respected: where no plan has asked that, with crontabber's own age.
     #[must_use]
     pub fn of_row(row: &JobState, now: Timestamp) -> Option<Self> {
-        let since = plan::live_since(row, now)?;
+        live_since(row, now, MAX_ONGOING_AGE).map(|since| Self::since(row, since))
+    }
+
+    /// The run that a row holds since then.
+    #[must_use]
+    pub fn since(row: &JobState, since: Timestamp) -> Self {
         let claim = row.claim.as_ref();
-        Some(Self {
+        Self {
             since,
             host: claim.map_or_else(|| PYTHON.to_owned(), |claim| claim.host.clone()),
             run_id: claim.map(|claim| claim.run_id),
             lease_until: claim.map(|claim| claim.lease_until),
             attempt: claim.map(|claim| claim.attempt),
-        })
+        }
     }
 
     /// `since 12s, lease 4m 48s`.

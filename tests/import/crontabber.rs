@@ -159,6 +159,9 @@ async fn delays_and_ages_are_crontabbers_where_it_names_them() {
         (json!(1.0), json!(0.0))
     );
     assert_eq!(key("timeout").await, json!("1h30m"));
+    // Runs of Python hosts are respected for as long, while there are any.
+    let daemon = taken.shown().await["daemon"].clone();
+    assert_eq!(daemon["max_ongoing_age"]["value"], json!("1h30m"));
 
     let unsaid = Taken::ini(&with_jobs("a.b.Foo|1d")).await;
     assert_eq!(unsaid.key("foo", "retry.factor").await, json!(2.0));
