@@ -2,12 +2,12 @@
 //! has it, and else with a stand-in of its base classes under Python 3.
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
 
-use super::common::{Crontabber, Postgres, Site};
+use super::common::{Crontabber, Postgres, Site, python::installed};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/compat/run_class.py");
 
@@ -121,8 +121,7 @@ impl Python {
             };
         }
         println!(
-            "no Python 2.7 with crontabber 0.18 (CRONTABBER_PYTHON2, CRONTABBER_PYTHON2_PATH): \
-             its base classes are re-enacted under python3"
+            "no Python 2.7 with crontabber 0.18 (`scripts/need python2`): its base classes are re-enacted under python3"
         );
         write("crontabber/__init__.py", "");
         write("crontabber/base.py", STAND_IN_BASE);
@@ -158,9 +157,7 @@ fn command(program: &Path, path: &str) -> Command {
 
 /// A Python 2.7 that has the real package, and where its packages are.
 fn real() -> Option<(PathBuf, String)> {
-    let named = env::var_os("CRONTABBER_PYTHON2").map(PathBuf::from);
-    let program = named.unwrap_or_else(|| "python2.7".into());
-    let path = env::var("CRONTABBER_PYTHON2_PATH").unwrap_or_default();
+    let (program, path) = installed()?;
     Some((executable(&program, &path, "crontabber.app")?, path))
 }
 
