@@ -31,6 +31,10 @@ use super::{fail::Failure, print};
 /// `--output` names; what is different now, and what could not be taken over, goes to stderr. Exit code 1 says that
 /// something could not be taken over.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  crontab -l | crontabber import crontab - --output crontabber.toml
+  crontabber import crontabber /etc/crontabber.ini --names names --output crontabber.toml")]
 pub(super) enum Import {
     Crontab(Crontab),
     Crontabber(Crontabber),
@@ -45,7 +49,7 @@ pub(super) enum Import {
 Examples:
   crontab -l | crontabber import crontab - --output crontabber.toml
   crontabber import crontab /etc/cron.d/backup --drop-in > jobs.d/backup.toml
-  crontabber import crontab - --after 2027-03-27T00:00:00Z < old.crontab     the runs around a change of clocks")]
+  crontabber import crontab - --after 2027-03-27T00:00:00Z < old     # the runs around a change of clocks")]
 pub(super) struct Crontab {
     /// The crontab; `-`: stdin
     file: PathBuf,
@@ -278,7 +282,7 @@ fn machines_zone() -> Option<String> {
 /// More than anybody has in a crontab or an ini.
 const LARGEST: u64 = 1024 * 1024;
 
-/// The text of a file or of stdin; what is not UTF-8 in it becomes U+FFFD, which the reader refuses line by line.
+/// The text of a file or of stdin; what is not UTF-8 in it becomes U+FFFD, which neither a command nor a class may hold.
 fn text(file: &Path) -> Result<String, Failure> {
     let name = name(file);
     let at = |error: io::Error| io::Error::new(error.kind(), format!("{name}: {error}"));

@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     process::{Command, Output},
 };
@@ -120,9 +121,9 @@ impl Python {
                 directory,
             };
         }
-        println!(
-            "no Python 2.7 with crontabber 0.18 (`scripts/need python2`): its base classes are re-enacted under python3"
-        );
+        // Past the harness, which keeps what a test that passes prints to itself.
+        let said = "no Python 2.7 with crontabber 0.18 (`scripts/need python2`): its base classes are re-enacted";
+        writeln!(io::stdout(), "{said}").expect("somebody reads it");
         write("crontabber/__init__.py", "");
         write("crontabber/base.py", STAND_IN_BASE);
         write("crontabber/mixins.py", STAND_IN_MIXINS);
