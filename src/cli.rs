@@ -11,6 +11,7 @@ mod ghosts;
 mod graph;
 mod history;
 mod hosts;
+mod import;
 mod list;
 mod logs;
 mod mark;
@@ -114,6 +115,8 @@ enum Command {
     Config(config::Config),
     Migrate(migrate::Migrate),
     #[command(subcommand)]
+    Import(import::Import),
+    #[command(subcommand)]
     Db(db::Db),
     /// Guards runs; started by the other commands.
     #[command(hide = true)]
@@ -177,6 +180,7 @@ fn answer(arguments: &[OsString]) -> Exit {
         Command::Check(check) => Ok(check.answer(&cli.global)),
         Command::Config(config) => config.answer(&cli.global),
         Command::Migrate(migrate) => migrate.answer(&cli.global),
+        Command::Import(import) => import.answer(),
         Command::Db(db) => db.answer(&cli.global),
         // Answered in `main`, before anything was parsed.
         Command::Supervise => Ok(Exit::Usage),
