@@ -5,6 +5,7 @@ mod db;
 mod fail;
 mod graph;
 mod history;
+mod legacy;
 mod list;
 mod logs;
 mod migrate;
@@ -119,6 +120,11 @@ pub fn main() -> ExitCode {
 }
 
 fn answer(arguments: impl Iterator<Item = OsString>) -> Exit {
+    let arguments: Vec<OsString> = arguments.collect();
+    let typed = arguments.get(1..).unwrap_or_default();
+    if legacy::is_meant(typed) {
+        return legacy::answer(typed);
+    }
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),

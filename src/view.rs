@@ -39,6 +39,8 @@ pub mod why;
 pub mod history;
 // What a run printed.
 pub mod logs;
+// All of it in the words of crontabber 0.18.
+pub mod legacy;
 
 pub use medium::Medium;
 pub use times::Times;
