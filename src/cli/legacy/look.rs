@@ -40,12 +40,22 @@ pub(super) fn nagios(global: &Global) -> Result<Exit, Failure> {
 
 /// The same when nothing could be looked at. Nagios reads stdout, and takes a code above 3 for a broken plugin.
 pub(super) fn not_known(failure: &Failure) -> Exit {
-    let status = match failure {
-        Failure::Database(error) if error.exit() == Exit::Unavailable => legacy::Status::Critical,
-        _ => legacy::Status::Unknown,
+    let said = failure.to_string();
+    let first = said.lines().next().unwrap_or_default();
+    // `error[unknown-key]: ...` of a report, `error: ...` of everything else.
+    let first = first.split_once(": ").map_or(first, |(_, message)| message);
+    let (status, why) = match failure {
+        Failure::Database(error) if error.exit() == Exit::Unavailable => {
+            (legacy::Status::Critical, first.to_owned())
+        }
+        Failure::Configuration(_) => (
+            legacy::Status::Unknown,
+            format!("the configuration: {first}; `crontabber config check` tells all"),
+        ),
+        _ => (legacy::Status::Unknown, first.to_owned()),
     };
     // With stdout gone there is nobody to tell, and the code still tells.
-    let _ = print(&legacy::broken(status, &failure.to_string()));
+    let _ = print(&legacy::broken(status, &why));
     exit(status)
 }
 

@@ -59,7 +59,7 @@ pub fn nagios(jobs: &[&Planned<'_>], memory: &Memory) -> (Status, String) {
     }
 }
 
-/// The line where nothing could be looked at: crontabber dies with a traceback and 1 there, which Nagios takes for a
+/// The line where nothing could be looked at, and why: crontabber dies with a traceback and 1 there, which Nagios takes for a
 /// warning without a text.
 #[must_use]
 pub fn broken(status: Status, why: &str) -> String {
@@ -67,8 +67,7 @@ pub fn broken(status: Status, why: &str) -> String {
         Status::Critical => "CRITICAL",
         _ => "UNKNOWN",
     };
-    let why = why.strip_prefix("error: ").unwrap_or(why);
-    line(word, &[clipped(why.lines().next().unwrap_or_default())])
+    line(word, &[clipped(why)])
 }
 
 fn line(word: &str, said: &[String]) -> String {
@@ -88,10 +87,11 @@ fn line(word: &str, said: &[String]) -> String {
 
 /// One line of at most [`ERROR`] characters.
 fn clipped(text: &str) -> String {
-    let words: Vec<&str> = text.split_whitespace().collect();
+    let words: Vec<&str> = text.split_whitespace().take(ERROR).collect();
     let text = words.join(" ");
+    let text = harmless(&text);
     match text.char_indices().nth(ERROR) {
-        Some((end, _)) => format!("{}...", harmless(&text[..end])),
-        None => harmless(&text).into_owned(),
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.into_owned(),
     }
 }
