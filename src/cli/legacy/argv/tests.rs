@@ -167,6 +167,22 @@ fn what_means_nothing_any_more_is_refused_with_what_takes_its_place() {
     assert_eq!(all.lines().count(), 4, "{all}");
 }
 
+#[test]
+fn every_flag_is_in_the_table_of_the_documentation() {
+    let documented = include_str!("../../../../docs/crontabber-flags.md");
+    for flag in Flag::ALL {
+        let short = flag
+            .short()
+            .map(|letter| format!("`-{}", char::from(letter)));
+        for name in [Some(format!("--{}", flag.long())), short]
+            .into_iter()
+            .flatten()
+        {
+            assert!(documented.contains(&name), "{name}");
+        }
+    }
+}
+
 mod arbitrary {
     use proptest::prelude::*;
 
