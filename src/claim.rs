@@ -52,7 +52,7 @@ use uuid::Uuid;
 use crate::{
     backoff,
     clock::Boottime,
-    plan::{Due, Live, MAX_ONGOING_AGE, Trigger},
+    plan::{Due, Live, Place, Trigger},
     spec::{JobName, JobSpec, OnLost},
     store::{
         Connection, Database, error::DatabaseError, instant::Instant, limited,
@@ -114,12 +114,12 @@ pub enum Claimed {
 /// `now` is the time to take for the database's clock: `None` in production.
 pub async fn claim(
     database: &Database,
-    host: &str,
+    place: &Place,
     spec: &JobSpec,
     due: &Due,
     now: Option<Timestamp>,
 ) -> Result<Claimed, DatabaseError> {
-    let request = Request::new(host, spec, due, now);
+    let request = Request::new(place, spec, due, now);
     crate::faults::point("before-claim");
     let client = database.get().await?;
     let since_here = Boottime::now();
@@ -203,6 +203,7 @@ async fn give_back(database: &Database, held: &Held, why: &str) -> Result<Claime
 /// Everything the statements of one claim are given.
 struct Request<'a> {
     host: &'a str,
+    max_ongoing_age: f64,
     spec: &'a JobSpec,
     due: &'a Due,
     run_id: Uuid,
@@ -216,12 +217,13 @@ struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    fn new(host: &'a str, spec: &'a JobSpec, due: &'a Due, now: Option<Timestamp>) -> Self {
+    fn new(place: &'a Place, spec: &'a JobSpec, due: &'a Due, now: Option<Timestamp>) -> Self {
         let run_id = Uuid::new_v4();
         let after = |slot| spec.timetable.as_ref()?.next(slot, slot);
         let delay = backoff::delay(&spec.retry, due.failures + 1, chance(run_id));
         Self {
-            host,
+            host: &place.host,
+            max_ongoing_age: place.max_ongoing_age.as_secs_f64(),
             spec,
             due,
             run_id,
@@ -262,7 +264,7 @@ impl<'a> Request<'a> {
             (&self.lost_backoff, Type::FLOAT8),
             (&self.parents, Type::TEXT_ARRAY),
             (&self.needs, Type::TIMESTAMPTZ_ARRAY),
-            (&MAX_ONGOING_AGE.as_secs_f64(), Type::FLOAT8),
+            (&self.max_ongoing_age, Type::FLOAT8),
             (&self.now, Type::TIMESTAMPTZ),
             (&self.after_pending, Type::TIMESTAMPTZ),
         ];

@@ -45,7 +45,7 @@ use self::{
     job::JobSettings,
     sections::{DaemonSettings, DatabaseSettings},
     source::Sources,
-    written::Written,
+    written::{Named, Written},
 };
 
 pub use self::{
@@ -63,6 +63,8 @@ pub struct Config {
     pub file: PathBuf,
     /// Where the database is; `None`: nobody says, see [`Config::require_database`].
     pub database: Option<Database>,
+    /// Other databases that jobs with `sql` name.
+    pub databases: BTreeMap<String, Database>,
     /// This host.
     pub daemon: Daemon,
     /// The jobs.
@@ -119,6 +121,8 @@ pub struct Daemon {
     pub drain: Duration,
     /// How long a tick that is told to stop waits for its runs.
     pub tick_drain: Duration,
+    /// How long the claim of a Python host is respected.
+    pub max_ongoing_age: Duration,
     /// What it offers to jobs that ask for `tag:...`.
     pub tags: Vec<String>,
     /// Where it serves the page; `None`: nowhere.
@@ -169,6 +173,15 @@ impl Config {
         {
             let error = findings.error(Code::SecretFile, url.place, bad.to_string());
             error.label("not usable");
+        }
+        for Named { settings, .. } in self.written.databases.values() {
+            if let Some(url) = &settings.url
+                && let sections::Url::Secret(secret) = &url.value
+                && let Err(bad) = secret.resolve(surroundings)
+            {
+                let warning = findings.warning(Code::SecretFile, url.place, bad.to_string());
+                warning.label("not usable on this host");
+            }
         }
         let secrets = self
             .job_settings

@@ -11,9 +11,10 @@ use crate::{
     host::{self, Host},
     plan::{Due, Plan, Verdict, plan},
     reap,
+    run::Means,
     spec::Lease,
     store::{
-        Database,
+        Database, Elsewhere,
         error::DatabaseError,
         schema::{self, Before},
         table::{self, Table},
@@ -30,6 +31,8 @@ pub struct Engine {
     pub graph: JobGraph,
     /// The referee.
     pub database: Database,
+    /// The way to the databases that jobs name beside it.
+    pub elsewhere: Elsewhere,
     /// Starts and guards our runs.
     pub supervisor: Supervisor,
     /// Renews their claims.
@@ -48,6 +51,18 @@ pub struct Engine {
 const ROUNDS: usize = 5;
 
 impl Engine {
+    /// What runs are carried out with.
+    #[must_use]
+    pub fn means(&self) -> Means<'_> {
+        Means {
+            host: &self.host.place.host,
+            supervisor: &self.supervisor,
+            heart: &self.heart,
+            database: &self.database,
+            elsewhere: &self.elsewhere,
+        }
+    }
+
     /// Reads the table; before that, once each and only where the table says so: makes the tables of an empty
     /// database, reaps, announces this host, makes the rows of new jobs.
     pub async fn look(&self) -> Result<Table, DatabaseError> {

@@ -29,8 +29,16 @@ pub fn deadline(deadline: Boottime) -> Boottime {
     deadline
 }
 
+/// Whether a job's SQL and its record are committed apart: the planted bug `sql-record-apart`.
+#[cfg(not(feature = "faults"))]
+#[inline]
+#[must_use]
+pub fn is_apart() -> bool {
+    false
+}
+
 #[cfg(feature = "faults")]
-pub use on::{deadline, in_slow_motion, is_on, planted, point};
+pub use on::{deadline, in_slow_motion, is_apart, is_on, planted, point};
 
 #[cfg(feature = "faults")]
 mod on {
@@ -50,6 +58,12 @@ mod on {
     #[must_use]
     pub fn is_on(name: &str) -> bool {
         wanted(name).is_some()
+    }
+
+    /// Whether a job's SQL and its record are committed apart.
+    #[must_use]
+    pub fn is_apart() -> bool {
+        is_on("sql-record-apart")
     }
 
     /// What `CRONTABBER_FAULT` says of a name: `Some("")` for a bare one.

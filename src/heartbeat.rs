@@ -27,7 +27,6 @@ use crate::{
     clock::{Boottime, sleep_until},
     spec::Lease,
     store::{Connection, Database, error::DatabaseError, limited, transaction},
-    supervise::Reins,
 };
 
 /// How soon a renewal that failed, or that found a row locked, is tried again.
@@ -48,13 +47,22 @@ struct Shared {
     is_stopped: AtomicBool,
 }
 
+/// How a run is held while it goes on, whoever carries it out. Neither of these ever waits.
+pub trait Leash: std::fmt::Debug + Send + Sync {
+    /// Says that the claim is proven until `deadline`. An earlier one than before changes nothing.
+    fn extend(&self, deadline: Boottime);
+
+    /// Stops the run. After it the deadline is extended no more.
+    fn cancel(&self);
+}
+
 /// What is renewed for one run.
 #[derive(Debug, Clone)]
 struct Beating {
     job: String,
     fence: i64,
     lease: Lease,
-    reins: Reins,
+    leash: Arc<dyn Leash>,
     cut: Option<Cut>,
 }
 
@@ -81,12 +89,12 @@ impl Heart {
     }
 
     /// Renews this run from now on; or kills it, if the host was told to stop meanwhile.
-    pub fn add(&self, held: &Held, reins: Reins) {
+    pub fn add(&self, held: &Held, leash: Arc<dyn Leash>) {
         let mut beating = Beating {
             job: held.job().to_string(),
             fence: held.fence,
             lease: held.spec.lease,
-            reins,
+            leash,
             cut: None,
         };
         let mut runs = self.shared.runs();
@@ -125,7 +133,7 @@ impl Beating {
     /// Kills it, because its host is told to stop.
     fn stop(&mut self) {
         self.cut.get_or_insert(Cut::HostStopped);
-        self.reins.cancel();
+        self.leash.cancel();
     }
 }
 
@@ -229,10 +237,10 @@ async fn renew(
     for (run_id, run) in runs {
         match renewed.get(run_id) {
             Some(cancelled) => {
-                run.reins
+                run.leash
                     .extend(sent + run.lease.lease.saturating_sub(run.lease.margin));
                 if *cancelled {
-                    run.reins.cancel();
+                    run.leash.cancel();
                 }
             }
             None => missing.push((*run_id, run.clone())),
@@ -264,7 +272,7 @@ fn fence(shared: &Shared, run_id: Uuid, run: &Beating) {
     if let Some(beating) = shared.runs().get_mut(&run_id) {
         tracing::error!(job = %run.job, %run_id, fence = run.fence, "fenced: the claim is somebody else's; killing the run");
         beating.cut = Some(Cut::Fenced);
-        beating.reins.cancel();
+        beating.leash.cancel();
     }
 }
 

@@ -32,6 +32,10 @@ pub mod store;
 pub mod plan;
 // Taking a job, on this host and no other.
 pub mod claim;
+// What a run printed: the beginning and the end.
+pub mod output;
+// How a run ended, whoever carried it out.
+pub mod ended;
 // Processes under guard, whose trees end in time.
 pub mod supervise;
 // Renewing this host's claims.

@@ -6,7 +6,10 @@
 mod state;
 mod wants;
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -19,13 +22,25 @@ use crate::{
 
 pub use state::State;
 
-/// Where a plan is made: the host's name and what it offers.
-#[derive(Debug, Clone, Default)]
+/// Where a plan is made: the host's name, what it offers, and how long it respects others that have no lease.
+#[derive(Debug, Clone)]
 pub struct Place {
     /// The name of this host.
     pub host: String,
     /// Its tags.
     pub tags: Vec<String>,
+    /// How long a Python host's `ongoing` is respected.
+    pub max_ongoing_age: Duration,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self {
+            host: String::new(),
+            tags: Vec::new(),
+            max_ongoing_age: MAX_ONGOING_AGE,
+        }
+    }
 }
 
 /// A verdict for every job, parents before children; then the rows no job of the configuration has.
@@ -167,8 +182,9 @@ pub struct Live {
     pub due: bool,
 }
 
-/// How long a Python host's `ongoing` is respected: crontabber's `max_ongoing_age_hours`.
-pub const MAX_ONGOING_AGE: std::time::Duration = std::time::Duration::from_hours(12);
+/// How long a Python host's `ongoing` is respected unless the configuration says otherwise: crontabber's
+/// `max_ongoing_age_hours`.
+pub const MAX_ONGOING_AGE: Duration = Duration::from_hours(12);
 
 /// A verdict for every job, parents before children.
 #[must_use]
@@ -220,7 +236,7 @@ fn verdict(
         );
     };
     let wanted = wants::wanted(graph, index, row, table);
-    if let Some(since) = live_since(row, now) {
+    if let Some(since) = live_since(row, now, place.max_ongoing_age) {
         return Verdict::Ongoing(Live {
             since,
             host: row.claim.as_ref().map(|claim| claim.host.clone()),
@@ -241,7 +257,7 @@ fn verdict(
         wants::Wanted::At(at) => Verdict::NotYet(at),
         wants::Wanted::AfterParents => Verdict::AfterParents,
         wants::Wanted::Now(due) => may_run(spec, place)
-            .or_else(|| blocked(&due, table))
+            .or_else(|| blocked(&due, table, place))
             .unwrap_or(Verdict::Run(due)),
     }
 }
@@ -250,10 +266,14 @@ fn verdict(
 pub const ON_LOST: &str = "on_lost";
 
 /// Since when a claim holds the row, ours or a Python host's that is not too old.
-pub(crate) fn live_since(row: &JobState, now: Timestamp) -> Option<Timestamp> {
+pub(crate) fn live_since(
+    row: &JobState,
+    now: Timestamp,
+    max_ongoing_age: Duration,
+) -> Option<Timestamp> {
     let since = row.ongoing?;
     let respected = row.claim.is_some()
-        || now.duration_since(since).unsigned_abs() < MAX_ONGOING_AGE
+        || now.duration_since(since).unsigned_abs() < max_ongoing_age
         || since > now;
     respected.then_some(since)
 }
@@ -261,9 +281,8 @@ pub(crate) fn live_since(row: &JobState, now: Timestamp) -> Option<Timestamp> {
 /// Why a due job cannot run here, whatever its parents say.
 fn may_run(spec: &JobSpec, place: &Place) -> Option<Verdict> {
     match &spec.kind {
-        Kind::Sql(_) => return Some(Verdict::Unsupported("sql")),
         Kind::Action { .. } => return Some(Verdict::Unsupported("action")),
-        Kind::Command(_) | Kind::Shell(_) => {}
+        Kind::Command(_) | Kind::Shell(_) | Kind::Sql(_) => {}
     }
     if spec.placement.on == On::Each {
         return Some(Verdict::Unsupported("on = \"each\""));
@@ -272,7 +291,7 @@ fn may_run(spec: &JobSpec, place: &Place) -> Option<Verdict> {
 }
 
 /// The parents that keep a due job from running.
-fn blocked(due: &Due, table: &Table) -> Option<Verdict> {
+fn blocked(due: &Due, table: &Table, place: &Place) -> Option<Verdict> {
     let blocks: Vec<Block> = due
         .needs
         .iter()
@@ -283,17 +302,17 @@ fn blocked(due: &Due, table: &Table) -> Option<Verdict> {
                 .is_some_and(|done| done >= *slot);
             (!reached).then(|| Block {
                 parent: parent.clone(),
-                why: blocked_by(row, table.now),
+                why: blocked_by(row, table.now, place.max_ongoing_age),
             })
         })
         .collect();
     (!blocks.is_empty()).then_some(Verdict::Blocked(blocks))
 }
 
-fn blocked_by(parent: Option<&JobState>, now: Timestamp) -> BlockedBy {
+fn blocked_by(parent: Option<&JobState>, now: Timestamp, max_ongoing_age: Duration) -> BlockedBy {
     match parent {
         None => BlockedBy::NeverRan,
-        Some(row) if live_since(row, now).is_some() => BlockedBy::Running,
+        Some(row) if live_since(row, now, max_ongoing_age).is_some() => BlockedBy::Running,
         Some(row) if row.paused_until.is_some_and(|until| until > now) => BlockedBy::Paused,
         Some(row) if row.error_count > 0 => BlockedBy::Failing(row.last_error.clone()),
         Some(row) if row.success_slot.is_none() => BlockedBy::NeverRan,
@@ -368,6 +387,7 @@ mod tests {
         Place {
             host: host.into(),
             tags: tags.iter().map(|&tag| tag.into()).collect(),
+            ..Place::default()
         }
     }
 

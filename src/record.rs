@@ -9,12 +9,20 @@ mod after;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{
+    Row,
+    types::{ToSql, Type},
+};
 
 use crate::{
+    claim::Held,
     clock::Boottime,
-    run::Finished,
-    store::{Database, error::DatabaseError, instant::Instant, table::never, transaction},
+    ended::How,
+    run::{Finished, Settled},
+    store::{
+        Database, error::DatabaseError, instant::Instant, recurring::Parameter, table::never,
+        transaction,
+    },
 };
 
 pub use after::{After, Effect, Outcome, after};
@@ -38,15 +46,43 @@ const PATIENCE: Duration = Duration::from_mins(15);
 ///
 /// Tries again while the database is away, for the lease and a quarter of an hour.
 pub async fn record(
-    finished: Finished,
+    mut finished: Finished,
     database: &Database,
     now: Option<Timestamp>,
 ) -> Result<(After, Recorded), DatabaseError> {
+    let Some(effects) = finished.effects.take() else {
+        return written(&finished, database, now).await;
+    };
     let decided = after(&finished);
+    let parameters = Parameters::new(&finished, &decided, now);
+    let settled = effects.settle(statement(), &parameters.list()).await;
+    let (why, is_in_doubt) = match settled {
+        Settled::Committed(row) => return Ok((decided, Recorded::Written(next_run(&row)?))),
+        Settled::Fenced => ("rolled back: another host holds the job".to_owned(), false),
+        Settled::Refused(why) => (why, false),
+        Settled::InDoubt(why) => (why, true),
+    };
+    // If the commit has happened, or is still happening and holds the row, this waits for it and finds the run
+    // closed by us; otherwise there are no effects, and this is their record.
+    finished.ended.how = How::Refused(why);
+    let (failed, recorded) = written(&finished, database, now).await?;
+    match recorded {
+        Recorded::Already if is_in_doubt => Ok((decided, recorded)),
+        _ => Ok((failed, recorded)),
+    }
+}
+
+/// The record in a transaction of its own, tried until somebody acknowledges it.
+async fn written(
+    finished: &Finished,
+    database: &Database,
+    now: Option<Timestamp>,
+) -> Result<(After, Recorded), DatabaseError> {
+    let decided = after(finished);
     let give_up = Boottime::now() + finished.held.spec.lease.lease + PATIENCE;
     let mut pause = Duration::from_millis(50);
     loop {
-        match write(&finished, &decided, database, now).await {
+        match write(finished, &decided, database, now).await {
             Ok(recorded) => return Ok((decided, recorded)),
             Err(error) if error.is_transient() && Boottime::now() < give_up => {
                 tracing::warn!(%error, job = %finished.held.job(), run_id = %finished.held.run_id, "cannot record the run; trying again");
@@ -58,48 +94,85 @@ pub async fn record(
     }
 }
 
+/// What the statement is given.
+struct Parameters<'a> {
+    job: &'a str,
+    held: &'a Held,
+    decided: &'a After,
+    outcome: &'static str,
+    effect: &'static str,
+    output: Option<String>,
+    first_passed: Option<Timestamp>,
+    last_passed: Option<Timestamp>,
+    passed: i64,
+    now: Option<Timestamp>,
+}
+
+impl<'a> Parameters<'a> {
+    fn new(finished: &'a Finished, decided: &'a After, now: Option<Timestamp>) -> Self {
+        let output = finished.ended.output.text();
+        Self {
+            job: finished.held.job().as_str(),
+            held: &finished.held,
+            decided,
+            outcome: decided.outcome.as_str(),
+            effect: decided.effect.as_str(),
+            output: (!output.is_empty()).then_some(output),
+            first_passed: decided.passed.map(|slots| slots.first),
+            last_passed: decided.passed.map(|slots| slots.last),
+            passed: decided.passed.map_or(0, |slots| slots.count),
+            now,
+        }
+    }
+
+    /// In the order of the statement.
+    fn list(&self) -> [Parameter<'_>; 17] {
+        [
+            (&self.job, Type::TEXT),
+            (&self.held.run_id, Type::UUID),
+            (&self.held.fence, Type::INT8),
+            (&self.outcome, Type::TEXT),
+            (&self.decided.reason, Type::TEXT),
+            (&self.decided.exit_code, Type::INT4),
+            (&self.decided.signal, Type::INT4),
+            (&self.output, Type::TEXT),
+            (&self.effect, Type::TEXT),
+            (&self.decided.last_error, Type::TEXT),
+            (&self.decided.slot, Type::TIMESTAMPTZ),
+            (&self.decided.next_run, Type::TIMESTAMPTZ),
+            (&self.first_passed, Type::TIMESTAMPTZ),
+            (&self.last_passed, Type::TIMESTAMPTZ),
+            (&self.passed, Type::INT8),
+            (&self.decided.hold, Type::BOOL),
+            (&self.now, Type::TIMESTAMPTZ),
+        ]
+    }
+}
+
+fn statement() -> &'static str {
+    crate::faults::planted(include_str!("../sql/record.sql"))
+}
+
 async fn write(
     finished: &Finished,
     decided: &After,
     database: &Database,
     now: Option<Timestamp>,
 ) -> Result<Recorded, DatabaseError> {
-    let held = &finished.held;
-    let output = finished.ended.output.text();
-    let output = (!output.is_empty()).then_some(output);
-    let passed = decided.passed;
-    let parameters: [(&(dyn ToSql + Sync), Type); 17] = [
-        (&held.job().as_str(), Type::TEXT),
-        (&held.run_id, Type::UUID),
-        (&held.fence, Type::INT8),
-        (&decided.outcome.as_str(), Type::TEXT),
-        (&decided.reason, Type::TEXT),
-        (&decided.exit_code, Type::INT4),
-        (&decided.signal, Type::INT4),
-        (&output, Type::TEXT),
-        (&decided.effect.as_str(), Type::TEXT),
-        (&decided.last_error, Type::TEXT),
-        (&decided.slot, Type::TIMESTAMPTZ),
-        (&decided.next_run, Type::TIMESTAMPTZ),
-        (&passed.map(|slots| slots.first), Type::TIMESTAMPTZ),
-        (&passed.map(|slots| slots.last), Type::TIMESTAMPTZ),
-        (&passed.map_or(0, |slots| slots.count), Type::INT8),
-        (&decided.hold, Type::BOOL),
-        (&now, Type::TIMESTAMPTZ),
-    ];
-    let sql = crate::faults::planted(include_str!("../sql/record.sql"));
-    let rows = transaction::run(database, sql, &parameters).await?;
+    let parameters = Parameters::new(finished, decided, now);
+    let list = parameters.list();
+    let rows = transaction::run(database, statement(), &list).await?;
     crate::faults::point("after-record");
     match rows.first() {
-        Some(row) => {
-            // A foreign writer may have left none; then no clock starts the job.
-            let next_run = row.try_get::<_, Option<Instant>>("next_run")?;
-            Ok(Recorded::Written(
-                next_run.map_or(never(), |Instant(at)| at),
-            ))
-        }
+        Some(row) => Ok(Recorded::Written(next_run(row)?)),
         None => look_up(finished, decided, database).await,
     }
+}
+
+/// When the job is wanted again. A foreign writer may have left no instant; then no clock starts it.
+fn next_run(row: &Row) -> Result<Timestamp, DatabaseError> {
+    let next_run = row.try_get::<_, Option<Instant>>("next_run")?;
+    Ok(next_run.map_or(never(), |Instant(at)| at))
 }
 
 /// No row came back: the log row tells whether an earlier try of ours closed it, or somebody reaped the run.

@@ -1,16 +1,26 @@
-//! Doing the work of a claim: a process in its own session, under a guard that outlives us.
+//! Doing the work of a claim: a process in its own session, under a guard that outlives us; or SQL on a connection
+//! of its own, whose effects only its record commits.
 
+mod effects;
 mod environment;
 pub mod placeholder;
+mod sql;
+
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::{
     claim::{Claim, Held},
+    ended::Ended,
     heartbeat::{Cut, Heart},
+    output::Output,
     spec::Kind,
-    supervise::{Ended, How, Order, Output, Supervisor},
+    store::{Database, Elsewhere},
+    supervise::{Order, Supervisor},
 };
+
+pub(crate) use effects::{Effects, Settled};
 
 /// A run that has ended, and how. Only [`run`] makes one, and recording consumes it.
 #[derive(Debug)]
@@ -22,6 +32,8 @@ pub struct Finished {
     pub(crate) cut: Option<Cut>,
     /// When it ended, by the database's clock as far as this host can tell.
     pub(crate) at: Timestamp,
+    /// What its SQL has done, for its record to commit.
+    pub(crate) effects: Option<Effects>,
 }
 
 impl Finished {
@@ -38,13 +50,34 @@ impl Finished {
     }
 }
 
-/// Runs what was claimed, to its end. Its lease is renewed meanwhile; without that its guard kills it in time.
-pub async fn run(claim: Claim, host: &str, supervisor: &Supervisor, heart: &Heart) -> Finished {
+/// What a host process carries runs out with.
+#[derive(Debug, Clone, Copy)]
+pub struct Means<'a> {
+    /// The name of the host.
+    pub host: &'a str,
+    /// Starts and guards processes.
+    pub supervisor: &'a Supervisor,
+    /// Renews the claims meanwhile.
+    pub heart: &'a Heart,
+    /// The referee, where SQL is carried out unless it names another database.
+    pub database: &'a Database,
+    /// The way to those others.
+    pub elsewhere: &'a Elsewhere,
+}
+
+/// Runs what was claimed, to its end. Its lease is renewed meanwhile; without that it is stopped in time.
+pub async fn run(claim: Claim, means: &Means<'_>) -> Finished {
     let held = claim.into_held();
     crate::faults::point("before-spawn");
-    let (ended, cut) = match order(&held, host) {
-        Ok(order) => supervised(&held, &order, supervisor, heart).await,
-        Err(why) => (not_started(why), None),
+    let (ended, cut, effects) = match &held.spec.kind {
+        Kind::Sql(text) => sql::carry_out(&held, text, means).await,
+        _ => match order(&held, means.host) {
+            Ok(order) => {
+                let (ended, cut) = supervised(&held, &order, means).await;
+                (ended, cut, None)
+            }
+            Err(why) => (Ended::not_started(why), None, None),
+        },
     };
     crate::faults::point("before-record");
     let at = held.database_now();
@@ -53,31 +86,22 @@ pub async fn run(claim: Claim, host: &str, supervisor: &Supervisor, heart: &Hear
         ended,
         cut,
         at,
+        effects,
     }
 }
 
-async fn supervised(
-    held: &Held,
-    order: &Order,
-    supervisor: &Supervisor,
-    heart: &Heart,
-) -> (Ended, Option<Cut>) {
-    match supervisor.start(order).await {
+async fn supervised(held: &Held, order: &Order, means: &Means<'_>) -> (Ended, Option<Cut>) {
+    match means.supervisor.start(order).await {
         Ok(guarded) => {
-            heart.add(held, guarded.reins());
+            means.heart.add(held, Arc::new(guarded.reins()));
             crate::faults::point("running");
             let ended = guarded.ended().await;
-            (ended, heart.remove(held.run_id))
+            (ended, means.heart.remove(held.run_id))
         }
-        Err(error) => (not_started(format!("cannot start a guard: {error}")), None),
-    }
-}
-
-fn not_started(why: String) -> Ended {
-    Ended {
-        how: How::NotStarted(why),
-        stopped: None,
-        output: Output::default(),
+        Err(error) => {
+            let why = format!("cannot start a guard: {error}");
+            (Ended::not_started(why), None)
+        }
     }
 }
 
@@ -91,7 +115,7 @@ fn order(held: &Held, host: &str) -> Result<Order, String> {
             .collect::<Result<Vec<_>, _>>()?,
         Kind::Shell(text) => vec!["/bin/sh".to_owned(), "-c".to_owned(), text.clone()],
         Kind::Sql(_) | Kind::Action { .. } => {
-            return Err("this version runs `command` and `shell` jobs only".to_owned());
+            return Err("this version runs `command`, `shell` and `sql` jobs only".to_owned());
         }
     };
     Ok(Order {

@@ -183,6 +183,14 @@ pub struct Sql {
     pub database: Option<String>,
 }
 
+impl Sql {
+    /// Whether effects and record are one commit: exactly once. Otherwise at least once.
+    #[must_use]
+    pub fn is_exactly_once(&self) -> bool {
+        self.transaction && self.database.is_none()
+    }
+}
+
 /// The first slot of a job that no row knows yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -18,6 +18,8 @@ mod direct;
 pub(crate) mod recurring;
 // Opening connections: the pool, and those outside of it.
 pub mod connect;
+// Databases that are not the referee's.
+mod elsewhere;
 // How every transaction of the protocol begins, and single statements in one.
 pub mod transaction;
 // Instants that others have written.
@@ -31,5 +33,6 @@ pub mod error;
 
 pub use address::{Address, AddressError, Environment};
 pub use connect::{Database, Pooled};
-pub use connection::{Connection, Fuse, limited};
+pub use connection::{Connection, Ear, Fuse, limited};
+pub use elsewhere::Elsewhere;
 pub use error::DatabaseError;

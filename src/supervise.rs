@@ -43,7 +43,6 @@ mod guard;
 mod guarded;
 mod kernel;
 mod link;
-mod output;
 mod spawn;
 mod supervisor;
 mod sweep;
@@ -53,8 +52,7 @@ mod wire;
 use std::process::ExitCode;
 
 pub use client::{Order, Supervisor};
-pub use guarded::{Ended, Guarded, How, Reins, Stopped};
-pub use output::Output;
+pub use guarded::{Guarded, Reins};
 pub use sweep::sweep;
 pub use wire::BadOrder;
 

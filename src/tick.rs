@@ -53,13 +53,7 @@ pub(crate) async fn run_and_record(
     engine: Arc<Engine>,
     claim: Claim,
 ) -> Result<Ran, DatabaseError> {
-    let finished = run(
-        claim,
-        &engine.host.place.host,
-        &engine.supervisor,
-        &engine.heart,
-    )
-    .await;
+    let finished = run(claim, &engine.means()).await;
     let (held, output) = (finished.held().clone(), finished.output().text());
     let (after, recorded) = record(finished, &engine.database, engine.now).await?;
     Ok(Ran {
@@ -142,8 +136,8 @@ impl Tick {
             };
             let engine = Arc::clone(&self.engine);
             let spec = &engine.graph.jobs()[job];
-            let host = &engine.host.place.host;
-            match claim(&engine.database, host, spec, &due, engine.now).await {
+            let place = &engine.host.place;
+            match claim(&engine.database, place, spec, &due, engine.now).await {
                 Ok(Claimed::Ours(claim)) => {
                     Pass::started(claim.held());
                     let run = run_and_record(Arc::clone(&engine), *claim);

@@ -18,9 +18,9 @@ use crontabber::{
     heartbeat::Heart,
     plan::{Due, Place, Verdict, plan},
     record::{Recorded, record},
-    run::run,
+    run::{Means, run},
     spec::JobSpec,
-    store::{Address, Database, Environment, table, transaction},
+    store::{Address, Database, Elsewhere, Environment, table, transaction},
     supervise::Supervisor,
 };
 use futures_util::future::join_all;
@@ -184,11 +184,7 @@ impl<'a> Ours<'a> {
         let client = self.database.get().await.expect("the server runs");
         let table = table::read(&client, "bench", None).await;
         let table = table.expect("the tables are there");
-        let place = Place {
-            host: "bench".to_owned(),
-            tags: Vec::new(),
-        };
-        let plan = plan(self.graph, &table, &place);
+        let plan = plan(self.graph, &table, &place());
         let due = plan.jobs.iter().filter_map(|job| match &job.verdict {
             Verdict::Run(due) => Some((job.index, due.clone())),
             _ => None,
@@ -197,15 +193,31 @@ impl<'a> Ours<'a> {
     }
 
     async fn run(&self, job: &JobSpec, due: &Due) {
-        let claimed = claim(&self.database, "bench", job, due, None).await;
+        let claimed = claim(&self.database, &place(), job, due, None).await;
         let claim = match claimed.expect("the server runs") {
             Claimed::Ours(claim) => *claim,
             other => panic!("{} was not ours: {other:?}", job.name),
         };
-        let finished = run(claim, "bench", &self.supervisor, &self.heart).await;
+        let place = place();
+        let elsewhere = Elsewhere::default();
+        let means = Means {
+            host: &place.host,
+            supervisor: &self.supervisor,
+            heart: &self.heart,
+            database: &self.database,
+            elsewhere: &elsewhere,
+        };
+        let finished = run(claim, &means).await;
         let recorded = record(finished, &self.database, None).await;
         let (_, recorded) = recorded.expect("the server runs");
         assert!(matches!(recorded, Recorded::Written(_)), "{recorded:?}");
+    }
+}
+
+fn place() -> Place {
+    Place {
+        host: "bench".to_owned(),
+        ..Place::default()
     }
 }
 

@@ -8,7 +8,8 @@ use std::{
 
 use crontabber::{
     clock::Boottime,
-    supervise::{Guarded, How, Order, Supervisor},
+    ended::How,
+    supervise::{Guarded, Order, Supervisor},
 };
 use futures_util::{StreamExt, future::join_all, stream};
 use nix::{

@@ -12,7 +12,7 @@ use crate::{
     plan::{Place, Plan, plan},
     spec::{JobName, JobSpec},
     store::{
-        Address, Database, DatabaseError, Environment, Pooled,
+        Address, Database, DatabaseError, Elsewhere, Environment, Pooled,
         schema::{self, Before},
         table::{self, Table},
     },
@@ -33,7 +33,40 @@ pub(super) fn configuration(global: &Global) -> Result<Config, Failure> {
 /// The referee, with at most this many connections at once; opens none yet.
 pub(super) fn database(config: &Config, connections: usize) -> Result<Database, Failure> {
     let wanted = config.require_database()?;
-    let text = match &wanted.access {
+    let address = address(&wanted.access)?;
+    let address = match wanted.schema.as_str() {
+        "public" => address,
+        schema => address.with_schema(schema),
+    };
+    Ok(Database::new(
+        address,
+        "crontabber",
+        connections,
+        wanted.connect_timeout,
+    ))
+}
+
+/// The way to the databases of `[database.NAME]`; each is looked for when a job wants it.
+fn elsewhere(config: &Config) -> Elsewhere {
+    let databases = config.databases.clone();
+    Elsewhere::new(move |name| {
+        // The configuration has refused jobs that name others.
+        let wanted = databases
+            .get(name)
+            .ok_or_else(|| format!("no database is named `{name}`"))?;
+        let address = address(&wanted.access).map_err(|failure| failure.to_string())?;
+        Ok(Database::new(
+            address,
+            "crontabber",
+            1,
+            wanted.connect_timeout,
+        ))
+    })
+}
+
+/// Where a database is, with its secret read, its variables looked up, its server started.
+fn address(access: &Access) -> Result<Address, Failure> {
+    let text = match access {
         Access::Url(text) => text.clone(),
         Access::Secret(reference) => {
             let secret = reference.resolve(&Surroundings::of_this_process());
@@ -53,16 +86,7 @@ pub(super) fn database(config: &Config, connections: usize) -> Result<Database, 
     for warning in address.warnings() {
         tracing::warn!("{warning}");
     }
-    let address = match wanted.schema.as_str() {
-        "public" => address,
-        schema => address.with_schema(schema),
-    };
-    Ok(Database::new(
-        address,
-        "crontabber",
-        connections,
-        wanted.connect_timeout,
-    ))
+    Ok(address)
 }
 
 /// This host, as the command line, the configuration or the machine names it.
@@ -78,6 +102,7 @@ pub(super) fn place(global: &Global, config: &Config) -> Result<Place, Failure> 
     Ok(Place {
         host,
         tags: config.daemon.tags.clone(),
+        max_ongoing_age: config.daemon.max_ongoing_age,
     })
 }
 
@@ -85,10 +110,12 @@ pub(super) fn place(global: &Global, config: &Config) -> Result<Place, Failure> 
 pub(super) fn engine(global: &Global, config: Config) -> Result<Arc<Engine>, Failure> {
     let place = place(global, &config)?;
     let database = database(&config, config.daemon.max_parallel)?;
+    let elsewhere = elsewhere(&config);
     Ok(Arc::new(Engine {
         host: Host::new(place, config.text_hash),
         heart: Heart::new(database.clone(), None),
         database,
+        elsewhere,
         supervisor: Supervisor::new(),
         terms: config.daemon.lease,
         max_parallel: config.daemon.max_parallel,

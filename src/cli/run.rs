@@ -132,7 +132,7 @@ async fn run(engine: &Arc<Engine>, job: &Planned<'_>, due: &Due) -> Result<Ended
     let mut stop = Stopper::listen()?;
     let claimed = claim(
         &engine.database,
-        &engine.host.place.host,
+        &engine.host.place,
         job.spec,
         due,
         engine.now,

@@ -261,9 +261,11 @@ impl Ingredients<'_> {
         let with = settings.with.as_ref().filter(|_| settings.action.is_none());
         let is_sql = settings.sql.is_some() || settings.sql_file.is_some();
         let transaction = settings.transaction.as_ref().filter(|_| !is_sql);
+        let database = settings.database.as_ref().filter(|_| !is_sql);
         let keys = [
             with.map(|set| misplaced(set.key, ("with", "action"))),
             transaction.map(|set| misplaced(set.key, ("transaction", "sql"))),
+            database.map(|set| misplaced(set.key, ("database", "sql"))),
         ];
         for (place, (key, goes_with)) in keys.into_iter().flatten() {
             if !self.is_partial && !self.is_refused(&KINDS) {

@@ -110,6 +110,8 @@ codes! {
     TooLarge = "too-large",
     /// No configuration at all.
     NoFile = "no-file",
+    /// A database that no `[database.NAME]` defines.
+    UnknownDatabase = "unknown-database",
     /// Nothing that says where the database is.
     NoDatabase = "no-database",
     /// Not a single job.

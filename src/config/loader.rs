@@ -22,7 +22,7 @@ use super::{
     setting::Settings as _,
     source::{BUILT_IN, Place, Source, Sources},
     surroundings::Surroundings,
-    written::{self, Role, Written},
+    written::{self, Named, Role, Written},
 };
 
 /// Everything while it is put together.
@@ -144,6 +144,7 @@ impl Loader<'_> {
         let database_settings = self.written.database.laid_over(&self.built_in.database);
         let daemon_settings = self.written.daemon.laid_over(&self.built_in.daemon);
         let database = self.database(&database_settings);
+        let databases = self.named_databases();
         let job_settings = self.merge();
         let daemon = self.daemon(&daemon_settings);
         let specs = self.specs(&job_settings);
@@ -160,6 +161,7 @@ impl Loader<'_> {
         Ok(Config {
             file,
             database,
+            databases,
             daemon,
             warnings: Report::new(self.findings, sources.clone(), graph.jobs().len()),
             graph,
@@ -198,10 +200,7 @@ impl Loader<'_> {
             }
         }
         let access = match (&settings.url, embedded) {
-            (Some(url), _) => match &url.value {
-                Url::Literal(url) => Access::Url(url.clone()),
-                Url::Secret(secret) => Access::Secret(secret.clone()),
-            },
+            (Some(url), _) => access(&url.value),
             (None, Some(_)) => Access::Embedded {
                 directory: settings.directory.as_ref().map(|set| set.value.0.clone()),
                 bin_directory: settings
@@ -217,6 +216,22 @@ impl Loader<'_> {
             schema: settings.schema.as_ref()?.value.0.clone(),
             connect_timeout: settings.connect_timeout.as_ref()?.value.0,
         })
+    }
+
+    /// The databases beside the referee's.
+    fn named_databases(&self) -> BTreeMap<String, Database> {
+        let built_in = self.built_in.database.connect_timeout.as_ref();
+        let databases = self.written.databases.iter();
+        let read = databases.filter_map(|(name, Named { settings, .. })| {
+            let limit = settings.connect_timeout.as_ref().or(built_in)?;
+            let database = Database {
+                access: access(&settings.url.as_ref()?.value),
+                schema: "public".to_owned(),
+                connect_timeout: limit.value.0,
+            };
+            Some((name.clone(), database))
+        });
+        read.collect()
     }
 
     /// Whether libpq's variables say where a database is.
@@ -288,6 +303,7 @@ impl Loader<'_> {
             lease: build::lease(&lease, &mut self.findings)?,
             drain: settings.drain.as_ref()?.value.0,
             tick_drain: settings.tick_drain.as_ref()?.value.0,
+            max_ongoing_age: settings.max_ongoing_age.as_ref()?.value.0,
             tags: settings.tags.as_ref()?.value.0.clone(),
             listen: settings.listen.as_ref().map(|set| set.value.0),
             host: settings.host.as_ref().map(|set| set.value.0.clone()),
@@ -328,6 +344,27 @@ impl Loader<'_> {
                     .error(Code::UnknownNotify, channel.place, message);
                 error.label("nobody to notify");
                 error.help = meant.map(|meant| format!("did you mean `{meant}`?"));
+            }
+        }
+        let known = &self.written.databases;
+        let named = merged.values().filter_map(|job| job.database.as_ref());
+        for database in named {
+            if !known.contains_key(&database.value) {
+                let wrong = database.value.as_str();
+                let names = known.keys().map(String::as_str);
+                let meant = self.findings.nearest(wrong, names);
+                let message = format!("`[database.{}]` is not defined", shown(wrong));
+                let error = self
+                    .findings
+                    .error(Code::UnknownDatabase, database.place, message);
+                error.label("no such database");
+                error.help = Some(meant.map_or_else(
+                    || {
+                        "leave `database` out for the one that holds crontabber's own tables"
+                            .to_owned()
+                    },
+                    |meant| format!("did you mean `{meant}`?"),
+                ));
             }
         }
         if merged.is_empty() && !self.findings.has_errors() {
@@ -418,5 +455,12 @@ mod tests {
         read_built_in(&mut findings);
         let wrong = &findings.diagnostics;
         assert!(wrong.is_empty(), "{wrong:?}");
+    }
+}
+
+fn access(url: &Url) -> Access {
+    match url {
+        Url::Literal(url) => Access::Url(url.clone()),
+        Url::Secret(secret) => Access::Secret(secret.clone()),
     }
 }

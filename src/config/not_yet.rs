@@ -37,10 +37,7 @@ const fn value(key: &'static str, value: &'static str, instead: &'static str) ->
 }
 
 const KEYS: &[NotYet] = &[
-    key("job", "sql", "this job does not run"),
-    key("job", "sql_file", "this job does not run"),
     key("job", "action", "this job does not run"),
-    key("job", "database", "this job does not run"),
     value("on", "each", "this job does not run"),
     value("catch_up", "none", "the latest missed slot is run"),
     value("catch_up", "all", "only the latest missed slot is run"),

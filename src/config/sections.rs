@@ -33,6 +33,16 @@ settings! {
 }
 
 settings! {
+    /// The keys of `[database.NAME]`.
+    NamedDatabaseSettings {
+        /// Where it is: a literal without a password, or a reference. Jobs with `sql` name it: `database = "NAME"`.
+        url: Url,
+        /// How long an attempt to connect may take.
+        connect_timeout: Limit,
+    }
+}
+
+settings! {
     /// The keys of `[daemon]`.
     DaemonSettings {
         /// How many runs this host has at once; the number of processors, at least 4, unless named.
@@ -49,6 +59,9 @@ settings! {
         drain: Limit,
         /// How long a tick that is told to stop waits for its runs.
         tick_drain: Limit,
+        /// How long the claim of a Python host is respected, which has no lease. The same on all hosts: `migrate`
+        /// tells the database, which holds Python hosts to it.
+        max_ongoing_age: Limit,
         /// What this host offers; job files say `hosts = ["tag:..."]`.
         tags: Texts,
         /// Where the page, the API and `/metrics` are served; off unless named.
@@ -119,7 +132,7 @@ impl Setting for Url {
             let place = found.part(password.clone());
             findings.secrets.push(place);
             findings
-                .error(Code::InlineSecret, place, "`url` of `[database]` contains a password")
+                .error(Code::InlineSecret, place, format!("`url` of {} contains a password", found.owner))
                 .label("a secret in the open")
                 .help("keep the whole URL elsewhere: { credential = \"database_url\" }, { file = \"/path\" } or { env = \"NAME\" };\nor leave the password to ~/.pgpass");
         }

@@ -236,6 +236,7 @@ pub(super) enum Owner<'a> {
     Job(&'a str),
     Template(&'a str),
     Notify(&'a str),
+    Database(&'a str),
     Section(&'a str),
     /// The file itself.
     Top,
@@ -246,6 +247,7 @@ impl Owner<'_> {
         match self {
             Self::Job(_) | Self::Template(_) => "job".to_owned(),
             Self::Notify(_) => "`[notify]`".to_owned(),
+            Self::Database(_) => "`[database.NAME]`".to_owned(),
             Self::Section(name) => format!("`[{name}]`"),
             Self::Top => "top-level".to_owned(),
         }
@@ -258,6 +260,7 @@ impl fmt::Display for Owner<'_> {
             Self::Job(name) => write!(f, "job `{}`", shown(name)),
             Self::Template(name) => write!(f, "template `{}`", shown(name)),
             Self::Notify(name) => write!(f, "`[notify.{}]`", shown(name)),
+            Self::Database(name) => write!(f, "`[database.{}]`", shown(name)),
             Self::Section(name) => write!(f, "`[{name}]`"),
             Self::Top => f.write_str("the file"),
         }

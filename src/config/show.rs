@@ -11,9 +11,10 @@ use crate::{
 
 use super::{
     Config, Daemon,
-    sections::{CheckSettings, NotifySettings},
+    sections::{CheckSettings, NamedDatabaseSettings, NotifySettings},
     setting::{Leaf, Settings},
     source::{BUILT_IN, Place},
+    written::Named,
 };
 
 /// A section to be shown: its name and its lines.
@@ -70,6 +71,10 @@ impl Config {
         let mut sections = Vec::new();
         if only.is_none() {
             sections.push(self.section("database", &self.database_settings));
+            for (name, Named { settings, .. }) in &self.written.databases {
+                let name = format!("database.{}", toml_key(name));
+                sections.push(self.section(&name, settings));
+            }
             sections.push(self.daemon_section());
             sections.push(self.section("check", &self.written.check));
             for (name, channel) in &self.written.notify {
@@ -244,6 +249,8 @@ pub fn reference() -> Vec<KeyReference> {
     let no_default = CheckSettings::default();
     let mut keys = Vec::new();
     refer("database", "", &built_in.database, &mut keys);
+    let named = NamedDatabaseSettings::default();
+    refer("database.NAME", "", &named, &mut keys);
     refer("daemon", "", &built_in.daemon, &mut keys);
     refer("check", "", &no_default, &mut keys);
     refer("notify.NAME", "", &NotifySettings::default(), &mut keys);

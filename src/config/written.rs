@@ -10,7 +10,9 @@ use super::{
     diagnostic::{Code, Findings, shown},
     job::JobSettings,
     names, not_yet,
-    sections::{CheckSettings, DaemonSettings, DatabaseSettings, NotifySettings},
+    sections::{
+        CheckSettings, DaemonSettings, DatabaseSettings, NamedDatabaseSettings, NotifySettings,
+    },
     setting::{Found, Owner, Set, Setting, Settings},
     source::{BUILT_IN, Place, Source},
 };
@@ -19,6 +21,8 @@ use super::{
 #[derive(Debug, Default)]
 pub(super) struct Written {
     pub(super) database: DatabaseSettings,
+    /// `[database.NAME]`: others than the referee's.
+    pub(super) databases: BTreeMap<String, Named<NamedDatabaseSettings>>,
     pub(super) daemon: DaemonSettings,
     pub(super) defaults: JobSettings,
     pub(super) check: CheckSettings,
@@ -159,7 +163,20 @@ impl Written {
             return;
         };
         match name {
-            "database" => self.database = settings(name, found, table, findings),
+            "database" => {
+                let own = table
+                    .iter()
+                    .filter(|(key, value)| !is_named_database(key.get_ref(), value.get_ref()));
+                let own = own
+                    .map(|(key, value)| (key.clone(), value.clone()))
+                    .collect();
+                self.database = settings(name, found, &own, findings);
+                each(found, findings, |name, found, findings| {
+                    if is_named_database(name, found.value) {
+                        self.named_database(name, found, findings);
+                    }
+                });
+            }
             "daemon" => self.daemon = settings(name, found, table, findings),
             "defaults" => {
                 self.defaults = settings(name, found, table, findings);
@@ -180,6 +197,22 @@ impl Written {
                 self.job(name, found, findings);
             }),
         }
+    }
+
+    fn named_database(&mut self, name: &str, found: &Found<'_>, findings: &mut Findings) {
+        let found = owned(found, Owner::Database(name));
+        names::checked(name, "a database", &found, findings);
+        let Some(settings) = NamedDatabaseSettings::read(&found, findings) else {
+            return;
+        };
+        let key = found.key;
+        if settings.url.is_none() && !settings.refused.contains("url") {
+            let message = format!("`[database.{}]` does not say where it is", shown(name));
+            let error = findings.error(Code::NoDatabase, key, message);
+            error.label("no `url`");
+        }
+        self.databases
+            .insert(name.to_owned(), Named { key, settings });
     }
 
     fn template(&mut self, name: &str, found: &Found<'_>, findings: &mut Findings) {
@@ -218,6 +251,11 @@ impl Written {
         }
         self.jobs.insert(job, Named { key, settings });
     }
+}
+
+/// Whether an entry of `[database]` is the table of another database, and not a key of its own.
+fn is_named_database(key: &str, value: &DeValue<'_>) -> bool {
+    value.is_table() && DatabaseSettings::KEYS.iter().all(|own| own.name != key)
 }
 
 fn owned<'a>(found: &Found<'a>, owner: Owner<'a>) -> Found<'a> {

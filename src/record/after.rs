@@ -5,21 +5,21 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     backoff,
     claim::{self, Held},
+    ended::{Ended, How, Stopped},
     heartbeat::Cut,
     plan::{Slots, Trigger},
     run::Finished,
     schedule::Timetable,
     spec::OnLost,
     store::table::never,
-    supervise::{Ended, How, Stopped},
 };
 
 /// How a run went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// It exited with 0.
+    /// It exited with 0, or its SQL was carried out.
     Success,
-    /// It did not start, exited with another code, or died by a signal.
+    /// It did not start, exited with another code, died by a signal, or the server refused its SQL.
     Failure,
     /// It was killed at its timeout.
     Timeout,
@@ -114,7 +114,7 @@ pub fn after(finished: &Finished) -> After {
     let (exit_code, signal) = match ended.how {
         How::Exited(code) => (Some(code), None),
         How::Signaled(signal) => (None, Some(signal)),
-        How::NotStarted(_) | How::GuardLost => (None, None),
+        How::NotStarted(_) | How::GuardLost | How::CarriedOut | How::Refused(_) => (None, None),
     };
     After {
         outcome,
@@ -135,8 +135,10 @@ fn outcome(ended: &Ended, cut: Option<Cut>) -> Outcome {
         (Some(Stopped::Timeout), _) => Outcome::Timeout,
         (Some(Stopped::Cancelled), _) if cut.is_none() => Outcome::Cancelled,
         (Some(_), _) | (None, How::GuardLost) => Outcome::Lost,
-        (None, How::Exited(0)) => Outcome::Success,
-        (None, How::Exited(_) | How::Signaled(_) | How::NotStarted(_)) => Outcome::Failure,
+        (None, How::Exited(0) | How::CarriedOut) => Outcome::Success,
+        (None, How::Exited(_) | How::Signaled(_) | How::NotStarted(_) | How::Refused(_)) => {
+            Outcome::Failure
+        }
     }
 }
 
@@ -278,7 +280,9 @@ fn reason(ended: &Ended, outcome: Outcome, cut: Option<Cut>) -> Option<String> {
         (Outcome::Cancelled, _) => "cancelled".to_owned(),
         (_, How::GuardLost) => "its guard was killed".to_owned(),
         (Outcome::Lost, _) => lost(ended.stopped, cut).to_owned(),
-        (_, How::NotStarted(why)) => why.clone(),
+        (_, How::NotStarted(why) | How::Refused(why)) => why.clone(),
+        // Carried out is well, unless it was stopped, and that was said above.
+        (_, How::CarriedOut) => outcome.as_str().to_owned(),
         (_, How::Exited(code)) => format!("exit {code}{}", detail()),
         (_, How::Signaled(signal)) => format!("signal {signal}{}", detail()),
     };

@@ -41,7 +41,8 @@ pub(super) fn of(held: &Held, values: &Values) -> Result<Vec<(String, String)>, 
     Ok(env)
 }
 
-fn of_the_run(held: &Held) -> Vec<(&'static str, String)> {
+/// What every run is told about itself.
+pub(super) fn of_the_run(held: &Held) -> Vec<(&'static str, String)> {
     let mut env = vec![
         ("CRONTABBER_JOB", held.job().to_string()),
         ("CRONTABBER_SLOT", instant(held.slot)),

@@ -31,7 +31,7 @@ use tokio_postgres::{Config, SimpleQueryMessage, config::SslMode};
 
 use super::{
     address::{Address, Place, Server, SessionWanted},
-    connection::{Connection, Encryption},
+    connection::{Connection, Ear, Encryption},
     error::{Attempt, DatabaseError, Doing},
     tls::Way,
 };
@@ -99,7 +99,12 @@ impl Database {
 
     /// A connection of one's own, outside of the pool: for heartbeats, which must not wait for others.
     pub async fn dedicated(&self) -> Result<Connection, DatabaseError> {
-        Box::pin(self.pool.manager().open()).await
+        Box::pin(self.pool.manager().open(None)).await
+    }
+
+    /// The same, for somebody's SQL: what the server says beside its answers goes to `ear` instead of the log.
+    pub async fn dedicated_to(&self, ear: Ear) -> Result<Connection, DatabaseError> {
+        Box::pin(self.pool.manager().open(Some(ear))).await
     }
 
     /// How many warnings all the connections of this database have received so far; see
@@ -151,7 +156,7 @@ impl Manager for Opener {
 
     async fn create(&self) -> Result<Connection, DatabaseError> {
         // Boxed: opening is rare and its future large, and it would be part of every other one.
-        Box::pin(self.open()).await
+        Box::pin(self.open(None)).await
     }
 
     async fn recycle(
@@ -222,11 +227,14 @@ impl Opener {
     }
 
     /// The first connection that any server gives.
-    async fn open(&self) -> Result<Connection, DatabaseError> {
+    async fn open(&self, ear: Option<Ear>) -> Result<Connection, DatabaseError> {
         let mut attempts = Vec::new();
         'search: for &wanted in passes(self.address.session) {
             for server in &self.address.servers {
-                match self.open_server(server, wanted, &mut attempts).await {
+                match self
+                    .open_server(server, (wanted, &ear), &mut attempts)
+                    .await
+                {
                     Some(connection) => return Ok(connection),
                     None if was_refused(&attempts) => break 'search,
                     None => {}
@@ -244,7 +252,7 @@ impl Opener {
     async fn open_server(
         &self,
         server: &Server,
-        wanted: SessionWanted,
+        terms: (SessionWanted, &Option<Ear>),
         attempts: &mut Vec<Attempt>,
     ) -> Option<Connection> {
         let deadline = Instant::now() + self.limit;
@@ -273,7 +281,7 @@ impl Opener {
                 number,
                 way,
             });
-            match self.open_one_of(doors, wanted, share, attempts).await {
+            match self.open_one_of(doors, terms, share, attempts).await {
                 Some(connection) => return Some(connection),
                 None if was_refused(attempts) => return None,
                 None => {}
@@ -286,13 +294,13 @@ impl Opener {
     async fn open_one_of(
         &self,
         doors: impl Iterator<Item = Door<'_>>,
-        wanted: SessionWanted,
+        terms: (SessionWanted, &Option<Ear>),
         limit: Duration,
         attempts: &mut Vec<Attempt>,
     ) -> Option<Connection> {
         let deadline = Instant::now() + limit;
         for door in doors {
-            let opened = timeout_at(deadline, self.open_door(&door, wanted)).await;
+            let opened = timeout_at(deadline, self.open_door(&door, terms)).await;
             let error = match opened.unwrap_or_else(|_| Err(self.too_late())) {
                 Ok(connection) => return Some(connection),
                 Err(error) => error,
@@ -316,11 +324,11 @@ impl Opener {
     async fn open_door(
         &self,
         door: &Door<'_>,
-        wanted: SessionWanted,
+        (wanted, ear): (SessionWanted, &Option<Ear>),
     ) -> Result<Connection, DatabaseError> {
         let connection = self
             .encryption(door.way)?
-            .connect(&self.config(door), &self.warnings)
+            .connect(&self.config(door), &self.warnings, ear.clone())
             .await
             .map_err(|error| DatabaseError::opening(&error))?;
         check_session(&connection, wanted).await?;

@@ -166,30 +166,52 @@ impl std::fmt::Debug for Fuse {
 }
 
 impl Fuse {
-    /// Cancels what the server is doing, and closes the connection.
-    async fn blow(self) {
-        self.0.blown.store(true, Ordering::Release);
+    /// Asks the server to cancel what it is doing; the connection lives on, and its answer tells whether it did.
+    pub async fn ask_to_cancel(&self) {
         match timeout(CANCEL_LIMIT, self.0.encryption.cancel(&self.0.cancel)).await {
             Ok(Ok(())) => {}
-            // A server that cannot be told finds out when it writes to the closed socket.
             Ok(Err(error)) => tracing::debug!(%error, "a cancel request was not sent"),
             Err(_) => tracing::debug!("a cancel request took too long"),
         }
+    }
+
+    /// Cancels what the server is doing, and closes the connection.
+    async fn blow(self) {
+        self.0.blown.store(true, Ordering::Release);
+        // A server that cannot be told finds out when it writes to the closed socket.
+        self.ask_to_cancel().await;
         self.0.task.abort();
     }
 }
 
+/// Who hears what the server says beside its answers; without one it goes to the log.
+pub type Ear = Arc<dyn Fn(&DbError) + Send + Sync>;
+
 /// Warnings received: on one connection, and on all of a database.
-#[derive(Debug)]
 struct Warnings {
     here: AtomicU64,
     everywhere: Arc<AtomicU64>,
+    ear: Option<Ear>,
+}
+
+impl std::fmt::Debug for Warnings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Warnings").field(&self.here).finish()
+    }
 }
 
 impl Warnings {
     /// Counts before it logs: the acknowledgement behind the warning must not overtake the count.
     fn hear(&self, notice: &DbError) {
-        if notice.parsed_severity() != Some(Severity::Warning) {
+        let is_warning = notice.parsed_severity() == Some(Severity::Warning);
+        if is_warning {
+            self.here.fetch_add(1, Ordering::Release);
+            self.everywhere.fetch_add(1, Ordering::Release);
+        }
+        if let Some(ear) = &self.ear {
+            return ear(notice);
+        }
+        if !is_warning {
             tracing::debug!(
                 severity = notice.severity(),
                 code = notice.code().code(),
@@ -198,8 +220,6 @@ impl Warnings {
             );
             return;
         }
-        self.here.fetch_add(1, Ordering::Release);
-        self.everywhere.fetch_add(1, Ordering::Release);
         tracing::warn!(code = notice.code().code(), "{}", notice.message());
     }
 }
@@ -219,10 +239,12 @@ impl Encryption {
         self,
         config: &Config,
         everywhere: &Arc<AtomicU64>,
+        ear: Option<Ear>,
     ) -> Result<Connection, tokio_postgres::Error> {
         let warnings = Arc::new(Warnings {
             here: AtomicU64::new(0),
             everywhere: Arc::clone(everywhere),
+            ear,
         });
         let (client, task) = match &self {
             Self::None => start(config.connect(NoTls).await?, &warnings),

@@ -21,14 +21,12 @@ use nix::{
 };
 
 use super::{
-    Stopped,
     kernel::{Reaped, reap},
-    output::Capture,
     spawn::{Started, spawn},
     tree::descendants,
     wire,
 };
-use crate::clock::Boottime;
+use crate::{clock::Boottime, ended::Stopped, output::Capture};
 
 /// What a guard is called in a list of processes.
 pub(super) const NAME: &CStr = c"ct-guard";

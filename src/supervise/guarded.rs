@@ -25,55 +25,23 @@ use nix::{
 use tokio::{io::unix::AsyncFd, time::timeout};
 
 use super::{
-    Output, REFUSED,
+    REFUSED,
     kernel::watched,
     link::{Link, bury, sweep},
     wire::{self, MAX_REPORT, Report},
 };
-use crate::clock::Boottime;
+use crate::{
+    clock::Boottime,
+    ended::{Ended, How, Stopped},
+    heartbeat::Leash,
+    output::Output,
+};
 
 /// How long after a run's deadline its guard may be silent before it is taken for frozen.
 const SILENCE: Duration = Duration::from_secs(1);
 
 /// How long a supervisor whose sockets are closed may take to end.
 const DYING: Duration = Duration::from_secs(1);
-
-/// How a run ended. Nothing of it is left.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ended {
-    /// What became of its program.
-    pub how: How,
-    /// Why it was stopped; `None` if it ended by itself.
-    pub stopped: Option<Stopped>,
-    /// What it printed.
-    pub output: Output,
-}
-
-/// What became of a run's program.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum How {
-    /// It ended with this exit code.
-    Exited(i32),
-    /// This signal killed it.
-    Signaled(i32),
-    /// It was never started; for people, why not.
-    NotStarted(String),
-    /// Its guard was killed, and then the run; how far it had come is not known.
-    GuardLost,
-}
-
-/// Why a run was stopped. Its program may have ended well all the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stopped {
-    /// It has had its time.
-    Timeout,
-    /// The host asked for it.
-    Cancelled,
-    /// The host did not say in time that its claim holds on.
-    Deadline,
-    /// The host ended. (Only the guard knows: nobody is left to hear it.)
-    HostGone,
-}
 
 /// A run under its guard. Dropped, it is cancelled.
 #[derive(Debug)]
@@ -269,11 +237,17 @@ impl Reins {
         }
     }
 
+    fn deadline(&self) -> Boottime {
+        Boottime::at(Duration::from_nanos(self.deadline.load(Ordering::Relaxed)))
+    }
+}
+
+impl Leash for Reins {
     /// Says that the host's claim is proven until `deadline`. An earlier one than before changes nothing.
     ///
     /// When the guard has left ten such messages unread (it is frozen), this one is dropped, and the guard acts on
     /// the deadline it knows of: that errs to the safe side.
-    pub fn extend(&self, deadline: Boottime) {
+    fn extend(&self, deadline: Boottime) {
         let nanoseconds = wire::nanoseconds(deadline.since_boot());
         self.deadline.fetch_max(nanoseconds, Ordering::Relaxed);
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
@@ -284,12 +258,8 @@ impl Reins {
     /// Stops the run: SIGTERM, grace, SIGKILL. After it the deadline is extended no more.
     ///
     /// It closes our direction of the socket, which needs no room in a buffer and so cannot be lost.
-    pub fn cancel(&self) {
+    fn cancel(&self) {
         // It fails when the run is over.
         let _ = shutdown(self.socket.as_raw_fd(), Shutdown::Write);
-    }
-
-    fn deadline(&self) -> Boottime {
-        Boottime::at(Duration::from_nanos(self.deadline.load(Ordering::Relaxed)))
     }
 }

@@ -26,8 +26,12 @@ use nix::{
 };
 use thiserror::Error;
 
-use super::{Order, Output, Stopped, output::Capture};
-use crate::clock::Boottime;
+use super::Order;
+use crate::{
+    clock::Boottime,
+    ended::Stopped,
+    output::{Capture, Output},
+};
 
 /// The longest report: an `Ended` with a full output.
 pub(super) const MAX_REPORT: usize = ENDED_HEADER + Output::HEAD + Output::TAIL;

@@ -47,6 +47,7 @@ pub async fn seen(client: &Connection) -> Result<Vec<Seen>, DatabaseError> {
         let place = Place {
             host: row.try_get("host")?,
             tags: row.try_get("tags")?,
+            ..Place::default()
         };
         Ok::<_, tokio_postgres::Error>(Seen {
             place,

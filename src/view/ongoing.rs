@@ -6,10 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::{
-    plan::{self, Plan},
-    store::table::JobState,
-};
+use crate::{plan::Plan, store::table::JobState};
 
 use super::{
     Medium, Times,
@@ -39,18 +36,17 @@ pub struct Ongoing {
 const PYTHON: &str = "python";
 
 impl Ongoing {
-    /// The run a row holds, if it is respected.
+    /// The run that a row holds since then.
     #[must_use]
-    pub fn of_row(row: &JobState, now: Timestamp) -> Option<Self> {
-        let since = plan::live_since(row, now)?;
+    pub fn of_row(row: &JobState, since: Timestamp) -> Self {
         let claim = row.claim.as_ref();
-        Some(Self {
+        Self {
             since,
             host: claim.map_or_else(|| PYTHON.to_owned(), |claim| claim.host.clone()),
             run_id: claim.map(|claim| claim.run_id),
             lease_until: claim.map(|claim| claim.lease_until),
             attempt: claim.map(|claim| claim.attempt),
-        })
+        }
     }
 
     /// `since 12s, lease 4m 48s`.

@@ -25,7 +25,7 @@ use super::{
     text,
 };
 
-use definition::Definition;
+use definition::{Definition, promise};
 
 /// What is shown of one job.
 #[derive(Debug, Clone, Copy)]
@@ -96,6 +96,7 @@ impl<'a> Show<'a> {
         let origin = format!("{}:{}", spec.origin.file.display(), spec.origin.line);
         lines.labelled("defined in", &origin);
         lines.labelled("does", &does(&spec.kind));
+        lines.labelled("promise", promise(&spec.kind).sentence());
         lines.labelled("schedule", &schedule(spec));
         lines.labelled(
             "depends on",

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::{
     dag::render,
-    plan::{Plan, Planned, State, Verdict, next_run},
+    plan::{MAX_ONGOING_AGE, Plan, Planned, State, Verdict, live_since, next_run},
     store::table::{JobState, never},
 };
 
@@ -66,7 +66,15 @@ impl<'a> Subject<'a> {
     /// The run that is going on.
     #[must_use]
     pub fn ongoing(&self, now: Timestamp) -> Option<Ongoing> {
-        self.row().and_then(|row| Ongoing::of_row(row, now))
+        let row = self.row()?;
+        let since = match self {
+            Self::Job(planned) => match &planned.verdict {
+                Verdict::Ongoing(live) => live.since,
+                _ => return None,
+            },
+            Self::Ghost(..) => live_since(row, now, MAX_ONGOING_AGE)?,
+        };
+        Some(Ongoing::of_row(row, since))
     }
 
     /// When it is wanted, in a few words; nothing for a ghost, of which nobody knows.

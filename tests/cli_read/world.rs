@@ -35,7 +35,7 @@ pub(crate) fn config() -> Config {
 pub(crate) fn place() -> Place {
     Place {
         host: "web1".into(),
-        tags: Vec::new(),
+        ..Place::default()
     }
 }
 
@@ -44,7 +44,7 @@ pub(crate) fn hosts() -> Vec<Seen> {
     let seen = |host: &str, at| Seen {
         place: Place {
             host: host.into(),
-            tags: Vec::new(),
+            ..Place::default()
         },
         at,
     };

@@ -13,7 +13,7 @@ use crontabber::{
     schedule::{Crontab, Rule, Timetable},
     spec::{CatchUp, JobSpec, Kind, Lease, On, OnLost, Origin, Overlap, Placement, Retry, Start},
     stop::Stopper,
-    store::{Address, Environment, table::Table},
+    store::{Address, Elsewhere, Environment, table::Table},
     supervise::Supervisor,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -69,13 +69,14 @@ impl Host {
         let configuration: Vec<String> = self.jobs.iter().map(JobSpec::definition).collect();
         let place = Place {
             host: self.name.clone(),
-            tags: Vec::new(),
+            ..Place::default()
         };
         Arc::new(Engine {
             host: Identity::new(place, configuration.join(" ")),
             graph: JobGraph::resolve(self.jobs.clone()).expect("the test's own jobs"),
             heart: Heart::new(database.clone(), self.now),
             database,
+            elsewhere: Elsewhere::default(),
             supervisor: Supervisor::with_program(env!("CARGO_BIN_EXE_crontabber")),
             terms: lease(),
             max_parallel: 4,
@@ -221,9 +222,13 @@ pub async fn dies_running(host: &Host) {
             other => panic!("not due but {other:?}"),
         })
         .await;
+    let place = Place {
+        host: "dead".into(),
+        ..Place::default()
+    };
     let claimed = claim::claim(
         &engine.database,
-        "dead",
+        &place,
         &engine.graph.jobs()[0],
         &due,
         engine.now,

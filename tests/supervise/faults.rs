@@ -7,7 +7,7 @@ use std::{
 
 use crontabber::{
     clock::Boottime,
-    supervise::{How, Stopped},
+    ended::{How, Stopped},
 };
 use nix::{
     sys::{

@@ -9,7 +9,8 @@ use std::{
 
 use crontabber::{
     clock::Boottime,
-    supervise::{Ended, Guarded, Order, Supervisor},
+    ended::Ended,
+    supervise::{Guarded, Order, Supervisor},
 };
 use nix::{
     sys::{

@@ -1,7 +1,7 @@
 //! What a program prints, however much and whatever it is.
 
 use crate::house::{House, above, eventually, kibibytes, over};
-use crontabber::supervise::{How, Output};
+use crontabber::{ended::How, output::Output};
 
 #[tokio::test]
 async fn stdout_and_stderr_are_kept_in_the_order_of_writing() {

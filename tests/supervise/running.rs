@@ -8,7 +8,7 @@ use std::{
 
 use crontabber::{
     clock::Boottime,
-    supervise::{How, Stopped},
+    ended::{How, Stopped},
 };
 use nix::unistd::dup;
 

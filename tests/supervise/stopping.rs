@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use crontabber::{
     clock::Boottime,
-    supervise::{How, Stopped},
+    ended::{How, Stopped},
+    heartbeat::Leash,
 };
 use nix::sys::signal::Signal;
 

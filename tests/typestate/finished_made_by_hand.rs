@@ -1,6 +1,6 @@
 //! Only a run is finished.
 
-use crontabber::{claim::Held, run::Finished, supervise::Ended};
+use crontabber::{claim::Held, ended::Ended, run::Finished};
 
 fn forge(held: Held, ended: Ended) -> Finished {
     Finished { held, ended, cut: None, at: jiff::Timestamp::now() }

@@ -1,10 +1,10 @@
 //! Running consumes the claim.
 
-use crontabber::{claim::Claim, heartbeat::Heart, run::run, supervise::Supervisor};
+use crontabber::{claim::Claim, run::{Means, run}};
 
-async fn twice(claim: Claim, supervisor: &Supervisor, heart: &Heart) {
-    let _ = run(claim, "alpha", supervisor, heart).await;
-    let _ = run(claim, "alpha", supervisor, heart).await;
+async fn twice(claim: Claim, means: &Means<'_>) {
+    let _ = run(claim, means).await;
+    let _ = run(claim, means).await;
 }
 
 fn main() {}

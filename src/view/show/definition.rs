@@ -15,6 +15,7 @@ pub(super) struct Definition<'a> {
     line: usize,
     description: Option<&'a str>,
     does: &'a Kind,
+    promise: Promise,
     timezone: Option<&'a str>,
     jitter_offset: Option<f64>,
     children: Vec<&'a str>,
@@ -27,6 +28,42 @@ pub(super) struct Definition<'a> {
     overlap: Overlap,
     tags: &'a [String],
     hash: String,
+}
+
+/// How often the effects of a slot can happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Promise {
+    /// Effects and record are one commit.
+    ExactlyOnce,
+    /// Each attempt starts once; what a lost one has done, the next does again.
+    OncePerAttempt,
+    /// As above, though it is SQL: effects and record are two commits.
+    TwoCommits,
+}
+
+/// What is promised of the effects of such a job.
+pub(super) fn promise(kind: &Kind) -> Promise {
+    match kind {
+        Kind::Sql(sql) if sql.is_exactly_once() => Promise::ExactlyOnce,
+        Kind::Sql(_) => Promise::TwoCommits,
+        Kind::Command(_) | Kind::Shell(_) | Kind::Action { .. } => Promise::OncePerAttempt,
+    }
+}
+
+impl Promise {
+    /// The same for people.
+    pub(super) fn sentence(self) -> &'static str {
+        match self {
+            Self::ExactlyOnce => "exactly once: effects and record are one commit",
+            Self::OncePerAttempt => {
+                "each attempt starts once; effects exactly once if it uses CRONTABBER_RUN_KEY or crontabber_assert_fence"
+            }
+            Self::TwoCommits => {
+                "at least once: effects and record are two commits (no transaction, or another database)"
+            }
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -55,6 +92,7 @@ impl<'a> Definition<'a> {
             line: spec.origin.line,
             description: spec.description.as_deref(),
             does: &spec.kind,
+            promise: promise(&spec.kind),
             timezone: timetable.map(|when| when.timezone.as_str()),
             jitter_offset: timetable.map(|when| when.offset(spec.name.as_str()).as_secs_f64()),
             children: super::names(graph, graph.children(planned.index)),

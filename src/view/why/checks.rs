@@ -6,7 +6,7 @@ use crate::{
     dag::render,
     plan::{self, BlockedBy, ON_LOST, Planned, Verdict},
     store::table::{JobState, never},
-    view::{Times, hosts::that_match, ongoing::Ongoing, subject::Subject, text::counted},
+    view::{Times, hosts::that_match, subject::Subject, text::counted},
 };
 
 use super::{Check, Known};
@@ -188,7 +188,7 @@ pub(super) fn pause(row: Option<&JobState>, times: &Times) -> String {
 }
 
 fn not_ongoing(job: &Planned<'_>, times: &Times) -> Check {
-    let ongoing = job.row.and_then(|row| Ongoing::of_row(row, times.now));
+    let ongoing = Subject::Job(job).ongoing(times.now);
     let detail = ongoing.as_ref().map(|run| {
         let id = run
             .run_id

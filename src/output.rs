@@ -63,7 +63,7 @@ fn printable(bytes: &[u8]) -> String {
 /// Bytes are read straight into the place where they stay, and no memory is taken before there are any:
 /// most runs print nothing, and there is one of these in every guard.
 #[derive(Debug, Default)]
-pub(super) struct Capture {
+pub(crate) struct Capture {
     head: Vec<u8>,
     /// A ring; the byte number n after the head is at n modulo its length.
     tail: Vec<u8>,
@@ -72,7 +72,7 @@ pub(super) struct Capture {
 
 impl Capture {
     /// Where the next bytes go; never empty.
-    pub(super) fn space(&mut self) -> &mut [u8] {
+    pub(crate) fn space(&mut self) -> &mut [u8] {
         match self.place() {
             Place::Head(at) => {
                 self.head.resize(Output::HEAD, 0);
@@ -86,17 +86,38 @@ impl Capture {
     }
 
     /// Says that `length` bytes have been put at the beginning of [`Capture::space`].
-    pub(super) fn advance(&mut self, length: usize) {
+    pub(crate) fn advance(&mut self, length: usize) {
         self.total += length as u64;
     }
 
+    /// Takes these bytes.
+    pub(crate) fn push(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let space = self.space();
+            let length = space.len().min(bytes.len());
+            space[..length].copy_from_slice(&bytes[..length]);
+            self.advance(length);
+            bytes = &bytes[length..];
+        }
+    }
+
+    /// What was captured so far.
+    pub(crate) fn output(&self) -> Output {
+        let [head, older, newer] = self.kept();
+        Output {
+            head: head.to_vec(),
+            tail: [older, newer].concat(),
+            total: self.total,
+        }
+    }
+
     /// How many bytes there were.
-    pub(super) fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         self.total
     }
 
     /// What is kept: the head, the older and the newer part of the tail.
-    pub(super) fn kept(&self) -> [&[u8]; 3] {
+    pub(crate) fn kept(&self) -> [&[u8]; 3] {
         match self.place() {
             Place::Head(at) => [&self.head[..at], &[], &[]],
             Place::Tail(at) if self.total <= (Output::HEAD + Output::TAIL) as u64 => {

@@ -1,0 +1,118 @@
+//! What a job's SQL has done and nobody can see yet: an open transaction that only its record commits.
+
+use std::time::Duration;
+
+use tokio_postgres::Row;
+
+use crate::{
+    clock::Boottime,
+    store::{Connection, DatabaseError, limited, recurring::Parameter, transaction},
+};
+
+/// The effects of a run, not committed. Dropped, they are rolled back.
+#[derive(Debug)]
+pub(crate) struct Effects {
+    connection: Connection,
+    /// Until when the claim was proven last: so long the record may wait for the row.
+    proven_until: Boottime,
+}
+
+/// What became of effects and record.
+#[derive(Debug)]
+pub(crate) enum Settled {
+    /// Both are durable; what the record returned.
+    Committed(Row),
+    /// Neither is: the claim was not ours any more.
+    Fenced,
+    /// Neither is; for people, why not.
+    Refused(String),
+    /// Both are or neither is: the acknowledgement was lost. The log knows.
+    InDoubt(String),
+}
+
+impl Effects {
+    pub(super) fn new(connection: Connection, proven_until: Boottime) -> Self {
+        Self {
+            connection,
+            proven_until,
+        }
+    }
+
+    /// Writes the record as the last statement of the transaction, and commits; if the record finds no claim, rolls
+    /// everything back.
+    ///
+    /// Last, because it locks the row: earlier it would keep the heartbeats of a long run out.
+    pub(crate) async fn settle(
+        self,
+        record: &'static str,
+        parameters: &[Parameter<'_>],
+    ) -> Settled {
+        let client = &self.connection;
+        if crate::faults::is_apart() {
+            return commit_apart(client).await;
+        }
+        let wait = self.proven_until.saturating_since(Boottime::now());
+        let wait = wait.max(transaction::LIMIT);
+        let end = ending(wait);
+        let recorded = async {
+            client.batch_execute(&end).await?;
+            client.query_typed(record, parameters).await
+        };
+        let limit = wait.saturating_add(transaction::LIMIT);
+        let row = match limited(limit, client.fuse(), recorded).await {
+            Ok(rows) => rows.into_iter().next(),
+            Err(error) => {
+                return Settled::Refused(format!("rolled back, its record was refused: {error}"));
+            }
+        };
+        let Some(row) = row else {
+            // An error here ends the connection, and that rolls back too.
+            let _ = limited(
+                transaction::LIMIT,
+                client.fuse(),
+                client.batch_execute("ROLLBACK"),
+            )
+            .await;
+            return Settled::Fenced;
+        };
+        crate::faults::point("before-effects-commit");
+        match limited(
+            transaction::LIMIT,
+            client.fuse(),
+            client.batch_execute("COMMIT"),
+        )
+        .await
+        {
+            Ok(()) => Settled::Committed(row),
+            Err(error) => lost_or_refused(&error),
+        }
+    }
+}
+
+fn lost_or_refused(error: &DatabaseError) -> Settled {
+    if error.is_unknown_outcome() {
+        Settled::InDoubt(format!("the connection was lost at its commit: {error}"))
+    } else {
+        Settled::Refused(format!("rolled back, its commit was refused: {error}"))
+    }
+}
+
+/// The planted bug `sql-record-apart`: effects first, their record in a transaction of its own.
+async fn commit_apart(client: &Connection) -> Settled {
+    let _ = client.batch_execute("COMMIT").await;
+    crate::faults::point("before-effects-commit");
+    Settled::InDoubt(String::new())
+}
+
+/// Takes back whatever role, settings and search path the SQL has left, and begins what [`transaction::BEGIN`] begins
+/// elsewhere. `pg_temp` last: unnamed it comes first, and a temporary table called crontabber would take the record.
+fn ending(wait: Duration) -> String {
+    let wait = wait.as_millis();
+    format!(
+        "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; \
+         SET LOCAL lock_timeout = '{wait}ms'; SET LOCAL statement_timeout = '{wait}ms'; \
+         SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL synchronous_commit = 'on'; \
+         SET LOCAL client_min_messages = 'warning'; \
+         SELECT set_config('search_path', concat_ws(', ', nullif(current_setting('search_path'), ''), 'pg_temp'), true)"
+    )
+}

@@ -1,0 +1,359 @@
+//! Carrying out the SQL of a job.
+//!
+//! ```text
+//! BEGIN                                     its own words, whatever the database's defaults
+//! execute_settings                          the text, its limits, what every run is told
+//! execute                                   DO: EXECUTE the text; a COMMIT inside is refused before any effect
+//! SET CONSTRAINTS ALL IMMEDIATE             what was put off is checked now, under the timeout
+//! record                                    the last statement: see `record`
+//! COMMIT                                    effects and record at once, or neither
+//! ```
+//!
+//! Whoever dies, and whenever: without the COMMIT the server rolls back, and with it the run is recorded. There is no
+//! guard, because there is no process; what a frozen host has left running on the server cannot be committed by
+//! anybody but this host, and then its record finds the claim gone.
+//!
+//! With `transaction = false`, or in another database than the referee's, effects and record are two commits: at
+//! least once, and `show` says so.
+
+use std::{
+    fmt::Write as _,
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use futures_util::join;
+use tokio::{sync::watch, time::timeout};
+use tokio_postgres::{
+    SimpleQueryMessage,
+    error::{DbError, ErrorPosition},
+    types::Type,
+};
+
+use super::{Means, effects::Effects, environment};
+use crate::{
+    claim::Held,
+    clock::Boottime,
+    ended::{Ended, How, Stopped},
+    heartbeat::{Cut, Leash},
+    output::{Capture, Output},
+    spec::Sql,
+    store::{Connection, DatabaseError, Ear, limited, transaction},
+};
+
+/// How such a transaction begins: [`transaction::BEGIN`] without its limits, which the text gets its own of.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
+    SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL synchronous_commit = 'on'; \
+    SET LOCAL client_min_messages = 'notice'";
+
+/// The longest wait without a look at the clock, which goes on while the machine sleeps.
+const LOOK_AGAIN: Duration = Duration::from_mins(1);
+
+/// Carries out what was claimed, to its end; its effects, if only its record is missing.
+pub(super) async fn carry_out(
+    held: &Held,
+    sql: &Sql,
+    means: &Means<'_>,
+) -> (Ended, Option<Cut>, Option<Effects>) {
+    let (terms, mut seen) = watch::channel(Terms {
+        deadline: held.deadline(),
+        is_cancelled: false,
+    });
+    means.heart.add(held, Arc::new(terms));
+    crate::faults::point("running");
+    let heard = Heard::default();
+    let run = Run {
+        held,
+        sql,
+        heard: &heard,
+    };
+    let (how, stopped, effects) = run.to_its_end(means, &mut seen).await;
+    let cut = means.heart.remove(held.run_id);
+    let ended = Ended {
+        how,
+        stopped,
+        output: heard.output(),
+    };
+    (ended, cut, effects)
+}
+
+/// How long the run may go on.
+#[derive(Debug, Clone, Copy)]
+struct Terms {
+    deadline: Boottime,
+    is_cancelled: bool,
+}
+
+impl Leash for watch::Sender<Terms> {
+    fn extend(&self, deadline: Boottime) {
+        self.send_if_modified(|terms| {
+            let is_later = !terms.is_cancelled && deadline > terms.deadline;
+            if is_later {
+                terms.deadline = deadline;
+            }
+            is_later
+        });
+    }
+
+    fn cancel(&self) {
+        self.send_modify(|terms| terms.is_cancelled = true);
+    }
+}
+
+/// Waits until the run has to stop, and says why.
+async fn stop(held: &Held, terms: &mut watch::Receiver<Terms>) -> Stopped {
+    let times_out = held.since_here + held.spec.timeout;
+    loop {
+        let now = *terms.borrow_and_update();
+        if now.is_cancelled {
+            return Stopped::Cancelled;
+        }
+        let unproven = now.deadline - held.spec.lease.grace;
+        let (at, why) = if times_out <= unproven {
+            (times_out, Stopped::Timeout)
+        } else {
+            (unproven, Stopped::Deadline)
+        };
+        let left = at.saturating_since(Boottime::now());
+        if left.is_zero() {
+            return why;
+        }
+        // Whichever it is: look again.
+        let _ = timeout(left.min(LOOK_AGAIN), terms.changed()).await;
+    }
+}
+
+struct Run<'a> {
+    held: &'a Held,
+    sql: &'a Sql,
+    heard: &'a Heard,
+}
+
+impl Run<'_> {
+    async fn to_its_end(
+        &self,
+        means: &Means<'_>,
+        terms: &mut watch::Receiver<Terms>,
+    ) -> (How, Option<Stopped>, Option<Effects>) {
+        let connection = tokio::select! {
+            connection = self.connect(means) => connection,
+            why = stop(self.held, terms) => {
+                let how = How::NotStarted("stopped before it was sent".to_owned());
+                return (how, Some(why), None);
+            }
+        };
+        let connection = match connection {
+            Ok(connection) => connection,
+            Err(why) => return (How::NotStarted(why), None, None),
+        };
+        let fuse = connection.fuse();
+        let (done, stopped) = {
+            let mut work = pin!(self.work(&connection));
+            tokio::select! {
+                done = &mut work => (done, None),
+                why = stop(self.held, terms) => {
+                    fuse.ask_to_cancel().await;
+                    let done = timeout(self.held.spec.lease.grace, &mut work).await;
+                    let unanswered = || Err("the server did not answer when it was asked to cancel".to_owned());
+                    (done.unwrap_or_else(|_| unanswered()), Some(why))
+                }
+            }
+        };
+        match done {
+            Err(why) => (How::Refused(why), stopped, None),
+            Ok(()) if stopped.is_some() || !self.sql.is_exactly_once() => {
+                (How::CarriedOut, stopped, None)
+            }
+            Ok(()) => {
+                let effects = Effects::new(connection, terms.borrow().deadline);
+                (How::CarriedOut, None, Some(effects))
+            }
+        }
+    }
+
+    async fn connect(&self, means: &Means<'_>) -> Result<Connection, String> {
+        let named = match &self.sql.database {
+            Some(name) => Some(means.elsewhere.database(name)?),
+            None => None,
+        };
+        let database = named.as_ref().unwrap_or(means.database);
+        let opened = database.dedicated_to(self.heard.ear()).await;
+        opened.map_err(|error| error.to_string())
+    }
+
+    /// Sends the SQL and hears what comes of it; the error is for people.
+    async fn work(&self, client: &Connection) -> Result<(), String> {
+        let sent = async {
+            if self.sql.transaction {
+                self.in_a_transaction(client).await
+            } else {
+                self.by_itself(client).await
+            }
+        };
+        sent.await.map_err(|error| self.told(error))?;
+        if self.sql.transaction && self.sql.database.is_some() {
+            let committed = limited(
+                transaction::LIMIT,
+                client.fuse(),
+                client.batch_execute("COMMIT"),
+            );
+            committed.await.map_err(|error| unsure(&error))?;
+        }
+        Ok(())
+    }
+
+    async fn in_a_transaction(&self, client: &Connection) -> Result<(), tokio_postgres::Error> {
+        let (begun, set) = join!(client.batch_execute(BEGIN), self.settings(client, true));
+        begun?;
+        set?;
+        client
+            .batch_execute(include_str!("../../sql/execute.sql"))
+            .await?;
+        let (checked, counted) = join!(
+            client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE"),
+            client.query_typed(include_str!("../../sql/execute_counts.sql"), &[]),
+        );
+        checked?;
+        let mut lines = String::new();
+        for row in counted? {
+            let mut counts = Vec::new();
+            for what in ["inserted", "updated", "deleted"] {
+                let count: i64 = row.try_get(what)?;
+                if count > 0 {
+                    counts.push(format!("{count} {what}"));
+                }
+            }
+            let name: &str = row.try_get("name")?;
+            line(&mut lines, &format!("{name}: {}", counts.join(", ")));
+        }
+        self.heard.say(&lines);
+        Ok(())
+    }
+
+    /// Without a transaction of ours: what cannot run in one, or makes its own.
+    async fn by_itself(&self, client: &Connection) -> Result<(), tokio_postgres::Error> {
+        self.settings(client, false).await?;
+        let mut lines = String::new();
+        for message in client.simple_query(&self.sql.text).await? {
+            if let SimpleQueryMessage::CommandComplete(rows) = message
+                && rows > 0
+            {
+                line(&mut lines, &format!("{rows} rows"));
+            }
+        }
+        self.heard.say(&lines);
+        Ok(())
+    }
+
+    async fn settings(
+        &self,
+        client: &Connection,
+        is_local: bool,
+    ) -> Result<(), tokio_postgres::Error> {
+        let (names, values): (Vec<String>, Vec<String>) = environment::of_the_run(self.held)
+            .into_iter()
+            .map(|(name, value)| (name.to_lowercase().replacen('_', ".", 1), value))
+            .unzip();
+        // Later than our own limit, for a host that cannot cancel any more.
+        let limit = self
+            .held
+            .spec
+            .timeout
+            .saturating_add(self.held.spec.lease.grace);
+        let limit = format!("{}ms", limit.as_millis().min(i32::MAX as u128));
+        let sql = include_str!("../../sql/execute_settings.sql");
+        client
+            .query_typed(
+                sql,
+                &[
+                    (&self.sql.text, Type::TEXT),
+                    (&limit, Type::TEXT),
+                    (&names, Type::TEXT_ARRAY),
+                    (&values, Type::TEXT_ARRAY),
+                    (&is_local, Type::BOOL),
+                ],
+            )
+            .await?;
+        Ok(())
+    }
+
+    /// What the server said, in one line; all of it goes to the output.
+    fn told(&self, error: tokio_postgres::Error) -> String {
+        let Some(said) = error.as_db_error() else {
+            return DatabaseError::from(error).to_string();
+        };
+        let at = line_of(said).map_or_else(String::new, |line| format!(" (line {line})"));
+        let mut lines = format!("{}: {}{at}\n", said.severity(), said.message());
+        let context = said.where_().map(|context| own_context(context));
+        let details = [
+            ("DETAIL", said.detail()),
+            ("HINT", said.hint()),
+            ("CONTEXT", context.filter(|context| !context.is_empty())),
+        ];
+        for (what, text) in details {
+            if let Some(text) = text {
+                line(&mut lines, &format!("{what}: {text}"));
+            }
+        }
+        self.heard.say(&lines);
+        format!("{}: {}{at}", said.code().code(), said.message())
+    }
+}
+
+fn line(lines: &mut String, text: &str) {
+    writeln!(lines, "{text}").expect("a String takes everything");
+}
+
+fn unsure(error: &DatabaseError) -> String {
+    if error.is_unknown_outcome() {
+        format!("the connection was lost at its commit, it may have taken effect: {error}")
+    } else {
+        format!("its commit was refused: {error}")
+    }
+}
+
+/// The line of the job's own text that the server points at, from 1.
+fn line_of(said: &DbError) -> Option<usize> {
+    let (position, text) = match said.position()? {
+        ErrorPosition::Internal { position, query } => (*position, query.as_str()),
+        // Only the text itself was sent like this, and the server counts in it; ours has one line in most cases.
+        ErrorPosition::Original(_) => return None,
+    };
+    let before = text.chars().take(usize::try_from(position).ok()?);
+    Some(before.filter(|&c| c == '\n').count() + 1)
+}
+
+/// The context without what every job's has: its own text, and how we carry it out.
+fn own_context(context: &str) -> &str {
+    let ours = context
+        .rfind("SQL statement \"")
+        .or_else(|| context.rfind("PL/pgSQL function inline_code_block"));
+    context[..ours.unwrap_or(context.len())].trim_end()
+}
+
+/// What the server says while it works, bounded like every run's output.
+#[derive(Debug, Clone, Default)]
+struct Heard(Arc<Mutex<Capture>>);
+
+impl Heard {
+    fn ear(&self) -> Ear {
+        let heard = self.clone();
+        Arc::new(move |said: &DbError| {
+            heard.say(&format!("{}: {}\n", said.severity(), said.message()));
+        })
+    }
+
+    fn say(&self, text: &str) {
+        self.capture().push(text.as_bytes());
+    }
+
+    fn output(&self) -> Output {
+        self.capture().output()
+    }
+
+    fn capture(&self) -> MutexGuard<'_, Capture> {
+        // Nothing that holds this lock can panic half-way through a change.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
