@@ -64,7 +64,10 @@ async fn an_ini_file_that_nobody_has_imported_is_78_with_the_line_that_imports_i
 async fn what_means_nothing_any_more_is_64_and_runs_nothing() {
     let old = Old::jobs(&[("it", "true")]).await;
     for (line, says) in [
-        (&["--crontabber.max_ongoing_age_hours=6"][..], "`timeout"),
+        (
+            &["--crontabber.max_ongoing_age_hours=6"][..],
+            "`max_ongoing_age",
+        ),
         (&["--job=it", "--database.host=db"], "`url` in `[database]`"),
         (&["--sentrytest"], "nothing is sent to Sentry any more"),
         (&["--admin.print_conf=ini"], "crontabber config show"),

@@ -18,8 +18,7 @@ const fn instead(option: &'static str, now: &'static str) -> Instead {
 const DATABASE: &str = "write `url` in `[database]` of the configuration";
 const NO_CLASS: &str =
     "leave it out: the state is in PostgreSQL, and nothing else can be plugged in";
-const NO_SENTRY: &str =
-    "nothing is sent to Sentry any more: let `crontabber check` raise the alarm";
+const NO_SENTRY: &str = "nothing is sent to Sentry any more; `crontabber check` raises the alarm";
 const LOG: &str = "use `--log-format` and $RUST_LOG, with a command such as `crontabber tick`";
 
 /// The first that fits is told.
@@ -49,7 +48,7 @@ const OPTIONS: &[Instead] = &[
     ),
     instead(
         "crontabber.max_ongoing_age_hours",
-        "write `timeout = \"12h\"` in `[defaults]` of the configuration, or in a job",
+        "write `max_ongoing_age = \"12h\"` in `[daemon]` of the configuration, for claims of Python hosts; a run of ours ends at its `timeout`",
     ),
     instead(
         ".password",

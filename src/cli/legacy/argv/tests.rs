@@ -123,11 +123,11 @@ fn what_means_nothing_any_more_is_refused_with_what_takes_its_place() {
     for (line, says) in [
         (
             "--crontabber.max_ongoing_age_hours=6",
-            "`timeout = \"12h\"`",
+            "`max_ongoing_age = ",
         ),
         (
             "--crontabber.max_ongoing_age_hours 6",
-            "`timeout = \"12h\"`",
+            "`max_ongoing_age = ",
         ),
         ("--crontabber.error_retry_time=60", "`retry = { first"),
         ("--crontabber.jobs=a.B|1d", "`[jobs.NAME]`"),
