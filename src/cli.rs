@@ -5,6 +5,7 @@ mod db;
 mod fail;
 mod graph;
 mod history;
+mod hosts;
 mod legacy;
 mod list;
 mod logs;
@@ -88,6 +89,7 @@ enum Command {
     Why(why::Why),
     History(history::History),
     Logs(logs::Logs),
+    Hosts(hosts::Hosts),
     Run(run::Run),
     Graph(graph::Graph),
     #[command(subcommand)]
@@ -143,6 +145,7 @@ fn answer(arguments: impl Iterator<Item = OsString>) -> Exit {
         Command::Why(why) => why.answer(&cli.global),
         Command::History(history) => history.answer(&cli.global),
         Command::Logs(logs) => logs.answer(&cli.global),
+        Command::Hosts(hosts) => hosts.answer(&cli.global),
         Command::Run(run) => run.answer(&cli.global),
         Command::Graph(graph) => graph.answer(&cli.global),
         Command::Config(config) => config.answer(&cli.global),

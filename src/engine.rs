@@ -123,7 +123,7 @@ impl Engine {
     async fn read_or_create(&self) -> Result<Table, DatabaseError> {
         match self.read().await {
             Err(error) if error.is_missing_tables() => {
-                create_tables(&self.database).await?;
+                create_tables(&self.database, self.host.place.max_ongoing_age).await?;
                 self.read().await
             }
             result => result,
@@ -193,11 +193,14 @@ impl Engine {
 }
 
 /// Makes the tables of a database that has none; everything else is for `crontabber migrate`.
-async fn create_tables(database: &Database) -> Result<(), DatabaseError> {
+async fn create_tables(
+    database: &Database,
+    max_ongoing_age: Duration,
+) -> Result<(), DatabaseError> {
     let client = database.get().await?;
     match schema::look(&client).await? {
         Before::Nothing => {
-            if !schema::migrate(&client).await?.is_empty() {
+            if !schema::migrate(&client, max_ongoing_age).await?.steps.is_empty() {
                 tracing::info!("made the tables");
             }
             Ok(())

@@ -87,6 +87,8 @@ impl Host {
         database: &Database,
         now: Option<Timestamp>,
     ) -> Result<Vec<String>, DatabaseError> {
+        // Before anything else takes time: the table's clock was read a moment ago.
+        let skew = skew(table);
         let definitions = definitions(graph);
         let changed = match &table.announced {
             Some((_, configuration)) if *configuration != self.configuration => {
@@ -99,7 +101,7 @@ impl Host {
             moved(spec, row, table.now)
         });
         let moved = replan(moves, database, now).await?;
-        self.write(&definitions, table, database, now).await?;
+        self.write(&definitions, skew, database, now).await?;
         Ok(moved)
     }
 
@@ -136,13 +138,11 @@ impl Host {
     async fn write(
         &self,
         definitions: &HashMap<String, String>,
-        table: &Table,
+        skew: f64,
         database: &Database,
         now: Option<Timestamp>,
     ) -> Result<(), DatabaseError> {
         let definitions = serde_json::json!(definitions);
-        let skew = Timestamp::try_from(SystemTime::now())
-            .map_or(0.0, |here| here.duration_since(table.now).as_secs_f64());
         let parameters: [(&(dyn ToSql + Sync), Type); 9] = [
             (&self.place.host, Type::TEXT),
             (&self.boot_id, Type::TEXT),
@@ -162,6 +162,12 @@ impl Host {
         .await?;
         Ok(())
     }
+}
+
+/// How far this host's clock is ahead of the database's, in seconds; and by how long ago the table was read.
+fn skew(table: &Table) -> f64 {
+    Timestamp::try_from(SystemTime::now())
+        .map_or(0.0, |here| here.duration_since(table.now).as_secs_f64())
 }
 
 fn definitions(graph: &JobGraph) -> HashMap<String, String> {

@@ -3,6 +3,7 @@
 //! The tick, the dry run, the listing and `why` are readers of the same value, so the listing can never
 //! disagree with the tick. The plan is advisory: it locks nothing, and `claim` checks everything again.
 
+mod placement;
 mod state;
 mod wants;
 
@@ -16,14 +17,16 @@ use uuid::Uuid;
 
 use crate::{
     dag::JobGraph,
-    spec::{JobName, JobSpec, Kind, On, Placement},
+    spec::{JobName, JobSpec, Kind, On},
     store::table::{JobState, Table, never},
 };
 
+pub(crate) use placement::glob;
+pub use placement::{LIVE_FOR, NoHost, Seen, no_host, that_match};
 pub use state::State;
 
 /// Where a plan is made: the host's name, what it offers, and how long it respects others that have no lease.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The name of this host.
     pub host: String,
@@ -52,6 +55,8 @@ pub struct Plan<'a> {
     pub jobs: Vec<Planned<'a>>,
     /// Rows without a job, by name.
     pub ghosts: Vec<(&'a str, &'a JobState)>,
+    /// The hosts that have announced themselves, by name; none where nobody asked.
+    pub hosts: &'a [Seen],
 }
 
 /// One job, its row and the verdict.
@@ -78,6 +83,9 @@ pub enum Verdict {
     NotYet(Timestamp),
     /// It has no schedule, and its parents have not all succeeded anew.
     AfterParents,
+    /// It is due, but no live host may run it. Only where the table was read with its hosts: a pass counts itself as
+    /// live and leaves what is not for it to the others.
+    NoHost(NoHost),
     /// It is due, but a parent's slot must succeed first.
     Blocked(Vec<Block>),
     /// A run is going on.
@@ -216,6 +224,7 @@ pub fn plan<'a>(graph: &'a JobGraph, table: &'a Table, place: &Place) -> Plan<'a
         now: table.now,
         jobs,
         ghosts,
+        hosts: &table.hosts,
     }
 }
 
@@ -256,8 +265,10 @@ fn verdict(
     match wanted {
         wants::Wanted::At(at) => Verdict::NotYet(at),
         wants::Wanted::AfterParents => Verdict::AfterParents,
-        wants::Wanted::Now(due) => may_run(spec, place)
+        wants::Wanted::Now(due) => may_run(spec)
+            .or_else(|| no_host(&spec.placement, &table.hosts, now).map(Verdict::NoHost))
             .or_else(|| blocked(&due, table, place))
+            .or_else(|| (!place.matches(&spec.placement)).then_some(Verdict::Elsewhere))
             .unwrap_or(Verdict::Run(due)),
     }
 }
@@ -278,8 +289,8 @@ pub(crate) fn live_since(
     respected.then_some(since)
 }
 
-/// Why a due job cannot run here, whatever its parents say.
-fn may_run(spec: &JobSpec, place: &Place) -> Option<Verdict> {
+/// Why a due job cannot run on any host, whatever its parents say.
+fn may_run(spec: &JobSpec) -> Option<Verdict> {
     match &spec.kind {
         Kind::Action { .. } => return Some(Verdict::Unsupported("action")),
         Kind::Command(_) | Kind::Shell(_) | Kind::Sql(_) => {}
@@ -287,7 +298,7 @@ fn may_run(spec: &JobSpec, place: &Place) -> Option<Verdict> {
     if spec.placement.on == On::Each {
         return Some(Verdict::Unsupported("on = \"each\""));
     }
-    (!place.matches(&spec.placement)).then_some(Verdict::Elsewhere)
+    None
 }
 
 /// The parents that keep a due job from running.
@@ -320,40 +331,6 @@ fn blocked_by(parent: Option<&JobState>, now: Timestamp, max_ongoing_age: Durati
     }
 }
 
-impl Place {
-    /// Whether a job may run here: one of its patterns names this host or one of its tags.
-    #[must_use]
-    pub fn matches(&self, placement: &Placement) -> bool {
-        placement.hosts.is_empty()
-            || placement
-                .hosts
-                .iter()
-                .any(|pattern| match pattern.strip_prefix("tag:") {
-                    Some(tag) => self.tags.iter().any(|own| glob(tag, own)),
-                    None => glob(pattern, &self.host),
-                })
-    }
-}
-
-/// Whether `pattern`, in which `*` stands for any text, is all of `text`.
-pub(crate) fn glob(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else {
-        return false;
-    };
-    let mut parts: Vec<&str> = parts.collect();
-    let Some(last) = parts.pop() else {
-        return rest.is_empty();
-    };
-    for part in parts {
-        match rest.find(part) {
-            Some(at) => rest = &rest[at + part.len()..],
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
-}
-
 impl Plan<'_> {
     /// The job of this name.
     #[must_use]
@@ -377,40 +354,4 @@ impl Plan<'_> {
 #[must_use]
 pub fn next_run(row: &JobState) -> Option<Timestamp> {
     row.next_run.filter(|&at| at < never())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn place(host: &str, tags: &[&str]) -> Place {
-        Place {
-            host: host.into(),
-            tags: tags.iter().map(|&tag| tag.into()).collect(),
-            ..Place::default()
-        }
-    }
-
-    fn on(hosts: &[&str]) -> Placement {
-        Placement {
-            hosts: hosts.iter().map(|&host| host.into()).collect(),
-            on: On::One,
-        }
-    }
-
-    #[test]
-    fn a_job_without_hosts_runs_anywhere() {
-        assert!(place("web1", &[]).matches(&on(&[])));
-    }
-
-    #[test]
-    fn a_pattern_names_hosts_and_a_tag_names_what_they_offer() {
-        assert!(place("web1", &[]).matches(&on(&["web*"])));
-        assert!(!place("db1", &[]).matches(&on(&["web*", "*cache*"])));
-        assert!(place("db1", &["eu"]).matches(&on(&["web*", "tag:eu"])));
-        assert!(!place("eu", &[]).matches(&on(&["tag:eu"])));
-        assert!(place("a-b-c", &[]).matches(&on(&["a*b*c"])));
-        assert!(!place("a-c-b", &[]).matches(&on(&["a*b*c"])));
-        assert!(!place("web12", &[]).matches(&on(&["web1"])));
-    }
 }

@@ -26,6 +26,12 @@ pub mod transaction;
 pub(crate) mod instant;
 // The state table, as a pass reads it.
 pub mod table;
+// What keeps Python hosts from starting a job twice.
+mod guard;
+// The hosts, as they have announced themselves.
+pub mod hosts;
+// Which database it is.
+pub mod identity;
 // The version of the tables, and the migrations.
 pub mod schema;
 // What can go wrong, in words to act on.

@@ -1,7 +1,7 @@
 //! The plan and the history as people and programs read them.
 //!
 //! ```text
-//! Plan, Entry*, Seen* ─▶ list · ongoing · show · why · history · logs ─▶ text for a Medium, or JSON
+//! Plan, Entry*, Announced* ─▶ list · ongoing · show · why · history · logs · hosts ─▶ text for a Medium, or JSON
 //! ```
 //!
 //! Everything here takes values and returns a text: the time is the database's, handed in, and the [`Medium`]
@@ -23,7 +23,7 @@ pub mod table;
 pub mod lines;
 // One run, or slots that did not run, out of the log.
 pub mod entry;
-// Which hosts there are, and where each job ran last.
+// Who passed when, on what they disagree, and where each job ran last.
 pub mod hosts;
 // What is known about one name.
 pub mod subject;

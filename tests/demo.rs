@@ -191,7 +191,7 @@ async fn a_number_of_seconds_that_is_none_is_refused() {
 #[tokio::test]
 async fn the_proof_sees_what_must_not_happen() {
     let database = Postgres::database().await;
-    schema::migrate(&database.connect().await)
+    schema::migrate(&database.connect().await, crontabber::plan::MAX_ONGOING_AGE)
         .await
         .expect("it is empty");
     database

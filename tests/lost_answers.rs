@@ -19,10 +19,26 @@ struct Trial {
 impl Trial {
     /// The transaction with this statement is cut like this.
     async fn new(statement: &str, cut: Cut) -> Self {
+        let job = |site: &Site| site.job("it", "every = \"1h\"\nstart = \"now\"", "true");
+        Self::of(job, statement, cut).await
+    }
+
+    /// The same with one job of SQL, which adds a line to a table.
+    async fn of_sql(statement: &str, cut: Cut) -> Self {
+        let job = |_: &Site| {
+            "[jobs.it]\nevery = \"1h\"\nstart = \"now\"\nretry = { first = \"100ms\" }\nsql = \"INSERT INTO line VALUES (1)\"\n"
+                .to_owned()
+        };
+        let trial = Self::of(job, statement, cut).await;
+        trial.database.execute("CREATE TABLE line (n int)").await;
+        trial
+    }
+
+    async fn of(job: impl FnOnce(&Site) -> String, statement: &str, cut: Cut) -> Self {
         let private = Private::new();
         let database = private.database().await;
         let sections = |site: &Site| {
-            let job = site.job("it", "every = \"1h\"\nstart = \"now\"", "true");
+            let job = job(site);
             // One connection: nothing that follows a lost answer may wait for another.
             format!("[daemon]\nlease = \"3s\"\nmax_parallel = 1\n[defaults]\nlease = \"3s\"\n{job}")
         };
@@ -60,9 +76,20 @@ impl Trial {
         .await;
     }
 
+    /// The SQL took effect once, and this is what the log says of it.
+    async fn took_effect_once(&self, log: &[&str]) {
+        let lines = self.database.query_one::<i64>("SELECT count(*) FROM line");
+        assert_eq!(lines.await, 1);
+        self.log_says(log).await;
+    }
+
     /// The job was really started once, and this is what the log says of it.
     async fn ran_once(&self, log: &[&str]) {
         assert_eq!(self.site.ledger().starts().len(), 1);
+        self.log_says(log).await;
+    }
+
+    async fn log_says(&self, log: &[&str]) {
         let rows = self
             .database
             .rows("SELECT attempt, outcome, host FROM crontabber_log ORDER BY attempt")
@@ -142,6 +169,41 @@ async fn a_record_whose_acknowledgement_or_commit_is_lost_is_written_once() {
         trial.beta_until_success().await;
         trial.ran_once(&["1 success alpha"]).await;
     }
+}
+
+#[tokio::test]
+async fn sql_whose_commit_is_acknowledged_to_nobody_is_found_recorded() {
+    let trial = Trial::of_sql("record", Cut::Answer).await;
+    let alpha = trial.alpha().await;
+    assert_eq!(alpha.code, Some(0), "{alpha:?}");
+    trial.beta_until_success().await;
+    trial.took_effect_once(&["1 success alpha"]).await;
+}
+
+#[tokio::test]
+async fn sql_whose_commit_is_lost_has_no_effect_and_runs_again() {
+    let trial = Trial::of_sql("record", Cut::Commit).await;
+    let alpha = trial.alpha().await;
+    assert_eq!(alpha.code, Some(1), "{alpha:?}");
+    trial.beta_until_success().await;
+    let log = ["1 failure alpha", "2 success beta"];
+    trial.took_effect_once(&log).await;
+}
+
+#[tokio::test]
+async fn sql_whose_commit_arrives_when_its_host_has_given_up_the_connection_is_waited_for() {
+    let trial = Trial::of_sql("record", Cut::Late).await;
+    let (alpha, ()) = tokio::join!(trial.alpha(), async {
+        let locked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '-- record:%' AND wait_event_type = 'Lock'";
+        until(SOON, "its second record waits for the first", async || {
+            trial.database.query_one::<i64>(locked).await > 0
+        })
+        .await;
+        trial.proxy.go_on();
+    });
+    assert_eq!(alpha.code, Some(0), "{alpha:?}");
+    trial.beta_until_success().await;
+    trial.took_effect_once(&["1 success alpha"]).await;
 }
 
 /// Cancels whoever waits for a standby that will never be there; the commit is acknowledged then, with a warning.

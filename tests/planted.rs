@@ -2,12 +2,19 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{
     Crontabber, Postgres, Site,
+    bank::{Bank, MOVE, TAKE_THE_CLAIM_AWAY},
     locked::past_the_lease_of_another,
+    money::{Money, SOUND},
     race::{Race, Start, log_agrees, rounds, site},
+    until,
 };
 use tokio::sync::Mutex;
+
+const SOON: Duration = Duration::from_secs(30);
 
 /// One race at a time: they are about each other's processes, not about this machine's.
 static TRACK: Mutex<()> = Mutex::const_new(());
@@ -88,4 +95,47 @@ async fn a_bug_is_70_and_asks_to_be_reported() {
         "{}",
         finished.stderr
     );
+}
+
+#[tokio::test]
+async fn a_host_that_is_killed_before_the_commit_of_its_sql_has_done_nothing() {
+    let money = Money::new().await;
+    let pass = money
+        .host("alpha")
+        .env("CRONTABBER_FAULT", "before-effects-commit=kill");
+    until_one_is_killed(&money, pass).await;
+    assert_eq!(money.audit().await, SOUND);
+}
+
+#[tokio::test]
+async fn sql_whose_record_is_a_commit_of_its_own_moves_money_that_no_record_knows_and_the_audit_sees_it()
+ {
+    let money = Money::new().await;
+    let bug = "sql-record-apart,before-effects-commit=kill";
+    let pass = money.host("alpha").env("CRONTABBER_FAULT", bug);
+    until_one_is_killed(&money, pass).await;
+    // A move that no record knows: with the lost slot run again, or with a later one in its place.
+    let audit = money.audit().await;
+    assert!(audit.doubled + audit.unrecorded > 0, "{audit:?}");
+}
+
+/// The first slots are done; the next are due in a moment.
+async fn until_one_is_killed(money: &Money, pass: Crontabber) {
+    let due = "SELECT count(*) FROM crontabber WHERE next_run <= clock_timestamp()";
+    until(SOON, "something is due", async || {
+        money.database.query_one::<i64>(due).await > 0
+    })
+    .await;
+    let pass = pass.run().await;
+    assert_eq!(pass.signal, Some(9), "{pass:?}");
+}
+
+#[tokio::test]
+async fn sql_whose_record_knows_no_fence_commits_although_its_claim_is_gone() {
+    for (fault, moved) in [("", 0), ("record-without-fence", 1)] {
+        let bank = Bank::new("", &format!("{MOVE} {TAKE_THE_CLAIM_AWAY}")).await;
+        let pass = bank.on("alpha", &["tick"]).env("CRONTABBER_FAULT", fault);
+        let pass = pass.run().await;
+        assert_eq!(bank.balance("b").await, moved, "{fault}: {pass:?}");
+    }
 }

@@ -4,62 +4,13 @@ mod common;
 
 use std::{fs, time::Duration};
 
-use common::{Crontabber, Database, Postgres, Site, until};
+use common::{
+    Postgres,
+    bank::{AT_WORK, Bank, MOVE, TAKE_THE_CLAIM_AWAY, job, past_the_lease_of_another},
+    until,
+};
 
 const SOON: Duration = Duration::from_secs(30);
-
-/// A database with an account, and one SQL job that is due now.
-struct Bank {
-    database: Database,
-    site: Site,
-}
-
-impl Bank {
-    async fn new(keys: &str, sql: &str) -> Self {
-        Self::with(|_| job(keys, sql)).await
-    }
-
-    async fn with(sections: impl FnOnce(&Database) -> String) -> Self {
-        let database = Postgres::database().await;
-        database
-            .execute("CREATE TABLE account (name text PRIMARY KEY, balance int NOT NULL); INSERT INTO account VALUES ('a', 100), ('b', 0)")
-            .await;
-        let sections = sections(&database);
-        let site = Site::with(&database, |_| sections);
-        Self { database, site }
-    }
-
-    fn on(&self, host: &str, arguments: &[&str]) -> Crontabber {
-        self.site.on(host, arguments)
-    }
-
-    async fn tick(&self) -> common::Finished {
-        self.on("alpha", &["tick"]).run().await
-    }
-
-    async fn balance(&self, name: &str) -> i32 {
-        self.database
-            .query_one(&format!(
-                "SELECT balance FROM account WHERE name = '{name}'"
-            ))
-            .await
-    }
-
-    /// Outcome, reason and output of the last run.
-    async fn last(&self) -> Vec<String> {
-        let rows = self
-            .database
-            .rows("SELECT outcome, reason, output, exit_code FROM crontabber_log WHERE run_id IS NOT NULL ORDER BY id DESC LIMIT 1")
-            .await;
-        rows.into_iter().next().expect("there was a run")
-    }
-}
-
-fn job(keys: &str, sql: &str) -> String {
-    format!("[jobs.move]\nstart = \"now\"\nevery = \"1h\"\n{keys}\nsql = '''\n{sql}\n'''\n")
-}
-
-const MOVE: &str = "UPDATE account SET balance = balance - 1 WHERE name = 'a'; UPDATE account SET balance = balance + 1 WHERE name = 'b';";
 
 #[tokio::test]
 async fn the_effects_are_there_when_the_run_is_recorded_with_what_it_changed() {
@@ -168,9 +119,6 @@ async fn no_setting_role_or_temporary_table_of_its_own_keeps_it_from_being_recor
     }
 }
 
-/// What the server is doing for jobs of this database.
-const AT_WORK: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '-- execute:%' AND state = 'active'";
-
 #[tokio::test]
 async fn at_its_timeout_it_is_cancelled_on_the_server() {
     let bank = Bank::new("timeout = \"1s\"", &format!("{MOVE} SELECT pg_sleep(60)")).await;
@@ -221,8 +169,7 @@ async fn a_run_whose_claim_was_taken_away_commits_nothing() {
 #[tokio::test]
 async fn a_record_that_finds_the_claim_gone_rolls_the_effects_back() {
     // The text itself takes the claim away: what it says to the row is undone with everything else.
-    let reaped = "UPDATE crontabber SET revision = revision + 1, ongoing = NULL, run_id = NULL, run_slot = NULL, lease_until = NULL;";
-    let bank = Bank::new("", &format!("{MOVE} {reaped}")).await;
+    let bank = Bank::new("", &format!("{MOVE} {TAKE_THE_CLAIM_AWAY}")).await;
     let pass = bank.tick().await;
     assert_eq!(pass.code, Some(1), "{pass:?}");
     assert_eq!(bank.balance("a").await, 100);
@@ -363,4 +310,11 @@ async fn while_somebody_holds_its_row_the_record_waits_and_nothing_is_lost() {
     let pass = pass.finished().await;
     assert_eq!(pass.code, Some(0), "{pass:?}");
     assert_eq!(bank.balance("b").await, 1);
+}
+
+#[tokio::test]
+async fn a_frozen_host_that_wakes_after_the_takeover_commits_nothing() {
+    let (alpha, moved) = past_the_lease_of_another().await;
+    assert_eq!(alpha.code, Some(1), "{alpha:?}");
+    assert_eq!(moved, 1);
 }

@@ -1,10 +1,14 @@
 //! `migrate`: the tables, brought to this version.
 
+use std::time::Duration;
+
 use clap::Args;
+use tokio_postgres::Client;
 
 use crate::{
+    duration,
     exit::Exit,
-    store::schema::{self, Before},
+    store::schema::{self, Before, Migrated},
 };
 
 use super::{
@@ -12,6 +16,7 @@ use super::{
     fail::Failure,
     open::{self, block_on},
     print,
+    who::who,
 };
 
 /// Creates, widens or updates the tables.
@@ -22,6 +27,9 @@ pub(super) struct Migrate {
     /// Print the SQL and change nothing
     #[arg(long)]
     plan: bool,
+    /// Take away the guard that keeps hosts of crontabber 0.18 from starting jobs twice, to go back to them alone
+    #[arg(long, conflicts_with = "plan")]
+    drop_guard: bool,
 }
 
 impl Migrate {
@@ -31,26 +39,50 @@ impl Migrate {
             let database = open::database(&config, 1)?;
             let client = database.get().await?;
             let before = schema::look(&client).await?;
+            let age = config.daemon.max_ongoing_age;
             if self.plan {
-                print(&schema::plan(before))?;
+                print(&schema::plan(before, age))?;
                 return Ok(Exit::Ok);
             }
-            let steps = schema::migrate(&client).await?;
-            print(&told(before, &steps))?;
+            if self.drop_guard {
+                let host = open::place(global, &config)?.host;
+                return without_guard(&client, before, &who(&host)).await;
+            }
+            let migrated = schema::migrate(&client, age).await?;
+            print(&told(before, &migrated, age))?;
             Ok(Exit::Ok)
         })
     }
 }
 
-fn told(before: Before, steps: &[&str]) -> String {
-    let (version, applied) = (schema::version(), steps.join(", "));
-    match before {
-        _ if steps.is_empty() => format!("the tables are current: version {version}\n"),
+async fn without_guard(client: &Client, before: Before, who: &str) -> Result<Exit, Failure> {
+    if !matches!(before, Before::Ours(_)) {
+        print("there is no guard: these are not tables of ours\n")?;
+        return Ok(Exit::Ok);
+    }
+    schema::drop_guard(client, who).await?;
+    print(
+        "the guard is gone: hosts of crontabber 0.18 may start jobs twice again, and over our runs\n\
+         stop `crontabber tick` on every host before you leave the jobs to them; `crontabber migrate` puts it back\n",
+    )?;
+    Ok(Exit::Ok)
+}
+
+fn told(before: Before, migrated: &Migrated, age: Duration) -> String {
+    let (version, applied) = (schema::version(), migrated.steps.join(", "));
+    let tables = match before {
+        _ if migrated.steps.is_empty() => format!("the tables are current: version {version}\n"),
         Before::Legacy => {
             format!("crontabber's tables are widened to version {version}: {applied}\n")
         }
         Before::Nothing | Before::Ours(_) => {
             format!("the tables are at version {version}: {applied}\n")
         }
+    };
+    if migrated.guard {
+        let age = duration::written(age);
+        format!("{tables}the guard stands: runs of crontabber 0.18 are respected for {age}\n")
+    } else {
+        tables
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::join;
 use jiff::Timestamp;
 
 use crate::{
@@ -9,10 +10,10 @@ use crate::{
     engine::Engine,
     heartbeat::Heart,
     host::Host,
-    plan::{Place, Plan, plan},
+    plan::{Place, Plan, Seen, plan},
     spec::{JobName, JobSpec},
     store::{
-        Address, Database, DatabaseError, Elsewhere, Environment, Pooled,
+        Address, Database, DatabaseError, Elsewhere, Environment, Pooled, hosts,
         schema::{self, Before},
         table::{self, Table},
     },
@@ -141,10 +142,16 @@ impl View {
         let database = database(&config, 1)?;
         // Boxed: opening a connection is a large future, and every command that looks would hold it.
         let client = Box::pin(database.get()).await?;
-        let table = match table::read(&client, &place.host, None).await {
+        // Both under way together. Not `try_join`: to drop a question is to lose the connection.
+        let (table, seen) = join!(
+            table::read(&client, &place.host, None),
+            hosts::seen(&client)
+        );
+        let mut table = match table {
             Err(error) if error.is_missing_tables() => return Err(no_tables(&client, error).await),
             table => table?,
         };
+        table.hosts = seen?;
         drop(client);
         Ok(Self {
             config,
@@ -152,6 +159,17 @@ impl View {
             place,
             table,
         })
+    }
+
+    /// As a pass here would look at it: whoever passes is live.
+    pub(super) fn of_a_pass(mut self) -> Self {
+        let hosts = &mut self.table.hosts;
+        hosts.retain(|seen| seen.place.host != self.place.host);
+        hosts.push(Seen {
+            place: self.place.clone(),
+            at: self.table.now,
+        });
+        self
     }
 
     /// The one connection, again.
@@ -193,7 +211,8 @@ pub(super) fn subject<'a>(plan: &'a Plan<'a>, name: &str) -> Result<Subject<'a>,
 
 /// There is no `what` of this name in the configuration or the table; what to type instead.
 pub(super) fn no_such(plan: &Plan<'_>, what: &str, name: &str) -> Failure {
-    nothing_named(subject::all(plan).map(|subject| subject.name()), what, name)
+    let names = subject::all(plan).map(|subject| subject.name());
+    nothing_named(names, what, name, "list")
 }
 
 /// The job of this name, or what to type instead.
@@ -207,11 +226,18 @@ pub(super) fn job<'a>(config: &'a Config, name: &str) -> Result<&'a JobSpec, Fai
             config.graph.jobs().iter().map(|job| job.name.as_str()),
             "job",
             name,
+            "list",
         )
     })
 }
 
-fn nothing_named<'a>(names: impl Iterator<Item = &'a str>, what: &str, name: &str) -> Failure {
+/// None of these names is this one: what was probably meant, or which command shows them.
+pub(super) fn nothing_named<'a>(
+    names: impl Iterator<Item = &'a str>,
+    what: &str,
+    name: &str,
+    shown_by: &str,
+) -> Failure {
     let shown: String = name.chars().take(JobName::MAX).collect();
     // A foreign writer's name may have megabytes; nobody has mistyped one.
     let nearest = names
@@ -220,10 +246,20 @@ fn nothing_named<'a>(names: impl Iterator<Item = &'a str>, what: &str, name: &st
         .filter(|(distance, known)| *distance <= known.len().max(shown.len()) / 3)
         .min();
     let hint = nearest.map_or_else(
-        || "; `crontabber list` shows those there are".to_owned(),
+        || format!("; `crontabber {shown_by}` shows those there are"),
         |(_, known)| format!("; did you mean `{}`?", harmless(known)),
     );
     Failure::Usage(format!("no {what} named `{}`{hint}", shown.escape_debug()))
+}
+
+/// Who is at the keyboard, for the audit: the user behind `sudo`, else the one of this process.
+pub(super) fn who() -> String {
+    let user = || {
+        let uid = nix::unistd::getuid();
+        let user = nix::unistd::User::from_uid(uid).ok().flatten();
+        user.map_or_else(|| uid.to_string(), |user| user.name)
+    };
+    std::env::var("SUDO_USER").unwrap_or_else(|_| user())
 }
 
 /// Runs a command's asynchronous part: one thread, because a command that starts each minute on every host

@@ -76,7 +76,7 @@ fn summarize(pass: &Pass) {
 
 /// What would run, and the listing: the same plan that a pass makes.
 async fn dry_run(global: &Global) -> Result<Exit, Failure> {
-    let view = open::View::open(global).await?;
+    let view = open::View::open(global).await?.of_a_pass();
     let plan = view.plan();
     let last_hosts = hosts::last_of_each(&*view.connection().await?).await?;
     let list = List {

@@ -5,7 +5,7 @@ use clap::Args;
 use crate::{
     exit::Exit,
     view::{
-        Medium, Times, hosts,
+        Medium, Times,
         why::{Known, explain},
     },
 };
@@ -37,7 +37,6 @@ impl Why {
             let view = open::View::open(global).await?;
             let plan = view.plan();
             let subject = open::subject(&plan, &self.job)?;
-            let hosts = hosts::seen(&*view.connection().await?).await?;
             let medium = if self.json {
                 Medium::Pipe
             } else {
@@ -51,7 +50,6 @@ impl Why {
                 plan: &plan,
                 graph: &view.config.graph,
                 place: &view.place,
-                hosts: &hosts,
                 times,
             };
             let mut why = explain(&subject, &known);

@@ -19,7 +19,7 @@ pub enum State {
     Paused,
     /// It gave up and needs a person.
     Held,
-    /// It is due, and a parent keeps it waiting.
+    /// It is due, and a parent or the lack of a host keeps it waiting.
     Blocked,
     /// It has been due for too long, and nothing explains it.
     Overdue,
@@ -92,7 +92,7 @@ impl Planned<'_> {
             Verdict::Ongoing(_) => State::Ongoing,
             Verdict::Paused(_) => State::Paused,
             Verdict::Held => State::Held,
-            Verdict::Blocked(_) => State::Blocked,
+            Verdict::NoHost(_) | Verdict::Blocked(_) => State::Blocked,
             Verdict::Run(_) | Verdict::Elsewhere | Verdict::Unsupported(_) if late => {
                 State::Overdue
             }
@@ -140,6 +140,7 @@ impl Planned<'_> {
                 .map(ToString::to_string)
                 .collect::<Vec<_>>()
                 .join("; "),
+            Verdict::NoHost(no_host) => no_host.sentence(|at| format!("since {at}")),
             Verdict::Paused(_) => self.row.map(paused).unwrap_or_default(),
             Verdict::Held => self
                 .row

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio_postgres::{Client, Row, error::SqlState};
 
-use super::error::DatabaseError;
+use super::{error::DatabaseError, guard};
 
 /// One step, applied once, in order.
 #[derive(Debug, Clone, Copy)]
@@ -168,13 +168,47 @@ const TRIES: u32 = 20;
 /// How long it waits between two tries: the queue behind its lock request gets through meanwhile.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Applies what is missing and returns the names of the steps.
+/// What a migration has done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Migrated {
+    /// The names of the steps that were missing.
+    pub steps: Vec<&'static str>,
+    /// Whether the guard was put in place, or told another age.
+    pub guard: bool,
+}
+
+/// Applies what is missing, and sees to it that the guard respects the claims of Python hosts for so long.
 ///
 /// Any number of programs may do so at once: one at a time holds an advisory lock for its transaction. A table
 /// lock that does not come within three seconds is given up and asked for again later, because every heartbeat
 /// queues behind it.
-pub async fn migrate(client: &Client) -> Result<Vec<&'static str>, DatabaseError> {
-    patiently(async || migrate_once(client).await).await
+pub async fn migrate(
+    client: &Client,
+    max_ongoing_age: Duration,
+) -> Result<Migrated, DatabaseError> {
+    patiently(async || undone(client, apply(client, max_ongoing_age).await).await).await
+}
+
+/// Takes the guard away: Python hosts write as they did before. The next [`migrate`] puts it back.
+pub async fn drop_guard(client: &Client, who: &str) -> Result<(), DatabaseError> {
+    patiently(async || undone(client, drop_guard_once(client, who).await).await).await
+}
+
+async fn drop_guard_once(client: &Client, who: &str) -> Result<(), DatabaseError> {
+    client
+        .batch_execute(include_str!("../../sql/migrate_begin.sql"))
+        .await?;
+    client
+        .batch_execute(include_str!("../../sql/drop_guard.sql"))
+        .await?;
+    client
+        .execute_typed(
+            "INSERT INTO crontabber_audit (who, what) VALUES ($1, 'drop_guard')",
+            &[(&who, tokio_postgres::types::Type::TEXT)],
+        )
+        .await?;
+    client.batch_execute("COMMIT").await?;
+    Ok(())
 }
 
 async fn patiently<T>(
@@ -198,18 +232,16 @@ fn is_worth_another_try(error: &DatabaseError) -> bool {
     state == Some(&SqlState::LOCK_NOT_AVAILABLE) || state == Some(&SqlState::T_R_DEADLOCK_DETECTED)
 }
 
-async fn migrate_once(client: &Client) -> Result<Vec<&'static str>, DatabaseError> {
-    match apply(client).await {
-        Ok(applied) => Ok(applied),
-        Err(error) => {
-            // The error that led here is the one to tell; a connection that is gone has rolled back by itself.
-            let _ = client.batch_execute("ROLLBACK").await;
-            Err(error)
-        }
+/// What came of a transaction; after an error it is rolled back.
+async fn undone<T>(client: &Client, outcome: Result<T, DatabaseError>) -> Result<T, DatabaseError> {
+    if outcome.is_err() {
+        // The error that led here is the one to tell; a connection that is gone has rolled back by itself.
+        let _ = client.batch_execute("ROLLBACK").await;
     }
+    outcome
 }
 
-async fn apply(client: &Client) -> Result<Vec<&'static str>, DatabaseError> {
+async fn apply(client: &Client, max_ongoing_age: Duration) -> Result<Migrated, DatabaseError> {
     client
         .batch_execute(include_str!("../../sql/migrate_begin.sql"))
         .await?;
@@ -236,13 +268,17 @@ async fn apply(client: &Client) -> Result<Vec<&'static str>, DatabaseError> {
             )
             .await?;
     }
+    let guard = guard::install(client, max_ongoing_age).await?;
     client.batch_execute("COMMIT").await?;
-    Ok(missing.iter().map(|step| step.name).collect())
+    Ok(Migrated {
+        steps: missing.iter().map(|step| step.name).collect(),
+        guard,
+    })
 }
 
-/// The text of the steps a database still needs, for `migrate --plan`.
+/// The text of the steps a database still needs, and of the guard's triggers, for `migrate --plan`.
 #[must_use]
-pub fn plan(before: Before) -> String {
+pub fn plan(before: Before, max_ongoing_age: Duration) -> String {
     let found = match before {
         Before::Nothing | Before::Legacy => 0,
         Before::Ours(found) => found.version,
@@ -250,7 +286,8 @@ pub fn plan(before: Before) -> String {
     migrations()
         .iter()
         .filter(|step| step.version > found)
-        .map(|step| step.sql)
+        .map(|step| step.sql.to_owned())
+        .chain([guard::script(max_ongoing_age)])
         .collect::<Vec<_>>()
         .join("\n")
 }

@@ -10,6 +10,7 @@ use tokio_postgres::{
 use uuid::Uuid;
 
 use super::{Connection, error::DatabaseError, instant::Instant, limited, transaction};
+use crate::plan::Seen;
 
 /// What a pass knows before it decides.
 #[derive(Debug, Clone)]
@@ -18,6 +19,9 @@ pub struct Table {
     pub now: Timestamp,
     /// The rows, by `app_name`.
     pub jobs: HashMap<String, JobState>,
+    /// The hosts that have announced themselves, by name, where they were asked for ([`super::hosts::seen`]). A pass
+    /// does not: it asks one question, and who passes is live.
+    pub hosts: Vec<Seen>,
     /// When this host last announced itself, and the hash of the configuration it announced.
     pub announced: Option<(Timestamp, String)>,
 }
@@ -186,6 +190,7 @@ pub async fn read(
     Ok(Table {
         now: first.try_get("now")?,
         jobs,
+        hosts: Vec::new(),
         announced: announced.zip(configuration),
     })
 }

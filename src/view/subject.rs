@@ -98,9 +98,11 @@ impl<'a> Subject<'a> {
             Verdict::NotYet(at) => Some(at),
             Verdict::Run(_) | Verdict::Elsewhere | Verdict::Unsupported(_) => by_clock,
             Verdict::Paused(until) => Some(by_clock.map_or(until, |at| at.max(until))),
-            Verdict::AfterParents | Verdict::Blocked(_) | Verdict::Ongoing(_) | Verdict::Held => {
-                None
-            }
+            Verdict::AfterParents
+            | Verdict::NoHost(_)
+            | Verdict::Blocked(_)
+            | Verdict::Ongoing(_)
+            | Verdict::Held => None,
         };
         next.filter(|&at| at < never())
     }
@@ -114,11 +116,18 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// The same; a run that is going on tells people for how long, and how long its lease lasts.
+    /// The same; people are told for how long a run is going on, and how long its lease lasts, and for how long
+    /// hosts are silent.
     #[must_use]
     pub fn reason_for(&self, times: &Times) -> String {
-        match (times.medium, self.ongoing(times.now)) {
-            (Medium::Terminal { .. }, Some(ongoing)) => ongoing.words(times),
+        match (times.medium, self.ongoing(times.now), self) {
+            (Medium::Terminal { .. }, Some(ongoing), _) => ongoing.words(times),
+            (Medium::Terminal { .. }, None, Self::Job(planned)) => match &planned.verdict {
+                Verdict::NoHost(no_host) => {
+                    no_host.sentence(|at| format!("for {}", times.since(at)))
+                }
+                _ => self.reason(),
+            },
             _ => self.reason(),
         }
     }

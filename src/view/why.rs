@@ -7,12 +7,11 @@ use serde::Serialize;
 
 use crate::{
     dag::JobGraph,
-    plan::{Block, Due, Live, Place, Plan, Planned, State, Trigger, Verdict},
+    plan::{Block, Due, Live, Place, Plan, Planned, State, Trigger, Verdict, that_match},
 };
 
 use super::{
     Medium, Times,
-    hosts::{Seen, that_match},
     lines::Lines,
     mark::{Mark, Tone},
     subject::Subject,
@@ -30,8 +29,6 @@ pub struct Known<'a> {
     pub graph: &'a JobGraph,
     /// This host.
     pub place: &'a Place,
-    /// All hosts that have announced themselves.
-    pub hosts: &'a [Seen],
     /// How to say when.
     pub times: Times,
 }
@@ -140,6 +137,10 @@ fn conclusion(job: &Planned<'_>, known: &Known<'_>) -> String {
                 "{name} is not running because its parents have not all succeeded since it ran last."
             )
         }
+        Verdict::NoHost(no_host) => {
+            let why = no_host.sentence(|at| format!("since {}", times.both(at)));
+            format!("{name} is due, but there is {why}.")
+        }
         Verdict::Blocked(blocks) => blocked(job, blocks),
         Verdict::Ongoing(live) => ongoing(job, live, times),
         Verdict::Paused(_) => format!(
@@ -165,9 +166,9 @@ fn due_now(job: &Planned<'_>, due: &Due, known: &Known<'_>) -> String {
     if job.state(known.plan.now) != State::Overdue {
         return format!("{name} is about to run: {what}, and the next pass starts it.");
     }
-    let alive =
-        that_match(known.hosts, &job.spec.placement).any(|seen| seen.is_alive(known.plan.now));
-    let whose = if alive {
+    let plan = known.plan;
+    let live = that_match(plan.hosts, &job.spec.placement).any(|seen| seen.is_live(plan.now));
+    let whose = if live {
         "the hosts that may run it are busy, or their passes fail: their logs say which"
     } else {
         "no host that may run it has passed lately: is `crontabber tick` in its crontab, or the daemon running?"
@@ -202,12 +203,11 @@ fn ongoing(job: &Planned<'_>, live: &Live, times: &Times) -> String {
 
 fn elsewhere(job: &Planned<'_>, known: &Known<'_>) -> String {
     let name = &job.spec.name;
-    let alive: Vec<&str> = that_match(known.hosts, &job.spec.placement)
-        .filter(|seen| seen.is_alive(known.plan.now))
-        .map(|seen| seen.place.host.as_str())
-        .collect();
-    match alive.as_slice() {
-        [] => format!("{name} is due, but no live host may run it."),
+    let live = checks::live(&job.spec.placement, known);
+    match live.as_slice() {
+        [] => format!(
+            "{name} is due, and waits for the first pass of a host that may run it; this host may not."
+        ),
         hosts => format!(
             "{name} is due, and the next pass of {} starts it; this host may not.",
             hosts.join(" or ")

@@ -7,6 +7,7 @@ use crontabber::{
     plan::{Plan, State, plan},
     view::{
         Medium, Times, history,
+        hosts::{Agreement, Hosts},
         list::List,
         ongoing,
         show::Show,
@@ -129,7 +130,7 @@ fn what_is_ongoing_includes_runs_of_jobs_nobody_here_knows() {
 #[test]
 fn why_answers_for_every_state() {
     let config = world::config();
-    let (hosts, place) = (world::hosts(), world::place());
+    let place = world::place();
     with_plan(|plan| {
         let why = |medium: Medium| {
             let times = Times {
@@ -140,7 +141,6 @@ fn why_answers_for_every_state() {
                 plan,
                 graph: &config.graph,
                 place: &place,
-                hosts: &hosts,
                 times,
             };
             let all = subject::all(plan).map(|subject| explain(&subject, &known).text(medium));
@@ -156,7 +156,6 @@ fn why_answers_for_every_state() {
             plan,
             graph: &config.graph,
             place: &place,
-            hosts: &hosts,
             times,
         };
         let report = subject::named(plan, "report").expect("it is configured");
@@ -210,4 +209,25 @@ fn the_history_tells_of_runs_and_of_slots_that_did_not_run() {
         &history::text(&entries, world::now(), Medium::Pipe),
     );
     is_as_in("history.json", &history::json(&entries));
+}
+
+#[test]
+fn the_hosts_are_shown_with_what_they_disagree_on() {
+    let (announced, database) = (world::announced(), world::identity());
+    let agreement = Agreement::of(world::meanings());
+    with_plan(|plan| {
+        let hosts = |all| Hosts {
+            plan,
+            announced: &announced,
+            agreement: &agreement,
+            database: &database,
+            all,
+        };
+        is_as_in("hosts.txt", &hosts(false).text(TERMINAL));
+        is_as_in("hosts_all.txt", &hosts(true).text(TERMINAL));
+        is_as_in("hosts_pipe.txt", &hosts(true).text(Medium::Pipe));
+        is_as_in("hosts.json", &hosts(false).json());
+        assert_eq!(hosts(true).text(Medium::Pipe).lines().count(), 4);
+        assert_eq!(hosts(false).text(Medium::Pipe).lines().count(), 3);
+    });
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::host::{Host, JOBS};
 
 /// Every reading command, for what must hold of all of them.
-const READING: [&[&str]; 8] = [
+const READING: [&[&str]; 10] = [
     &["list"],
     &["list", "--json"],
     &["ongoing"],
@@ -13,6 +13,8 @@ const READING: [&[&str]; 8] = [
     &["why", "fetch"],
     &["history"],
     &["logs", "fetch"],
+    &["hosts"],
+    &["hosts", "--json"],
     &["tick", "--dry-run"],
 ];
 
@@ -101,6 +103,17 @@ async fn each_state_is_read_off_the_table() {
     let host = Host::new(JOBS).await;
     host.run(&["tick"]).await;
     let states = async || host.column(&["list"], 1).await;
+    // No host that may run `archive` has ever passed; then there is one, and it has not come to it yet.
+    assert_eq!(
+        states().await,
+        ["blocked", "ok", "retrying", "ok", "blocked"]
+    );
+    host.database
+        .execute(
+            "INSERT INTO crontabber_host (host, boot_id, pid_namespace, version, configuration, seen_at)
+             VALUES ('db1', '', '', '', '', now())",
+        )
+        .await;
     assert_eq!(states().await, ["due", "ok", "retrying", "ok", "blocked"]);
     let set = async |job: &str, what: &str| {
         let sql = format!(
@@ -155,7 +168,7 @@ async fn each_state_is_read_off_the_table() {
     };
     assert_eq!(
         why("archive").await,
-        "archive is due, but no live host may run it."
+        "archive is due, and the next pass of db1 starts it; this host may not."
     );
     assert!(
         why("fetch")

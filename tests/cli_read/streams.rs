@@ -13,12 +13,14 @@ async fn whatever_the_database_holds_no_control_character_comes_out() {
                      json_build_object('value', E'\\x1b[31m\\r'));
              UPDATE crontabber SET revision = revision + 1, error_count = 1, last_error = json_build_object('value', E'\\x1b[31m\\r')
               WHERE app_name = 'fetch';
+             INSERT INTO crontabber_host (host, boot_id, pid_namespace, version, tags, configuration, definitions, seen_at)
+             VALUES (E'web\\x1b[2J\\n', '', '', E'\\u202e', ARRAY[E'\\t'], E'\\x1b', jsonb_build_object(E'fetch\\x1b', E'\\r'), now());
              INSERT INTO crontabber_log (app_name, run_id, outcome, reason, host, trigger)
              VALUES (E'ghost\\x1b[2J\\n', gen_random_uuid(), E'odd\\x1b', E'\\x1b[31m', E'web\\x1b', E'\\t')",
         )
         .await;
     let ghost = "ghost\u{1b}[2J\n\t\u{9b}1m\u{202e}";
-    let commands: [&[&str]; 10] = [
+    let commands: [&[&str]; 12] = [
         &["list"],
         &["list", "--json"],
         &["ongoing", "--json"],
@@ -29,6 +31,8 @@ async fn whatever_the_database_holds_no_control_character_comes_out() {
         &["why", ghost, "--json"],
         &["history"],
         &["history", "--json"],
+        &["hosts"],
+        &["hosts", "--json"],
     ];
     for arguments in commands {
         let text = host.read(arguments).await;
@@ -68,6 +72,7 @@ async fn a_reader_who_has_read_enough_is_no_error_and_a_full_disk_is_one() {
         "why fetch",
         "history",
         "logs fetch",
+        "hosts",
         "tick --dry-run",
     ] {
         let full = host.shell(&format!("\"$X\" {command} > /dev/full")).await;

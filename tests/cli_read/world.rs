@@ -4,9 +4,13 @@ use std::path::Path;
 
 use crontabber::{
     config::{Config, Surroundings, load_in},
-    plan::Place,
-    store::table::{JobState, LiveClaim, Table, never},
-    view::{entry::Entry, hosts::Seen},
+    plan::{Place, Seen},
+    store::{
+        hosts::{Announced, Meaning},
+        identity::Identity,
+        table::{JobState, LiveClaim, Table, never},
+    },
+    view::entry::Entry,
 };
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
@@ -39,16 +43,67 @@ pub(crate) fn place() -> Place {
     }
 }
 
-/// The hosts that have announced themselves: one lives, one is silent.
-pub(crate) fn hosts() -> Vec<Seen> {
-    let seen = |host: &str, at| Seen {
-        place: Place {
-            host: host.into(),
-            ..Place::default()
-        },
-        at,
+/// What the hosts have announced: two live, one of them with a clock that is wrong, one is silent, one is long gone.
+pub(crate) fn announced() -> Vec<Announced> {
+    let announced =
+        |host: &str, tags: &[&str], ago: i64, clock_skew, configuration: &str| Announced {
+            seen: Seen {
+                place: Place {
+                    host: host.into(),
+                    tags: tags.iter().map(|&tag| tag.into()).collect(),
+                    ..Place::default()
+                },
+                at: minutes(-ago),
+            },
+            version: "0.1.0".into(),
+            clock_skew,
+            configuration: configuration.into(),
+            jobs: 13,
+        };
+    vec![
+        announced("db1", &["eu"], 20 * 60, Some(0.004), "9f3c5e6a00000000"),
+        announced("gone", &[], 3 * 24 * 60, Some(0.0), "9f3c5e6a00000000"),
+        announced("web1", &[], 2, Some(-0.312), "a1b2c3d4e5f60718"),
+        announced(
+            "web2\u{1b}[2J",
+            &["eu", "ssd"],
+            7,
+            Some(-46_800.25),
+            "9f3c5e6a00000000",
+        ),
+    ]
+}
+
+/// The hosts as a plan sees them.
+fn hosts() -> Vec<Seen> {
+    announced().into_iter().map(|host| host.seen).collect()
+}
+
+/// What the two live hosts do not mean alike.
+pub(crate) fn meanings() -> Vec<Meaning> {
+    let meaning = |name: &str, hash: &str, hosts: &[&str]| Meaning {
+        name: name.into(),
+        hash: hash.into(),
+        hosts: hosts.iter().map(|&host| host.into()).collect(),
     };
-    vec![seen("db1", minutes(-20 * 60)), seen("web1", minutes(-2))]
+    vec![
+        meaning("mail", "5f6e7d8c9b0a1234", &["web1"]),
+        meaning("mail", "0123456789abcdef", &["web2\u{1b}[2J"]),
+        meaning("report", "1111111111111111", &["web1"]),
+    ]
+}
+
+/// Which database it is.
+pub(crate) fn identity() -> Identity {
+    Identity {
+        name: "cron".into(),
+        oid: 16_385,
+        address: Some("10.0.0.5".into()),
+        port: 5432,
+        started_at: minutes(-10_000),
+        system_identifier: Some("7301234567890123456".into()),
+        role: "crontabber".into(),
+    }
 }
 
 /// A row of a job that is well.
@@ -154,6 +209,7 @@ pub(crate) fn table() -> Table {
             failed(well(minutes(20)), 1, "exit 78: no\tsuch disk"),
         ),
         ("beat", well(now())),
+        ("stuck", well(minutes(-45))),
         (
             "adhoc",
             JobState {
@@ -182,6 +238,7 @@ pub(crate) fn table() -> Table {
     Table {
         now: now(),
         jobs,
+        hosts: hosts(),
         announced: None,
     }
 }

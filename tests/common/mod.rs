@@ -12,6 +12,8 @@
 //! | many processes in one instant | `Gate`, `race` |
 //! | a host whose clock is wrong | `Crontabber::new(["tick"]).clock("-13h")` |
 //! | a database of Python's | `legacy::database().await` |
+//! | one job of SQL | `bank::Bank` |
+//! | money that jobs move while their hosts are killed | `money::Money` |
 //! | a connection that breaks at a commit | `Proxy` |
 //! | a pass with a row locked under it | `locked` |
 //! | something that takes a moment | `until(limit, "the sentence it fails with", async \|\| ...)` |
@@ -23,6 +25,7 @@
     reason = "every test binary compiles all of this and uses its own part of it"
 )]
 
+pub mod bank;
 mod beats;
 mod database;
 mod faketime;
@@ -31,6 +34,7 @@ pub mod host;
 mod ledger;
 pub mod legacy;
 pub mod locked;
+pub mod money;
 mod postgres;
 #[cfg(feature = "embedded")]
 mod private;

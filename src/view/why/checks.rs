@@ -4,9 +4,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     dag::render,
-    plan::{self, BlockedBy, ON_LOST, Planned, Verdict},
+    plan::{self, BlockedBy, ON_LOST, Planned, Verdict, no_host, that_match},
+    spec::Placement,
     store::table::{JobState, never},
-    view::{Times, hosts::that_match, subject::Subject, text::counted},
+    view::{Times, subject::Subject, text::counted},
 };
 
 use super::{Check, Known};
@@ -208,38 +209,36 @@ fn not_ongoing(job: &Planned<'_>, times: &Times) -> Check {
 }
 
 fn placement(job: &Planned<'_>, known: &Known<'_>) -> Check {
-    let placement = &job.spec.placement;
-    let here = known.place.matches(placement);
-    if placement.hosts.is_empty() {
-        return Check {
-            check: "placement",
-            passed: Some(true),
-            detail: "any host".to_owned(),
-        };
-    }
-    let matching: Vec<_> = that_match(known.hosts, placement).collect();
-    let alive = matching.iter().filter(|seen| seen.is_alive(known.plan.now));
-    let alive: Vec<&str> = alive.map(|seen| seen.place.host.as_str()).collect();
-    let asked = format!("hosts = {:?}", placement.hosts);
-    let silent = matching.iter().map(|seen| {
-        format!(
-            "{} was seen last {}",
-            seen.place.host,
-            known.times.both(seen.at)
-        )
-    });
-    let silent: Vec<String> = silent.collect();
-    let detail = match (here, alive.as_slice(), silent.as_slice()) {
-        (true, [], _) => format!("{asked}: this host"),
-        (_, [], []) => format!("{asked}: no host that has ever announced itself"),
-        (_, [], silent) => format!("{asked}: no live host; {}", silent.join(", ")),
-        (_, alive, _) => format!("{asked}: {}", alive.join(", ")),
+    let (placement, plan) = (&job.spec.placement, known.plan);
+    let asked = || format!("hosts = {:?}", placement.hosts);
+    let (passed, detail) = match (
+        no_host(placement, plan.hosts, plan.now),
+        live(placement, known).as_slice(),
+    ) {
+        _ if placement.hosts.is_empty() => (Some(true), "any host".to_owned()),
+        (Some(no_host), _) => {
+            let since = |at| format!("since {}", known.times.both(at));
+            (Some(false), no_host.sentence(since))
+        }
+        (None, []) if known.place.matches(placement) => {
+            (Some(true), format!("{}: this host", asked()))
+        }
+        (None, []) => (None, format!("{}: asked when a host has passed", asked())),
+        (None, live) => (Some(true), format!("{}: {}", asked(), live.join(", "))),
     };
     Check {
         check: "placement",
-        passed: Some(here || !alive.is_empty()),
+        passed,
         detail,
     }
+}
+
+/// The live hosts that may run it.
+pub(super) fn live<'a>(placement: &'a Placement, known: &Known<'a>) -> Vec<&'a str> {
+    that_match(known.plan.hosts, placement)
+        .filter(|seen| seen.is_live(known.plan.now))
+        .map(|seen| seen.place.host.as_str())
+        .collect()
 }
 
 fn retry(job: &Planned<'_>, times: &Times) -> Check {

@@ -47,6 +47,10 @@ fn of_job(job: &Planned<'_>) -> Vec<Command> {
                 _ => command("To see why it waits:", "why", block.parent.as_str()),
             })
             .collect(),
+        Verdict::NoHost(_) => vec![Command {
+            purpose: "To see the hosts:".into(),
+            command: "crontabber hosts".into(),
+        }],
         Verdict::Ongoing(live) if live.run_id.is_some() => {
             vec![command("To stop it:", "cancel", name)]
         }

@@ -1,0 +1,5 @@
+-- read_hosts: every host that has announced itself, with all it has said but the definitions themselves.
+SELECT h.host, h.version, h.tags, h.seen_at, extract(epoch FROM h.clock_skew)::float8 AS clock_skew, h.configuration,
+       (SELECT count(*) FROM jsonb_object_keys(h.definitions)) AS jobs
+  FROM crontabber_host h
+ ORDER BY h.host

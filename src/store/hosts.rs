@@ -1,0 +1,114 @@
+//! The hosts, as they have announced themselves.
+
+use jiff::Timestamp;
+use tokio_postgres::{
+    Row,
+    types::{ToSql, Type},
+};
+
+use super::{Connection, Database, error::DatabaseError, limited, transaction};
+use crate::plan::{LIVE_FOR, Place, Seen};
+
+/// Every host that has announced itself, by name: what a plan for readers wants to know of them.
+pub async fn seen(client: &Connection) -> Result<Vec<Seen>, DatabaseError> {
+    let rows = read(client, include_str!("../../sql/read_seen_hosts.sql"), &[]).await?;
+    Ok(rows.iter().map(seen_in).collect::<Result<_, _>>()?)
+}
+
+fn seen_in(row: &Row) -> Result<Seen, tokio_postgres::Error> {
+    Ok(Seen {
+        place: Place {
+            host: row.try_get("host")?,
+            tags: row.try_get("tags")?,
+            ..Place::default()
+        },
+        at: row.try_get("seen_at")?,
+    })
+}
+
+/// What a host has announced.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Announced {
+    /// Its name, its tags, and when.
+    pub seen: Seen,
+    /// The version of its program.
+    pub version: String,
+    /// How far its clock was ahead of the database's, in seconds; negative: behind.
+    pub clock_skew: Option<f64>,
+    /// Hash of the files its configuration was read from.
+    pub configuration: String,
+    /// How many jobs it knows.
+    pub jobs: i64,
+}
+
+/// What every host has announced, by name.
+pub async fn announced(client: &Connection) -> Result<Vec<Announced>, DatabaseError> {
+    let rows = read(client, include_str!("../../sql/read_hosts.sql"), &[]).await?;
+    let announced = rows.iter().map(|row| {
+        Ok::<_, tokio_postgres::Error>(Announced {
+            seen: seen_in(row)?,
+            version: row.try_get("version")?,
+            clock_skew: row.try_get("clock_skew")?,
+            configuration: row.try_get("configuration")?,
+            jobs: row.try_get("jobs")?,
+        })
+    });
+    Ok(announced.collect::<Result<_, _>>()?)
+}
+
+/// What some hosts mean by a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meaning {
+    /// The job.
+    pub name: String,
+    /// The hash of its definition.
+    pub hash: String,
+    /// The hosts that mean this.
+    pub hosts: Vec<String>,
+}
+
+/// What these hosts mean by the jobs that they do not all know, and mean the same by; by job, what most of them mean
+/// first.
+pub async fn meanings(client: &Connection, hosts: &[&str]) -> Result<Vec<Meaning>, DatabaseError> {
+    let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&hosts, Type::TEXT_ARRAY)];
+    let sql = include_str!("../../sql/compare_definitions.sql");
+    let rows = read(client, sql, &parameters).await?;
+    let meanings = rows.iter().map(|row| {
+        Ok::<_, tokio_postgres::Error>(Meaning {
+            name: row.try_get("app_name")?,
+            hash: row.try_get("definition_hash")?,
+            hosts: row.try_get("hosts")?,
+        })
+    });
+    Ok(meanings.collect::<Result<_, _>>()?)
+}
+
+async fn read(
+    client: &Connection,
+    sql: &str,
+    parameters: &[(&(dyn ToSql + Sync), Type)],
+) -> Result<Vec<Row>, DatabaseError> {
+    let query = client.query_typed(sql, parameters);
+    limited(transaction::LIMIT, client.fuse(), query).await
+}
+
+/// Deletes the row of a host that is neither live nor holds a lease, with an audit row that says who did it, on which
+/// host; returns when the host was seen last. `None`: nothing was changed.
+pub async fn forget(
+    database: &Database,
+    host: &str,
+    (who, here): (&str, &str),
+    now: Option<Timestamp>,
+) -> Result<Option<Timestamp>, DatabaseError> {
+    let live_for = LIVE_FOR.as_secs_f64();
+    let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
+        (&host, Type::TEXT),
+        (&live_for, Type::FLOAT8),
+        (&who, Type::TEXT),
+        (&here, Type::TEXT),
+        (&now, Type::TIMESTAMPTZ),
+    ];
+    let sql = include_str!("../../sql/forget_host.sql");
+    let rows = transaction::run(database, sql, &parameters).await?;
+    Ok(rows.first().map(|row| row.try_get("seen_at")).transpose()?)
+}
