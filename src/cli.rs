@@ -1,21 +1,30 @@
 //! The command line: what may be typed, and which command answers.
 
+mod audit;
+mod cancel;
+mod change;
 mod config;
 mod db;
 mod fail;
+mod ghosts;
 mod graph;
 mod history;
 mod hosts;
 mod legacy;
 mod list;
 mod logs;
+mod mark;
 mod migrate;
+mod names;
 mod ongoing;
 mod open;
+mod pause;
+mod reset;
 mod run;
 mod server;
 mod show;
 mod tick;
+mod who;
 mod why;
 
 use std::{
@@ -91,6 +100,13 @@ enum Command {
     Logs(logs::Logs),
     Hosts(hosts::Hosts),
     Run(run::Run),
+    Pause(pause::Pause),
+    Resume(pause::Resume),
+    Cancel(cancel::Cancel),
+    Reset(reset::Reset),
+    Mark(mark::Mark),
+    Ghosts(ghosts::Ghosts),
+    Audit(audit::Audit),
     Graph(graph::Graph),
     #[command(subcommand)]
     Config(config::Config),
@@ -147,6 +163,13 @@ fn answer(arguments: impl Iterator<Item = OsString>) -> Exit {
         Command::Logs(logs) => logs.answer(&cli.global),
         Command::Hosts(hosts) => hosts.answer(&cli.global),
         Command::Run(run) => run.answer(&cli.global),
+        Command::Pause(pause) => pause.answer(&cli.global),
+        Command::Resume(resume) => resume.answer(&cli.global),
+        Command::Cancel(cancel) => cancel.answer(&cli.global),
+        Command::Reset(reset) => reset.answer(&cli.global),
+        Command::Mark(mark) => mark.answer(&cli.global),
+        Command::Ghosts(ghosts) => ghosts.answer(&cli.global),
+        Command::Audit(audit) => audit.answer(&cli.global),
         Command::Graph(graph) => graph.answer(&cli.global),
         Command::Config(config) => config.answer(&cli.global),
         Command::Migrate(migrate) => migrate.answer(&cli.global),

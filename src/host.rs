@@ -12,7 +12,7 @@ use tokio_postgres::types::{ToSql, Type};
 
 use crate::{
     dag::JobGraph,
-    plan::{Place, Plan, Verdict},
+    plan::{Place, Plan, Planned, Verdict},
     spec::{JobName, JobSpec},
     store::{
         Database,
@@ -268,9 +268,17 @@ pub async fn adopt<'a>(
     plan: &Plan<'a>,
     database: &Database,
 ) -> Result<Vec<&'a JobName>, DatabaseError> {
+    adopt_jobs(&plan.jobs, database).await
+}
+
+/// The same for some of them.
+pub async fn adopt_jobs<'a: 'b, 'b>(
+    jobs: impl IntoIterator<Item = &'b Planned<'a>>,
+    database: &Database,
+) -> Result<Vec<&'a JobName>, DatabaseError> {
     let mut columns = Columns::default();
     let mut names = Vec::new();
-    for job in &plan.jobs {
+    for job in jobs {
         if let Verdict::New(first) = job.verdict {
             columns.push(job.spec, first);
             names.push(&job.spec.name);
@@ -302,15 +310,7 @@ struct Columns {
 
 impl Columns {
     fn push(&mut self, spec: &JobSpec, slot: Option<Timestamp>) {
-        let offset = spec
-            .timetable
-            .as_ref()
-            .map(|when| when.offset(spec.name.as_str()));
-        let next_run = slot.map_or_else(never, |slot| {
-            let offset = offset.and_then(|offset| SignedDuration::try_from(offset).ok());
-            slot.saturating_add(offset.unwrap_or_default())
-                .unwrap_or(slot)
-        });
+        let next_run = slot.map_or_else(never, |slot| start_of(spec, slot));
         self.names.push(spec.name.to_string());
         self.slots.push(slot);
         self.next_runs.push(next_run);
@@ -318,4 +318,15 @@ impl Columns {
         let parents: Vec<&str> = spec.depends_on.iter().map(JobName::as_str).collect();
         self.parents.push(parents.join(","));
     }
+}
+
+/// When a slot of a job may start: itself, later by the job's offset.
+pub(crate) fn start_of(spec: &JobSpec, slot: Timestamp) -> Timestamp {
+    let offset = spec
+        .timetable
+        .as_ref()
+        .map(|when| when.offset(spec.name.as_str()));
+    let offset = offset.and_then(|offset| SignedDuration::try_from(offset).ok());
+    slot.saturating_add(offset.unwrap_or_default())
+        .unwrap_or(slot)
 }

@@ -48,6 +48,8 @@ pub mod record;
 pub mod reap;
 // This host: who it is, what it announces.
 pub mod host;
+// What people change by hand.
+pub mod control;
 // What the stations of a pass share.
 pub mod engine;
 // How a pass went.

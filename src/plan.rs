@@ -24,6 +24,7 @@ use crate::{
 pub(crate) use placement::glob;
 pub use placement::{LIVE_FOR, NoHost, Seen, no_host, that_match};
 pub use state::State;
+pub(crate) use wants::coalesced;
 
 /// Where a plan is made: the host's name, what it offers, and how long it respects others that have no lease.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -39,6 +39,14 @@ pub mod why;
 pub mod history;
 // What a run printed.
 pub mod logs;
+// What people have changed by hand just now.
+pub mod changes;
+// What came of ending a run.
+pub mod cancel;
+// Rows that no job has.
+pub mod ghosts;
+// What people have ever changed by hand.
+pub mod audit;
 // All of it in the words of crontabber 0.18.
 pub mod legacy;
 

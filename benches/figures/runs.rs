@@ -9,6 +9,7 @@ use std::{
 use crontabber::{
     clock::Boottime,
     ended::How,
+    heartbeat::Leash,
     supervise::{Guarded, Order, Supervisor},
 };
 use futures_util::{StreamExt, future::join_all, stream};

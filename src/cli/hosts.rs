@@ -19,6 +19,7 @@ use super::{
     fail::Failure,
     open::{self, block_on},
     print,
+    who::who,
 };
 
 /// The hosts: who passed when, and on what they disagree
@@ -91,7 +92,8 @@ async fn forget(view: &open::View, name: &str) -> Result<Exit, Failure> {
         let names = plan.hosts.iter().map(|seen| seen.place.host.as_str());
         return Err(open::nothing_named(names, "host", name, "hosts --all"));
     };
-    let by = (open::who(), view.place.host.as_str());
+    let here = view.place.host.as_str();
+    let by = (who(here), here);
     let times = Times {
         now: plan.now,
         medium: Medium::of_stdout(),

@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::{
     exit::Exit,
+    plan::Plan,
     view::{
         Medium, Times,
         entry::{self, Entry, Prefix},
@@ -63,17 +64,23 @@ impl Logs {
 /// The run that is meant. A name that is a job's is that job's, though it may look like the beginning of an id.
 async fn wanted(view: &View, of: &str) -> Result<Entry, Failure> {
     let plan = view.plan();
-    let client = view.connection().await?;
     if let Some(job) = subject::named(&plan, of) {
+        let client = view.connection().await?;
         let run = entry::newest_run(&client, job.name()).await?;
         return run.ok_or_else(|| Failure::Usage(format!("`{}` has never run", harmless(of))));
     }
+    run(view, &plan, of).await
+}
+
+/// The run whose id begins so.
+pub(super) async fn run(view: &View, plan: &Plan<'_>, of: &str) -> Result<Entry, Failure> {
+    let client = view.connection().await?;
     let mut runs = match Prefix::parse(of) {
         Some(prefix) => entry::runs_like(&client, prefix, CANDIDATES).await?,
         None => Vec::new(),
     };
     match (runs.pop(), runs.as_slice()) {
-        (None, _) => Err(open::no_such(&plan, "job or run", of)),
+        (None, _) => Err(open::no_such(plan, "job or run", of)),
         (Some(run), []) => Ok(run),
         (Some(last), _) => {
             runs.push(last);

@@ -9,7 +9,7 @@ use crate::{
     config::{self, Access, Config, Surroundings},
     engine::Engine,
     heartbeat::Heart,
-    host::Host,
+    host::{self, Host},
     plan::{Place, Plan, Seen, plan},
     spec::{JobName, JobSpec},
     store::{
@@ -182,6 +182,25 @@ impl View {
         plan(&self.config.graph, &self.table, &self.place)
     }
 
+    /// Makes the rows of those of these jobs that no host has met yet, as a pass does, and looks again.
+    pub(super) async fn meet(&mut self, names: &[String]) -> Result<(), Failure> {
+        let plan = self.plan();
+        let unmet = plan.jobs.iter().filter(|job| {
+            job.row.is_none() && names.iter().any(|name| name == job.spec.name.as_str())
+        });
+        if host::adopt_jobs(unmet, &self.database).await?.is_empty() {
+            return Ok(());
+        }
+        let client = self.connection().await?;
+        self.table = table::read(&client, &self.place.host, None).await?;
+        Ok(())
+    }
+
+    /// What was read.
+    pub(super) fn table(&self) -> &Table {
+        &self.table
+    }
+
     /// The database's clock.
     pub(super) fn now(&self) -> Timestamp {
         self.table.now
@@ -250,16 +269,6 @@ pub(super) fn nothing_named<'a>(
         |(_, known)| format!("; did you mean `{}`?", harmless(known)),
     );
     Failure::Usage(format!("no {what} named `{}`{hint}", shown.escape_debug()))
-}
-
-/// Who is at the keyboard, for the audit: the user behind `sudo`, else the one of this process.
-pub(super) fn who() -> String {
-    let user = || {
-        let uid = nix::unistd::getuid();
-        let user = nix::unistd::User::from_uid(uid).ok().flatten();
-        user.map_or_else(|| uid.to_string(), |user| user.name)
-    };
-    std::env::var("SUDO_USER").unwrap_or_else(|_| user())
 }
 
 /// Runs a command's asynchronous part: one thread, because a command that starts each minute on every host

@@ -65,7 +65,7 @@ fn by_schedule(
 
 /// The slots that a run for `slot` speaks for, from the pending one. Whether that has run already, only the log
 /// knows: the claim leaves it out then.
-fn coalesced(when: &Timetable, pending: Timestamp, slot: Timestamp) -> Option<Slots> {
+pub(crate) fn coalesced(when: &Timetable, pending: Timestamp, slot: Timestamp) -> Option<Slots> {
     let last = when
         .latest(slot.checked_sub(MICROSECOND).ok()?, pending)?
         .max(pending);

@@ -90,6 +90,11 @@ impl JobState {
         self.slot.or(self.next_run).or(self.ongoing)
     }
 
+    /// The columns of one job, in the order of `read_table.sql`, from the one of this number.
+    pub(crate) fn from_row(row: &Row, first: usize) -> Result<Self, tokio_postgres::Error> {
+        Self::take(&mut Columns { row, next: first })
+    }
+
     /// The columns of one job, in the order of `read_table.sql`.
     fn take(columns: &mut Columns<'_>) -> Result<Self, tokio_postgres::Error> {
         let mut state = Self {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::join;
+use futures_util::{future::join_all, join};
 use tokio_postgres::Row;
 
 use super::{Connection, Database, error::DatabaseError, limited, recurring::Parameter};
@@ -51,4 +51,29 @@ pub async fn run_on(
         Ok::<_, tokio_postgres::Error>(rows)
     };
     limited(limit, client.fuse(), sent).await
+}
+
+/// Statements that follow one another in one transaction, all in one round trip; the rows of each.
+///
+/// Each has a snapshot of its own: what one has locked, the next sees as it is.
+pub async fn run_in_turn(
+    database: &Database,
+    statements: &[(&'static str, &[Parameter<'_>])],
+) -> Result<Vec<Vec<Row>>, DatabaseError> {
+    let client = database.get().await?;
+    let asked = statements
+        .iter()
+        .map(|(sql, parameters)| client.query_typed(sql, parameters));
+    let sent = async {
+        let (begun, answers, committed) = join!(
+            client.batch_execute(BEGIN),
+            join_all(asked),
+            client.batch_execute("COMMIT"),
+        );
+        begun?;
+        let rows = answers.into_iter().collect::<Result<_, _>>()?;
+        committed?;
+        Ok::<_, tokio_postgres::Error>(rows)
+    };
+    limited(LIMIT, client.fuse(), sent).await
 }

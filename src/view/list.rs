@@ -206,7 +206,7 @@ pub(super) struct Listed<'a> {
 
 /// A pause, or a hold, that is in force.
 #[derive(Debug, Serialize)]
-struct Pause<'a> {
+pub(super) struct Pause<'a> {
     /// `None`: until somebody resumes it.
     until: Option<Timestamp>,
     by: Option<&'a str>,
@@ -214,7 +214,7 @@ struct Pause<'a> {
 }
 
 impl<'a> Pause<'a> {
-    fn of_row(row: &'a JobState, now: Timestamp) -> Option<Self> {
+    pub(super) fn of_row(row: &'a JobState, now: Timestamp) -> Option<Self> {
         let until = row.paused_until.filter(|&until| until > now)?;
         Some(Self {
             until: Some(until).filter(|&until| until < never()),

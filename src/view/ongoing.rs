@@ -6,7 +6,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::{plan::Plan, store::table::JobState};
+use crate::{
+    plan::{MAX_ONGOING_AGE, Plan, live_since},
+    store::table::JobState,
+};
 
 use super::{
     Medium, Times,
@@ -36,9 +39,15 @@ pub struct Ongoing {
 const PYTHON: &str = "python";
 
 impl Ongoing {
+    /// The run that a row holds, if it is respected: where no plan has asked that, with crontabber's own age.
+    #[must_use]
+    pub fn of_row(row: &JobState, now: Timestamp) -> Option<Self> {
+        live_since(row, now, MAX_ONGOING_AGE).map(|since| Self::since(row, since))
+    }
+
     /// The run that a row holds since then.
     #[must_use]
-    pub fn of_row(row: &JobState, since: Timestamp) -> Self {
+    pub fn since(row: &JobState, since: Timestamp) -> Self {
         let claim = row.claim.as_ref();
         Self {
             since,

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::{
     dag::render,
-    plan::{MAX_ONGOING_AGE, Plan, Planned, State, Verdict, live_since, next_run},
+    plan::{Plan, Planned, State, Verdict, next_run},
     store::table::{JobState, never},
 };
 
@@ -72,9 +72,9 @@ impl<'a> Subject<'a> {
                 Verdict::Ongoing(live) => live.since,
                 _ => return None,
             },
-            Self::Ghost(..) => live_since(row, now, MAX_ONGOING_AGE)?,
+            Self::Ghost(..) => return Ongoing::of_row(row, now),
         };
-        Some(Ongoing::of_row(row, since))
+        Some(Ongoing::since(row, since))
     }
 
     /// When it is wanted, in a few words; nothing for a ghost, of which nobody knows.

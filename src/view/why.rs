@@ -18,7 +18,9 @@ use super::{
     text,
 };
 
+pub(super) use checks::pause;
 pub use commands::Command;
+pub(crate) use commands::quoted;
 
 /// What an explanation is made from.
 #[derive(Debug, Clone, Copy)]

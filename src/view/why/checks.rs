@@ -170,7 +170,7 @@ fn is_paused(row: Option<&JobState>, now: Timestamp) -> bool {
 }
 
 /// `paused by anna until ...: disk swap`.
-pub(super) fn pause(row: Option<&JobState>, times: &Times) -> String {
+pub(in crate::view) fn pause(row: Option<&JobState>, times: &Times) -> String {
     let Some(row) = row else {
         return "paused".to_owned();
     };

@@ -80,7 +80,7 @@ fn command(purpose: &str, verb: &str, rest: &str) -> Command {
 }
 
 /// A name as a shell reads it; `None` for one that cannot be typed.
-fn quoted(name: &str) -> Option<String> {
+pub(crate) fn quoted(name: &str) -> Option<String> {
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '@' | '-');
     match name {
         "" => None,
