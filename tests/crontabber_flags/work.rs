@@ -126,3 +126,62 @@ async fn a_job_that_is_not_there_is_1_as_an_exception_was() {
     }
     assert!(old.ran().is_empty());
 }
+
+#[tokio::test]
+async fn a_reset_forgets_the_failures_and_keeps_the_row_and_its_history() {
+    let old = Old::jobs(&[("it", "exit 9")]).await;
+    let none = old.run(&["--reset-job=it"]).await;
+    assert_ended(&none, 0, "App already reset\n");
+    assert_eq!(none.stdout, "");
+
+    assert_ended(&old.run(&[]).await, 0, "exit 9");
+    let state = "SELECT error_count, fence, last_error::text, next_run > now() + interval '50 minutes' FROM crontabber";
+    let before = old.database.rows(state).await.concat();
+    assert_eq!((before[0].as_str(), before[3].as_str()), ("1", "f"));
+    let reset = old.run(&["-r", "it"]).await;
+    assert_ended(&reset, 0, "App reset\n");
+    assert!(
+        reset
+            .stdout
+            .starts_with("reset\tit\tits error is forgotten"),
+        "{reset:?}"
+    );
+    let after = old.database.rows(state).await.concat();
+    assert_eq!(after, ["0", before[1].as_str(), "{}", "t"]);
+    let history = "SELECT count(*) FROM crontabber_log WHERE outcome = 'failure'";
+    assert_eq!(old.database.query_one::<i64>(history).await, 1);
+    // Of who has changed something there is a line.
+    let audit = "SELECT count(*) FROM crontabber_audit WHERE what = 'reset' AND app_name = 'it'";
+    assert_eq!(old.database.query_one::<i64>(audit).await, 1);
+    assert_silent(&old.run(&["--job=it"]).await, 0);
+    assert_eq!(old.ran().len(), 1);
+}
+
+#[tokio::test]
+async fn a_job_that_is_running_is_not_reset() {
+    let old = Old::with(|site| {
+        let end = site.file("end");
+        let wait = format!("until [ -e '{}' ]; do sleep 0.02; done", end.display());
+        site.job("it", "every = \"1h\"\nstart = \"now\"", &wait)
+            + "[jobs.theirs]\nevery = \"1h\"\nshell = \"true\"\n"
+    })
+    .await;
+    let busy = old.on("beta", &[]).spawn();
+    until(SOON, "it runs", async || old.ran().len() == 1).await;
+    let live = "SELECT run_id::text || fence || ongoing FROM crontabber WHERE app_name = 'it'";
+    let before = old.database.query_one::<String>(live).await;
+    let refused = old.run(&["--reset-job=it"]).await;
+    assert_ended(&refused, 1, "not reset: it is running on beta");
+    assert_ended(&refused, 1, "crontabber cancel it");
+    assert_eq!(refused.stdout, "");
+    assert_eq!(old.database.query_one::<String>(live).await, before);
+    fs::write(old.site.file("end"), "").unwrap();
+    assert_ended(&busy.finished().await, 0, "");
+
+    // A Python host's run: it has no lease, and whether it is dead only people know.
+    old.database
+        .execute("UPDATE crontabber SET revision = revision + 1, ongoing = now() WHERE app_name = 'theirs'")
+        .await;
+    let refused = old.run(&["--reset-job=theirs"]).await;
+    assert_ended(&refused, 1, "crontabber reset theirs --clear-ongoing");
+}

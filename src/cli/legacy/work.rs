@@ -2,13 +2,20 @@
 
 use crate::{
     config::Config,
+    control::{Answer, Claims, Happened},
     exit::Exit,
     pass::Pass,
     spec::JobName,
-    view::{legacy, text::harmless},
+    view::{changes::Verb, legacy, text::harmless},
 };
 
-use super::super::{Global, fail::Failure, open, run, tick};
+use super::super::{
+    Global,
+    change::tell,
+    fail::Failure,
+    open::{self, View, block_on},
+    reset, run, tick,
+};
 
 /// Everything that is due: a pass. A failed job is no failure of the pass, as crontabber has it.
 pub(super) fn all(global: &Global, force: bool) -> Result<Exit, Failure> {
@@ -41,13 +48,28 @@ pub(super) fn one(global: &Global, description: &str, force: bool) -> Result<Exi
     })
 }
 
-/// Makes a job one that has never run.
+/// Forgets how a job has failed, and gives it its next slot. crontabber deletes the row, and with it the lock of
+/// whoever is running the job; here a job that is running is refused, with its code for everything that went wrong.
 pub(super) fn reset(global: &Global, description: &str) -> Result<Exit, Failure> {
-    let config = open::configuration(global)?;
-    let name = named(&config, description)?;
-    Err(Failure::Usage(format!(
-        "--reset-job={name}: this version cannot reset a job yet"
-    )))
+    block_on(async {
+        let view = View::open(global).await?;
+        let names = [named(&view.config, description)?.to_string()];
+        let answer = reset::these(&view, &names, Claims::Respected, None).await?;
+        if let Answer::Jobs(changes) = &answer {
+            match changes.first().map(|change| &change.happened) {
+                Some(Happened::Done) => eprintln!("App reset"),
+                Some(Happened::NoRow) => {
+                    eprintln!("App already reset");
+                    return Ok(Exit::Ok);
+                }
+                _ => {}
+            }
+        }
+        Ok(match tell(&view, Verb::Reset, answer, Vec::new(), false)? {
+            Exit::Ongoing => Exit::Failed,
+            exit => exit,
+        })
+    })
 }
 
 /// The job of this name or class, in crontabber's words if there is none.
