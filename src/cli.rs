@@ -10,6 +10,7 @@ mod ghosts;
 mod graph;
 mod history;
 mod hosts;
+mod import;
 mod legacy;
 mod list;
 mod logs;
@@ -112,6 +113,8 @@ enum Command {
     Config(config::Config),
     Migrate(migrate::Migrate),
     #[command(subcommand)]
+    Import(import::Import),
+    #[command(subcommand)]
     Db(db::Db),
     /// Guards runs; started by the other commands.
     #[command(hide = true)]
@@ -173,6 +176,7 @@ fn answer(arguments: impl Iterator<Item = OsString>) -> Exit {
         Command::Graph(graph) => graph.answer(&cli.global),
         Command::Config(config) => config.answer(&cli.global),
         Command::Migrate(migrate) => migrate.answer(&cli.global),
+        Command::Import(import) => import.answer(),
         Command::Db(db) => db.answer(&cli.global),
         // Answered in `main`, before anything was parsed.
         Command::Supervise => Ok(Exit::Usage),
