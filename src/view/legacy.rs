@@ -61,8 +61,8 @@ pub fn ghosts(plan: &Plan<'_>) -> String {
 
 /// The Python class that a job calls, if it calls one.
 #[must_use]
-pub fn class(_job: &JobSpec) -> Option<&str> {
-    None
+pub fn class(job: &JobSpec) -> Option<&str> {
+    job.class.as_deref()
 }
 
 /// What a run does, in one line: where crontabber has a class with its module.
