@@ -15,7 +15,7 @@ FAULTY = --features faults --test planted --test cut_points --test upgrade
 test: need lint unit faulty
 
 need:
-	scripts/need postgres faketime
+	scripts/need postgres faketime psycopg python2
 
 lint:
 	$(CARGO) fmt --check
@@ -35,7 +35,7 @@ fast:
 	$(CARGO) test --lib
 
 soak: need
-	CRONTABBER_LONG=1 $(CARGO) test --test race --test clocks
+	CRONTABBER_LONG=1 $(CARGO) test --test race --test clocks --test fleet
 	CRONTABBER_LONG=1 $(CARGO) test $(FAULTY)
 
 ## demo

@@ -45,6 +45,7 @@ WITH clock AS MATERIALIZED (
       FROM clock, reset
       JOIN wanted n ON n.name = reset.app_name
      WHERE n.slots > n.tried
+     ORDER BY n.name
         ON CONFLICT (app_name, slot, attempt) WHERE slot IS NOT NULL DO NOTHING
 ), audited AS (
     INSERT INTO crontabber_audit (at, who, host, what, app_name, reason, detail)

@@ -17,7 +17,7 @@ pub enum Exit {
     Contended,
     /// Nothing could run: what is due is going on elsewhere.
     Ongoing,
-    /// `run`: not due, blocked or paused.
+    /// `run`: not due, blocked or paused; `cancel`: not running.
     NotDue,
     /// `run`: the run timed out.
     TimedOut,

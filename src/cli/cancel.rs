@@ -37,12 +37,11 @@ use super::{
 /// pause` keeps it from that).
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit codes: 0 it was cancelled (with --no-wait: asked to); 1 it ended otherwise before that; 2 another session holds
-the row; 3 it is still going on after the wait, or a Python host's, which cannot be cancelled; 4 it is not running.
+Exit codes: 0 it was cancelled (with --no-wait: asked to); 1 it ended otherwise before that; 2 another session holds the row; 3 it is still going on after the wait, or a Python host's, which cannot be cancelled; 4 it is not running.
 
 Examples:
   crontabber cancel report                     its run
-  crontabber cancel 9b1deb4d --wait 2m         a run, by the beginning of its id as `ongoing` shows it")]
+  crontabber cancel 9b1deb4d --wait 2m         a run, by the beginning of its id")]
 pub(super) struct Cancel {
     /// The beginning of a run's id, or a job
     #[arg(value_name = "RUN|JOB")]

@@ -24,8 +24,7 @@ use super::{
 #[derive(Debug, Args)]
 #[command(after_help = "\
 In a pipe the columns are: job, last run, errors, where, next run, known by.
-Exit codes: 0 there are none (or: they were removed); 1 there are some (or: hosts know one, or it is paused); 2 another
-session holds a row; 3 one is running; 64 a name is wrong, or --yes is missing: nothing was changed.
+Exit codes: 0 there are none (or: they were removed); 1 there are some (or: hosts know one, or it is paused); 2 another session holds a row; 3 one is running; 64 a name is wrong, or --yes is missing: nothing was changed.
 
 Examples:
   crontabber ghosts

@@ -26,9 +26,9 @@ use super::{
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A job that no host has met yet gets its row. A job without a schedule counts what its parents did last as handled.
+
 In a pipe: one line a job: marked (or succeeded: there was nothing to do), its name, which slot.
-Exit codes: 0 it has succeeded now; 2 another session held the row, or changed it at that moment; 3 it is running;
-64 a name or the slot is wrong, nothing was changed.
+Exit codes: 0 it has succeeded now; 2 another session held the row, or changed it at that moment; 3 it is running; 64 a name or the slot is wrong, nothing was changed.
 
 Examples:
   crontabber mark report --success --reason 'sent by hand'

@@ -1,11 +1,16 @@
 //! Which jobs a command that changes something means: exact names, or a pattern that was agreed to.
 
-use clap::Args;
+use std::collections::HashSet;
+
+use clap::{ArgGroup, Args};
 
 use crate::{
     control::{self, By, Target},
-    plan::glob,
-    view::{subject, text::harmless},
+    plan::{Plan, glob},
+    view::{
+        subject::{self, Subject},
+        text::harmless,
+    },
 };
 
 use super::{
@@ -27,15 +32,12 @@ pub(super) struct Names {
 
 /// The same, or all.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("which").args(["jobs", "all"]).required(true))]
 pub(super) struct NamesOrAll {
     /// The jobs, by their exact names; or with --yes patterns, in which `*` stands for any text
-    #[arg(
-        value_name = "JOB",
-        required_unless_present = "all",
-        conflicts_with = "all"
-    )]
+    #[arg(value_name = "JOB")]
     pub(super) jobs: Vec<String>,
-    /// All jobs of this configuration; those that are held after a lost run only by name
+    /// All jobs of this configuration
     #[arg(long)]
     pub(super) all: bool,
     /// Yes, all the jobs that the patterns match
@@ -74,7 +76,7 @@ pub(super) fn resolve(
             )),
             Some((false, Among::Ghosts)) => mistakes.push(format!(
                 "`{name}` is a job of this configuration; take it out of {} first",
-                open_file(&plan, name)
+                file_of(&plan, name)
             )),
             Some(_) => names.push(name.clone()),
             None if name.contains('*') => match matching(&plan, name, among) {
@@ -97,16 +99,16 @@ pub(super) fn resolve(
             mistakes.join("\nerror: ")
         )));
     }
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     names.retain(|name| seen.insert(name.clone()));
     Ok(names)
 }
 
-fn is_ghost(subject: &subject::Subject<'_>) -> bool {
-    matches!(subject, subject::Subject::Ghost(..))
+fn is_ghost(subject: &Subject<'_>) -> bool {
+    matches!(subject, Subject::Ghost(..))
 }
 
-fn matching(plan: &crate::plan::Plan<'_>, pattern: &str, among: Among) -> Vec<String> {
+fn matching(plan: &Plan<'_>, pattern: &str, among: Among) -> Vec<String> {
     subject::all(plan)
         .filter(|subject| match among {
             Among::Jobs => !is_ghost(subject),
@@ -119,7 +121,7 @@ fn matching(plan: &crate::plan::Plan<'_>, pattern: &str, among: Among) -> Vec<St
 }
 
 /// The file that defines a job.
-fn open_file(plan: &crate::plan::Plan<'_>, name: &str) -> String {
+fn file_of(plan: &Plan<'_>, name: &str) -> String {
     let origin = plan.get(name).map(|job| &job.spec.origin);
     origin.map_or_else(String::new, |origin| origin.file.display().to_string())
 }
@@ -139,12 +141,12 @@ fn listed(names: &[String]) -> String {
 }
 
 /// The jobs of these names, with what was read of them.
-pub(super) fn targets<'a>(plan: &'a crate::plan::Plan<'a>, names: &'a [String]) -> Vec<Target<'a>> {
+pub(super) fn targets<'a>(plan: &'a Plan<'a>, names: &'a [String]) -> Vec<Target<'a>> {
     let target = |name: &'a String| {
         let subject = subject::named(plan, name)?;
         let spec = match subject {
-            subject::Subject::Job(planned) => Some(planned.spec),
-            subject::Subject::Ghost(..) => None,
+            Subject::Job(planned) => Some(planned.spec),
+            Subject::Ghost(..) => None,
         };
         Some(Target {
             name,

@@ -26,9 +26,8 @@ use super::{
 /// and reason.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-T is how long from now (`2h`, `3d`), a local time of this machine (`2031-05-05T09:00`, in the zone of TZ or
-/etc/localtime, which is told), or one with its offset (`2031-05-05T09:00:00Z`).
---all is all jobs of this configuration but those that are held after a lost run.
+T is how long from now (`2h`, `3d`), a local time of this machine (`2031-05-05T09:00`, in the zone of TZ or of /etc/localtime, which is told), or one with its offset (`2031-05-05T09:00:00Z`). With --all, jobs that are held after a lost run are left alone: they wait for a person to name them.
+
 In a pipe: one line a job: paused, its name, until when.
 Exit codes: 0 paused; 2 another session holds a row, nothing was changed; 64 a name is wrong, nothing was changed.
 
@@ -57,10 +56,10 @@ pub(super) struct Pause {
 /// run failed, is tried again.
 #[derive(Debug, Args)]
 #[command(after_help = "\
---all is every job of this configuration that somebody has paused, whoever it was; a job that is held after a lost
-run waits for somebody to name it.
+With --all, every pause ends, whoever began it; a job that is held after a lost run waits for a person to name it.
+
 In a pipe: one line a job: resumed or not_paused, its name, when it runs next.
-Exit codes: 0 it is not paused now; 2 another session holds a row, nothing was changed; 64 a name is wrong.
+Exit codes: 0 it is not paused now; 2 another session holds a row, nothing was changed; 64 a name is wrong, nothing was changed.
 
 Examples:
   crontabber resume report

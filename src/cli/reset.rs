@@ -24,7 +24,7 @@ use super::{
 #[derive(Debug, Args)]
 #[command(after_help = "\
 In a pipe: one line a job: reset, its name, what was forgotten and when it runs next.
-Exit codes: 0 reset; 2 another session held the row, or changed it at that moment; 3 it is running; 64 a name is wrong.
+Exit codes: 0 reset; 2 another session held the row, or changed it at that moment; 3 it is running; 64 a name is wrong, nothing was changed.
 
 Examples:
   crontabber reset report --reason 'the mail server is back'

@@ -446,6 +446,13 @@ impl Loader<'_> {
     }
 }
 
+fn access(url: &Url) -> Access {
+    match url {
+        Url::Literal(url) => Access::Url(url.clone()),
+        Url::Secret(secret) => Access::Secret(secret.clone()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -456,12 +463,5 @@ mod tests {
         read_built_in(&mut findings);
         let wrong = &findings.diagnostics;
         assert!(wrong.is_empty(), "{wrong:?}");
-    }
-}
-
-fn access(url: &Url) -> Access {
-    match url {
-        Url::Literal(url) => Access::Url(url.clone()),
-        Url::Secret(secret) => Access::Secret(secret.clone()),
     }
 }

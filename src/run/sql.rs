@@ -285,7 +285,7 @@ impl Run<'_> {
         };
         let at = line_of(said).map_or_else(String::new, |line| format!(" (line {line})"));
         let mut lines = format!("{}: {}{at}\n", said.severity(), said.message());
-        let context = said.where_().map(|context| own_context(context));
+        let context = said.where_().map(own_context);
         let details = [
             ("DETAIL", said.detail()),
             ("HINT", said.hint()),

@@ -121,7 +121,7 @@ impl Cancel {
                 }
             }
             (None, Some(Happened::Done | Happened::AskedBefore)) => format!(
-                "{host} was asked to end {run}; how it ends: crontabber history {typed} -n 1"
+                "{host} was asked to end it: {run}; how it ends: crontabber history {typed} -n 1"
             ),
             (None, Some(_)) => format!("not cancelled: {run} is not going on any more"),
             (None, None) if self.is_live => format!(

@@ -23,6 +23,7 @@ use super::{
     mark::Mark,
     subject::Subject,
     text,
+    why::pause,
 };
 
 use definition::{Definition, promise};
@@ -130,13 +131,16 @@ impl<'a> Show<'a> {
             format!("{state}: {reason}")
         };
         lines.labelled("state", &state);
+        let row = self.subject.row();
+        if row.is_some_and(|row| row.paused_until.is_some_and(|until| until > times.now)) {
+            lines.labelled("paused", &pause(row, times));
+        }
         let slots: Vec<String> = self
             .slots()
             .into_iter()
             .map(|slot| times.both(slot))
             .collect();
         lines.labelled("next slots", &slots.join(", "));
-        let row = self.subject.row();
         let both = |at: Option<Timestamp>| at.map(|at| times.both(at)).unwrap_or_default();
         lines.labelled("last run", &both(row.and_then(|row| row.last_run)));
         lines.labelled("last success", &both(row.and_then(|row| row.last_success)));

@@ -35,12 +35,22 @@ impl Gate {
         }
     }
 
+    /// The pipe.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Starts all of these and returns when each of them waits at the gate.
     pub async fn gather(&self, commands: impl IntoIterator<Item = Crontabber>) -> Vec<Running> {
-        let all: Vec<_> = commands
-            .into_iter()
-            .map(|command| command.behind(&self.path).spawn())
-            .collect();
+        let commands = commands.into_iter();
+        self.assemble(commands.map(|command| command.behind(&self.path)))
+            .await
+    }
+
+    /// The same for programs that stop at the gate by themselves, at a place of their own choice: each says `ready`
+    /// there, and takes one byte from the pipe.
+    pub async fn assemble(&self, commands: impl IntoIterator<Item = Crontabber>) -> Vec<Running> {
+        let all: Vec<_> = commands.into_iter().map(Crontabber::spawn).collect();
         until(ASSEMBLY, "all processes stand at the gate", async || {
             all.iter()
                 .all(|running| running.stdout().starts_with("ready"))

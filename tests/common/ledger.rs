@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File},
+    io::Write,
     path::{Path, PathBuf},
 };
 
@@ -30,6 +31,13 @@ pub struct RunStart {
     pub pid: i32,
 }
 
+impl RunStart {
+    /// Whether it was a host of crontabber 0.18.1 that started it.
+    pub fn is_pythons(&self) -> bool {
+        self.run_id.is_nil()
+    }
+}
+
 impl Ledger {
     /// An empty ledger in a directory of the test's own.
     pub fn in_directory(directory: &Path) -> Self {
@@ -47,6 +55,25 @@ impl Ledger {
             "echo \"$CRONTABBER_JOB $CRONTABBER_SLOT $CRONTABBER_ATTEMPT $CRONTABBER_RUN_ID $$\" \
              >> '{path}' && sync '{path}' || exit 74\n"
         )
+    }
+
+    /// Enters the start of a run by a host of crontabber 0.18.1, which knows neither slots nor run ids: the slot is the
+    /// instant, the attempt 0, the run id zeroes.
+    pub fn enter(&self, job: &str) {
+        let (now, run_id, pid) = (Timestamp::now(), Uuid::nil(), std::process::id());
+        let line = format!("{job} {now} 0 {run_id} {pid}\n");
+        let mut file = File::options()
+            .append(true)
+            .open(&self.path)
+            .expect("the ledger is there");
+        file.write_all(line.as_bytes())
+            .expect("the ledger is writable");
+        file.sync_data().expect("the disk takes it");
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Every start so far, in the order in which they were written.

@@ -23,6 +23,38 @@ const ROWS: &str = r#"
         SELECT 'well', now() - n * interval '1 hour', interval '2 seconds', now() - n * interval '1 hour', NULL::text, NULL::text, NULL::text FROM generate_series(1, 50) AS n
         UNION ALL SELECT 'failing', now() - n * interval '5 minutes', interval '1 second', NULL, 'KeyError', 'x', 'Traceback ...' FROM generate_series(1, 3) AS n;"#;
 
+/// What a fleet leaves that has run for years and was stopped in the middle of things. Named after what is special.
+const ESTATE: &str = r#"
+    WITH due(name, next_run, last_run, last_success, error_count, depends_on, ongoing) AS (VALUES
+        ('well',              '-1 min',  '-61 min',  '-61 min',  0, '{}',        NULL),
+        ('later',             '20 min',  '-40 min',  '-40 min',  0, '{}',        NULL),
+        ('child',             '-1 min',  '-61 min',  '-61 min',  0, '{later}',   NULL),
+        ('failing',           '-1 min',  '-6 min',   '-9 hours', 3, '{}',        NULL),
+        ('recovering',        '-1 min',  '-6 min',   '-9 hours', 3, '{}',        NULL),
+        ('waiting',           '4 min',   '-1 min',   '-9 hours', 3, '{}',        NULL),
+        ('child_of_failing',  '-1 min',  '-61 min',  '-61 min',  0, '{failing}', NULL),
+        ('ongoing_1h',        '-1 hour', '-2 hours', '-2 hours', 0, '{}',        '-1 hour'),
+        ('ongoing_11h59',     '-12 hours', '-13 hours', '-13 hours', 0, '{}',    '-11 hours -59 min'),
+        ('ongoing_12h01',     '-13 hours', '-14 hours', '-14 hours', 0, '{}',    '-12 hours -1 min'),
+        ('ongoing_25h',       '-26 hours', '-27 hours', '-27 hours', 0, '{}',    '-25 hours'),
+        ('first_run',         NULL,      NULL,       NULL,       0, '{}',        '-1 hour'),
+        ('first_run_died',    NULL,      NULL,       NULL,       0, '{}',        '-13 hours'),
+        ('backfill',          '-50 hours', '-74 hours', '-74 hours', 0, '{}',    NULL),
+        ('ghost',             '-9 days', '-10 days', '-10 days', 0, '{}',        NULL))
+    INSERT INTO crontabber (app_name, next_run, first_run, last_run, last_success, error_count, depends_on, last_error, ongoing)
+        SELECT name, now() + next_run::interval, CASE WHEN last_run IS NOT NULL THEN now() - interval '900 days 1.234567 s' END,
+               now() + last_run::interval, now() + last_success::interval, error_count, depends_on::text[],
+               CASE error_count WHEN 0 THEN '{}'
+                   ELSE '{"type": "<type ''exceptions.KeyError''>", "value": "''x''",  "traceback": "  File \"x.py\"\n"}' END::json,
+               now() + ongoing::interval
+          FROM due;
+    INSERT INTO crontabber_log (app_name, log_time, duration, success, exc_type, exc_value, exc_traceback)
+        SELECT name, now() - n * interval '1 hour', interval '2.00213 s', now() - n * interval '1 hour', NULL, NULL, NULL
+          FROM unnest(ARRAY['well', 'later', 'ghost']) AS name, generate_series(1, 50) AS n
+        UNION ALL SELECT 'failing', now() - n * interval '5 min', interval '1 s', NULL, '<type ''exceptions.KeyError''>', 'fünf', 'Traceback ...'
+          FROM generate_series(1, 3) AS n;
+    SELECT setval('crontabber_log_id_seq', 2147483600);"#;
+
 /// All that was in its tables, by its own columns.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Contents {
@@ -30,10 +62,23 @@ pub struct Contents {
     history: Vec<Vec<String>>,
 }
 
-/// Such a database, with rows.
-pub async fn database() -> Database {
+/// Such a database, without a row.
+pub async fn empty() -> Database {
     let database = Postgres::database().await;
     database.execute(TABLES).await;
+    database
+}
+
+/// One that has been in use for years.
+pub async fn estate() -> Database {
+    let database = empty().await;
+    database.execute(ESTATE).await;
+    database
+}
+
+/// Such a database, with rows.
+pub async fn database() -> Database {
+    let database = empty().await;
     database.execute(ROWS).await;
     database
 }

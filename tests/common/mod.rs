@@ -10,8 +10,12 @@
 //! | when runs were alive | `Beats` |
 //! | a configuration, its hosts, what ran | `Site::with(&database, \|site\| ...)`, `site.on("alpha", &["tick"])` |
 //! | many processes in one instant | `Gate`, `race` |
+//! | hosts of both kinds in one instant | `fleet::Fleet` |
 //! | a host whose clock is wrong | `Crontabber::new(["tick"]).clock("-13h")` |
 //! | a database of Python's | `legacy::database().await` |
+//! | a database with our tables and no row | `tables().await` |
+//! | a host of crontabber 0.18.1, step by step | `python::Python`, `python::Turn` |
+//! | the real crontabber 0.18.1, where there is one | `python::Real` |
 //! | one job of SQL | `bank::Bank` |
 //! | money that jobs move while their hosts are killed | `money::Money` |
 //! | a connection that breaks at a commit | `Proxy` |
@@ -29,6 +33,7 @@ pub mod bank;
 mod beats;
 mod database;
 mod faketime;
+pub mod fleet;
 mod gate;
 pub mod host;
 mod ledger;
@@ -40,18 +45,22 @@ mod postgres;
 mod private;
 mod process;
 mod proxy;
+pub mod python;
 pub mod race;
 mod site;
+mod tables;
 mod until;
 
 pub use beats::{Beats, Life, uptime};
 pub use database::Database;
 pub use gate::Gate;
 pub use ledger::{Ledger, RunStart};
+use postgres::parse as postgres_config;
 pub use postgres::{Postgres, Template};
 #[cfg(feature = "embedded")]
 pub use private::Private;
 pub use process::{Crontabber, Finished, Running, children, left_over};
 pub use proxy::{Cut, Proxy};
 pub use site::Site;
+pub use tables::{drop_guard, tables};
 pub use until::until;

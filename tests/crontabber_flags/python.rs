@@ -1,35 +1,11 @@
 //! The same table read by crontabber 0.18.1 itself: its words beside ours.
 //!
-//! Where it can be found: `CRONTABBER_PYTHON2` names a Python 2 (else `python2.7` of the PATH), `CRONTABBER_PYTHON2_PATH`
-//! where its packages are. Where not, the tests say so and hold ours to what is written here.
-
-use std::{env, fs, path::PathBuf};
+//! Where there is none the tests say so, and hold ours to what is written here.
 
 use super::{
-    common::{Crontabber, Database, Finished, race::make_due},
+    common::{python::Real, race::make_due},
     old::{Old, assert_silent},
 };
-
-const CLASSES: &str = "
-from crontabber.base import BaseCronApp
-
-class Fine(BaseCronApp):
-    app_name = 'fine'
-    def run(self):
-        pass
-
-class Fails(BaseCronApp):
-    app_name = 'fails'
-    depends_on = 'fine'
-    def run(self):
-        raise KeyError('no | such')
-
-class New(BaseCronApp):
-    app_name = 'new'
-    def run(self):
-        pass
-";
-const LINES: &str = "oldjobs.Fine|1h, oldjobs.Fails|1d|03:45, oldjobs.New|90d";
 
 /// The same jobs for us. `new` is for another host, which has not met it.
 const JOBS: &str = r#"
@@ -59,80 +35,23 @@ const AS_IT_WRITES: &str = r#"
      WHERE app_name = 'fails'
 "#;
 
-/// crontabber 0.18.1.
-struct Python {
-    program: PathBuf,
-    packages: String,
-}
-
-impl Python {
-    async fn find() -> Option<Self> {
-        let python = Self {
-            program: env::var_os("CRONTABBER_PYTHON2")
-                .map_or_else(|| "python2.7".into(), PathBuf::from),
-            packages: env::var("CRONTABBER_PYTHON2_PATH").unwrap_or_default(),
-        };
-        let answers = python
-            .command(&["-c", "import crontabber.app"])
-            .behind_shell("command -v \"$1\" && exec \"$@\"");
-        let found = answers.run().await.code == Some(0);
-        if !found {
-            println!(
-                "not compared with crontabber 0.18.1: no Python 2 has it (CRONTABBER_PYTHON2, CRONTABBER_PYTHON2_PATH)"
-            );
-        }
-        found.then_some(python)
-    }
-
-    fn command(&self, arguments: &[&str]) -> Crontabber {
-        Crontabber::new(arguments)
-            .program(&self.program)
-            .env("PYTHONPATH", &self.packages)
-    }
-
-    /// The program on this database, in a directory for its classes.
-    async fn run(&self, old: &Old, line: &[&str]) -> Finished {
-        let module = old.site.file("oldjobs.py");
-        fs::write(&module, CLASSES).unwrap();
-        let directory = module.parent().unwrap().display().to_string();
-        let options = options(&old.database);
-        let mut arguments = vec!["-m", "crontabber.app"];
-        arguments.extend(options.iter().map(String::as_str));
-        arguments.extend(line);
-        let command = self
-            .command(&arguments)
-            .env("PYTHONPATH", format!("{}:{directory}", self.packages));
-        command.run().await
-    }
-}
-
-fn options(database: &Database) -> Vec<String> {
-    let config: tokio_postgres::Config = database.url().parse().unwrap();
-    let host = match config.get_hosts() {
-        [tokio_postgres::config::Host::Unix(directory), ..] => directory.display().to_string(),
-        [tokio_postgres::config::Host::Tcp(host), ..] => host.clone(),
-        [] => "localhost".into(),
+/// crontabber 0.18.1 with those jobs, on the same database.
+fn python(old: &Old) -> Option<Real> {
+    let module = old.site.file("jobs.py");
+    let directory = module.parent().expect("a file lies in a directory");
+    let Some(real) = Real::find(&old.database, directory, old.site.ledger()) else {
+        println!("not compared with crontabber 0.18.1: there is none (scripts/need python2)");
+        return None;
     };
-    let password = config
-        .get_password()
-        .map(String::from_utf8_lossy)
-        .unwrap_or_default();
-    vec![
-        format!("--crontabber.host={host}"),
-        format!(
-            "--crontabber.port={}",
-            config.get_ports().first().unwrap_or(&5432)
-        ),
-        format!(
-            "--crontabber.user={}",
-            config.get_user().unwrap_or_default()
-        ),
-        format!("--crontabber.password={password}"),
-        format!("--crontabber.dbname={}", database.name()),
-        format!("--crontabber.jobs={LINES}"),
-        "--logging.stderr_error_logging_level=30".into(),
-        "--logging.syslog_error_logging_level=100".into(),
-    ]
+    let real = real.job("fine", "1h", &[], "", "pass");
+    let real = real.job(
+        "fails",
+        "1d|03:45",
+        &["fine"],
+        "",
+        "raise KeyError('no | such')",
+    );
+    Some(real.job("new", "90d", &[], "", "pass"))
 }
 
 /// A listing without what differs by right: the class, and how long ago it is (a moment passes between the two).
@@ -152,20 +71,17 @@ fn comparable(listing: &str) -> Vec<&str> {
 }
 
 /// Both listings and both lines for Nagios, compared; ours is returned.
-async fn compared(old: &Old, python: Option<&Python>) -> (String, String) {
+async fn compared(old: &Old, python: Option<&Real>) -> (String, String) {
     let ours = old.run(&["--list-jobs"]).await;
     assert_silent(&ours, 0);
     let nagios = old.run(&["--nagios"]).await;
     if let Some(python) = python {
-        let theirs = python.run(old, &["--list-jobs"]).await;
+        let theirs = python.with(&["--list-jobs"]).run().await;
         assert_eq!(theirs.code, Some(0), "{theirs:?}");
         assert_eq!(comparable(&ours.stdout), comparable(&theirs.stdout));
-        let theirs = python.run(old, &["--nagios"]).await;
+        let theirs = python.with(&["--nagios"]).run().await;
         assert_eq!(nagios.code, theirs.code, "{theirs:?}");
-        let words = theirs
-            .stdout
-            .replace("(Fails)", "(shell)")
-            .replace('|', "/");
+        let words = theirs.stdout.replace("(Job1)", "(shell)").replace('|', "/");
         assert_eq!(nagios.stdout, words);
     }
     (ours.stdout, nagios.stdout)
@@ -173,8 +89,8 @@ async fn compared(old: &Old, python: Option<&Python>) -> (String, String) {
 
 #[tokio::test]
 async fn our_runs_are_listed_as_crontabber_lists_them() {
-    let python = Python::find().await;
     let old = Old::with(|_| JOBS.to_owned()).await;
+    let python = python(&old);
     let (listed, nagios) = compared(&old, python.as_ref()).await;
     assert_eq!(
         listed.matches("*NO PREVIOUS RUN INFO*").count(),
@@ -208,7 +124,7 @@ async fn our_runs_are_listed_as_crontabber_lists_them() {
     );
     if let Some(python) = &python {
         assert_eq!(
-            python.run(&old, &["--audit-ghosts"]).await.stdout,
+            python.with(&["--audit-ghosts"]).run().await.stdout,
             ghosts.stdout
         );
     }
@@ -216,13 +132,13 @@ async fn our_runs_are_listed_as_crontabber_lists_them() {
 
 #[tokio::test]
 async fn its_runs_are_listed_as_it_lists_them() {
-    let python = Python::find().await;
     let old = Old::with(|_| JOBS.to_owned()).await;
+    let python = python(&old);
     assert_eq!(old.run(&[]).await.code, Some(0));
     make_due(&old.database, "fine").await;
     make_due(&old.database, "fails").await;
     if let Some(python) = &python {
-        let pass = python.run(&old, &[]).await;
+        let pass = python.with(&[]).run().await;
         assert_eq!(pass.code, Some(0), "{pass:?}");
     } else {
         old.database.execute(AS_IT_WRITES).await;
@@ -248,7 +164,7 @@ async fn its_runs_are_listed_as_it_lists_them() {
         "{listed}"
     );
     if let Some(python) = &python {
-        let theirs = python.run(&old, &["-l"]).await.stdout;
+        let theirs = python.with(&["-l"]).run().await.stdout;
         assert!(
             theirs.contains("Ongoing now!    Started 0 seconds ago"),
             "{theirs}"

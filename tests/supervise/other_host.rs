@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crontabber::{clock::Boottime, supervise::Supervisor};
+use crontabber::{clock::Boottime, heartbeat::Leash, supervise::Supervisor};
 use nix::{
     sys::signal::Signal::{SIGCONT, SIGKILL, SIGSTOP},
     unistd::Pid,

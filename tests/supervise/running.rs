@@ -9,6 +9,7 @@ use std::{
 use crontabber::{
     clock::Boottime,
     ended::{How, Stopped},
+    heartbeat::Leash,
 };
 use nix::unistd::dup;
 

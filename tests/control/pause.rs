@@ -1,0 +1,275 @@
+//! Pausing and resuming, by the clock of the test.
+
+use crontabber::{
+    control::Happened,
+    exit::Exit,
+    plan::State,
+    spec::{JobSpec, OnLost, Start},
+    store::table::never,
+};
+use jiff::SignedDuration;
+
+use super::{
+    common::{
+        Postgres,
+        host::{Host, after, crontab, dies_running, job, log, minutes, next_run, noon},
+    },
+    operator::{Operator, audit, only, row},
+};
+
+#[tokio::test]
+async fn a_paused_job_runs_on_no_host_and_python_s_look_at_a_date_that_never_comes() {
+    let database = Postgres::database().await;
+    let alpha = Host::new("alpha", &database, &[job("a", "true"), job("b", "true")]);
+    alpha.at(noon()).tick().await;
+    let paused = Operator::at(&alpha, noon() + minutes(10))
+        .pause(&["a"], never())
+        .await;
+    assert_eq!(only(paused), Happened::Done);
+    assert_eq!(row(&database, "a").await, "60 never paused 0");
+    let later = alpha.at(noon() + minutes(61));
+    assert_eq!(later.tick().await.well, 1);
+    assert_eq!(
+        log(&database).await,
+        ["a 0 1 success", "b 0 1 success", "b 60 1 success"]
+    );
+    let reason = later.planned(|plan| {
+        let job = plan.get("a").expect("a job");
+        (job.state(plan.now), job.reason())
+    });
+    let expected = "paused by anna@alpha: disk swap".to_owned();
+    assert_eq!(reason.await, (State::Paused, expected));
+    assert_eq!(audit(&database).await, ["anna@alpha pause a disk swap"]);
+
+    // Python starts what its own clock calls due: it reads next_run, and a forced start is refused by the guard.
+    let due = "SELECT count(*) FROM crontabber WHERE next_run < now() + interval '100 years' AND app_name = 'a'";
+    assert_eq!(database.query_one::<i64>(due).await, 0);
+    let start = "UPDATE crontabber SET ongoing = now(), next_run = next_run, first_run = first_run, last_run = last_run,
+                        last_success = last_success, error_count = error_count, depends_on = depends_on,
+                        last_error = last_error WHERE app_name = 'a'";
+    let refused = database.connect().await.batch_execute(start).await;
+    let refused = refused.expect_err("a paused job is not started");
+    let refused = refused
+        .as_db_error()
+        .expect("the guard's")
+        .message()
+        .to_owned();
+    assert!(refused.contains("is paused until"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_pause_with_an_end_ends_by_itself_and_what_was_due_meanwhile_runs_once() {
+    let database = Postgres::database().await;
+    let alpha = Host::new("alpha", &database, &[job("a", "true")]);
+    alpha.at(noon()).tick().await;
+    let until = noon() + minutes(200);
+    Operator::at(&alpha, noon() + minutes(10))
+        .pause(&["a"], until)
+        .await;
+    assert_eq!(row(&database, "a").await, "60 200 paused 0");
+    assert_eq!(alpha.at(noon() + minutes(199)).tick().await.well, 0);
+    assert_eq!(alpha.at(until).tick().await.well, 1);
+    assert_eq!(
+        log(&database).await,
+        [
+            "a 0 1 success",
+            "a 60 0 skipped coalesced x2",
+            "a 180 1 success"
+        ]
+    );
+    // An end that has come is no pause any more.
+    let resumed = Operator::at(&alpha, until).resume(&["a"]).await;
+    assert_eq!(only(resumed), Happened::NotPaused);
+    assert_eq!(audit(&database).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_pause_that_ends_before_the_slot_leaves_its_start_where_it_is() {
+    let database = Postgres::database().await;
+    let alpha = Host::new("alpha", &database, &[job("a", "true")]);
+    alpha.at(noon()).tick().await;
+    let person = Operator::at(&alpha, noon() + minutes(10));
+    person.pause(&["a"], noon() + minutes(30)).await;
+    // Or Python's hosts, which look at nothing else, would start it half an hour early.
+    assert_eq!(row(&database, "a").await, "60 60 paused 0");
+    // The same when an endless pause, which has taken its start away, gets such an end.
+    person.pause(&["a"], never()).await;
+    assert_eq!(row(&database, "a").await, "60 never paused 0");
+    let changed = person.pause(&["a"], noon() + minutes(30)).await;
+    assert_eq!(row(&database, "a").await, "60 60 paused 0");
+    let before = changed[0].before.as_ref().expect("it has a row");
+    assert_eq!(before.paused_until, Some(never()));
+    assert_eq!(audit(&database).await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_job_that_is_resumed_after_slots_have_passed_runs_once_for_the_latest() {
+    let database = Postgres::database().await;
+    let alpha = Host::new("alpha", &database, &[job("a", "true")]);
+    alpha.at(noon()).tick().await;
+    Operator::at(&alpha, noon() + minutes(10))
+        .pause(&["a"], never())
+        .await;
+    let later = noon() + minutes(250);
+    let resumed = Operator::at(&alpha, later).resume(&["a"]).await;
+    assert_eq!(only(resumed), Happened::Done);
+    assert_eq!(row(&database, "a").await, "60 60 free 0");
+    assert_eq!(alpha.at(later).tick().await.well, 1);
+    assert_eq!(alpha.at(later).tick().await.well, 0);
+    assert_eq!(
+        log(&database).await,
+        [
+            "a 0 1 success",
+            "a 60 0 skipped coalesced x3",
+            "a 240 1 success"
+        ]
+    );
+    assert_eq!(
+        audit(&database).await,
+        [
+            "anna@alpha pause a disk swap",
+            "anna@alpha resume a disk swap"
+        ]
+    );
+    let before: String = database
+        .query_one(
+            "SELECT detail -> 'before' ->> 'slot' FROM crontabber_audit WHERE what = 'resume'",
+        )
+        .await;
+    assert_eq!(before, "2031-05-05T13:00:00+00:00");
+}
+
+#[tokio::test]
+async fn a_resumed_job_keeps_the_jitter_of_its_start() {
+    let database = Postgres::database().await;
+    let mut spec = JobSpec {
+        timetable: Some(crontab("0 * * * *")),
+        start: Start::Next,
+        ..job("a", "true")
+    };
+    let when = spec.timetable.as_mut().expect("just given");
+    when.jitter = std::time::Duration::from_mins(50);
+    let alpha = Host::new("alpha", &database, &[spec]);
+    let person = Operator::at(&alpha, noon() + minutes(1));
+    alpha.at(noon() + minutes(1)).tick().await;
+    let start = next_run(&database, "a").await;
+    assert!((61..110).contains(&start), "{start}");
+    person.pause(&["a"], never()).await;
+    person.resume(&["a"]).await;
+    assert_eq!(next_run(&database, "a").await, start);
+}
+
+#[tokio::test]
+async fn a_retry_that_waited_is_due_at_once_when_it_is_resumed() {
+    let database = Postgres::database().await;
+    let alpha = Host::new("alpha", &database, &[job("a", "exit 1")]);
+    alpha.at(noon()).tick().await;
+    let person = Operator::at(&alpha, noon() + minutes(1));
+    person.pause(&["a"], never()).await;
+    assert_eq!(row(&database, "a").await, "0 never paused 1");
+    person.resume(&["a"]).await;
+    assert_eq!(row(&database, "a").await, "0 0 free 1");
+    // A pause that is shorter than the delay does not shorten it.
+    assert_eq!(alpha.at(noon() + minutes(1)).tick().await.failed, 1);
+    let start = next_run(&database, "a").await;
+    person.pause(&["a"], noon() + minutes(2)).await;
+    person.resume(&["a"]).await;
+    assert_eq!(next_run(&database, "a").await, start);
+}
+
+#[tokio::test]
+async fn a_job_without_schedule_waits_for_its_parents_again_unless_its_slot_has_failed() {
+    for (shell, runs) in [("true", 0), ("exit 1", 1)] {
+        let database = Postgres::database().await;
+        let mut child = after(job("child", shell), &["parent"]);
+        child.timetable = None;
+        let alpha = Host::new("alpha", &database, &[job("parent", "true"), child]);
+        alpha.at(noon()).tick().await;
+        assert_eq!(log(&database).await.len(), 2);
+        let person = Operator::at(&alpha, noon() + minutes(1));
+        person.pause(&["child"], never()).await;
+        assert_eq!(alpha.at(noon() + minutes(20)).tick().await.exit(), Exit::Ok);
+        let person = Operator::at(&alpha, noon() + minutes(21));
+        person.resume(&["child"]).await;
+        let pass = alpha.at(noon() + minutes(21)).tick().await;
+        assert_eq!(pass.well + pass.failed, runs, "{shell}");
+    }
+}
+
+#[tokio::test]
+async fn a_held_job_is_resumed_like_a_paused_one() {
+    let database = Postgres::database().await;
+    let spec = JobSpec {
+        on_lost: OnLost::Hold,
+        ..job("a", "true")
+    };
+    let alpha = Host::new("alpha", &database, &[spec]);
+    dies_running(&alpha.at(noon())).await;
+    let later = noon() + minutes(1);
+    assert_eq!(alpha.at(later).tick().await.well, 0);
+    assert_eq!(row(&database, "a").await, "0 never paused 1");
+    let changes = Operator::at(&alpha, later).resume(&["a"]).await;
+    let before = changes[0].before.as_ref().expect("it has a row");
+    assert_eq!(before.paused_by.as_deref(), Some("on_lost"));
+    assert_eq!(alpha.at(later).tick().await.well, 1);
+    assert_eq!(log(&database).await, ["a 0 1 lost", "a 0 2 success"]);
+}
+
+#[tokio::test]
+async fn a_row_of_python_s_keeps_its_next_run_through_a_pause() {
+    let database = Postgres::database().await;
+    let alpha = Host::new("alpha", &database, &[]);
+    alpha.at(noon()).tick().await;
+    database
+        .execute("INSERT INTO crontabber (app_name, next_run) VALUES ('old', '2031-05-05T13:00Z')")
+        .await;
+    let person = Operator::at(&alpha, noon());
+    person.pause(&["old"], never()).await;
+    assert_eq!(row(&database, "old").await, "60 never paused 0");
+    // A run that a Python host had started before ends: its record keeps the pause, and leaves no slot.
+    database
+        .execute("UPDATE crontabber SET next_run = '2031-05-05T14:00Z', last_run = '2031-05-05T12:00Z' WHERE app_name = 'old'")
+        .await;
+    assert_eq!(row(&database, "old").await, "none never paused 0");
+    person.resume(&["old"]).await;
+    assert_eq!(row(&database, "old").await, "0 0 free 0");
+}
+
+#[tokio::test]
+async fn a_run_that_python_records_during_a_pause_is_followed_by_its_next_slot() {
+    let database = Postgres::database().await;
+    let alpha = Host::new("alpha", &database, &[job("a", "true")]);
+    alpha.at(noon()).tick().await;
+    let person = Operator::at(&alpha, noon() + minutes(1));
+    person.pause(&["a"], never()).await;
+    database
+        .execute(
+            "UPDATE crontabber SET next_run = '2031-05-05T13:05Z', last_run = '2031-05-05T12:05Z'",
+        )
+        .await;
+    let person = Operator::at(&alpha, noon() + minutes(6));
+    person.resume(&["a"]).await;
+    assert_eq!(row(&database, "a").await, "65 65 free 0");
+}
+
+#[tokio::test]
+async fn several_jobs_are_paused_together_and_a_missing_row_is_told() {
+    let database = Postgres::database().await;
+    let alpha = Host::new("alpha", &database, &[job("b", "true"), job("a", "true")]);
+    alpha.at(noon()).tick().await;
+    let person = Operator::at(&alpha, noon() + SignedDuration::from_secs(1));
+    let changes = person.pause(&["b", "nobody", "a"], never()).await;
+    let told: Vec<_> = changes
+        .iter()
+        .map(|change| (change.name.as_str(), change.happened.clone()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("a", Happened::Done),
+            ("b", Happened::Done),
+            ("nobody", Happened::NoRow)
+        ]
+    );
+    assert_eq!(audit(&database).await.len(), 2);
+}
