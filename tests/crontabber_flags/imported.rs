@@ -32,13 +32,17 @@ struct Moving {
 impl Moving {
     async fn new() -> Self {
         let (database, site) = (legacy::database().await, Site::new());
-        fs::write(site.file("crontabber.ini"), INI).unwrap();
+        fs::write(site.file("crontabber.ini"), INI).expect("the directory is writable");
         Self { database, site }
     }
 
     fn directory(&self) -> String {
         let file = self.site.file("crontabber.ini");
-        file.parent().unwrap().to_str().unwrap().to_owned()
+        let directory = file.parent().expect("a file lies in a directory");
+        directory
+            .to_str()
+            .expect("the paths of tests are text")
+            .to_owned()
     }
 
     /// A line of the old crontab, or of Nagios.
@@ -53,7 +57,7 @@ impl Moving {
     async fn types(&self, line: &str) -> Finished {
         let program = Path::new(env!("CARGO_BIN_EXE_crontabber"))
             .parent()
-            .unwrap();
+            .expect("a file lies in a directory");
         let path = format!("{}:/usr/bin:/bin", program.display());
         let shell = Crontabber::new(["-c", line])
             .program("/bin/sh")
@@ -64,7 +68,7 @@ impl Moving {
     /// The database of this test, and a stand-in for Python, in what the import has written.
     fn edit(&self) {
         let file = self.site.file("crontabber.toml");
-        let imported = fs::read_to_string(&file).unwrap();
+        let imported = fs::read_to_string(&file).expect("the import has written it");
         let directory = self.directory();
         let url = format!("url = \"{}\"", self.database.url());
         let run_with = format!("run_with = [\"/bin/sh\", \"{directory}/run_class\"]");
@@ -77,9 +81,9 @@ impl Moving {
             };
             edited.push('\n');
         }
-        fs::write(&file, edited).unwrap();
+        fs::write(&file, edited).expect("the directory is writable");
         let run_class = RUN_WITH.replace(">> ran", &format!(">> '{directory}/ran'"));
-        fs::write(self.site.file("run_class"), run_class).unwrap();
+        fs::write(self.site.file("run_class"), run_class).expect("the directory is writable");
     }
 
     fn ran(&self) -> String {
