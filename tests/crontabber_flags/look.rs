@@ -139,10 +139,10 @@ async fn nagios_is_told_of_errors_in_one_line_and_a_code() {
 
 #[tokio::test]
 async fn nagios_gets_one_short_line_without_figures_whatever_the_errors_hold() {
-    let jobs: String = (0..40)
+    let jobs: Vec<String> = (0..40)
         .map(|n| format!("[jobs.j{n}]\nevery = \"1h\"\nshell = \"true\"\n"))
         .collect();
-    let old = Old::with(|_| jobs).await;
+    let old = Old::with(|_| jobs.concat()).await;
     old.database
         .execute(
             "INSERT INTO crontabber (app_name, next_run, error_count, last_error)
