@@ -12,6 +12,7 @@ mod graph;
 mod history;
 mod hosts;
 mod import;
+mod legacy;
 mod list;
 mod logs;
 mod mark;
@@ -148,6 +149,10 @@ pub fn main() -> ExitCode {
 }
 
 fn answer(arguments: &[OsString]) -> Exit {
+    let typed = arguments.get(1..).unwrap_or_default();
+    if legacy::is_meant(typed) {
+        return legacy::answer(typed);
+    }
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) if check::is_meant(arguments) => return check::usage(&error),
