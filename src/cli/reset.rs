@@ -12,8 +12,9 @@ use super::{
     Global,
     change::tell,
     fail::Failure,
-    names::{Among, Author, Names, resolve, targets},
+    names::{Among, Names, resolve, targets},
     open::{View, block_on},
+    who::Author,
 };
 
 /// Forgets the failures of a job and gives it its next slot from now
