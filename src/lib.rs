@@ -11,6 +11,8 @@
 //! The modules stand in the order in which a job meets them. The middle (`config` to `plan`) is pure:
 //! values in, values out, no clock, no database, no `async`.
 
+// Taking over from cron and from crontabber: their files in, a configuration out.
+pub mod import;
 // What the operator wrote, checked.
 pub mod config;
 // A job as it is meant: the nouns everybody shares.
@@ -62,6 +64,8 @@ pub mod stop;
 pub mod clock;
 // The plan and the history, for people on a terminal and for programs behind a pipe.
 pub mod view;
+// What needs a person, by thresholds.
+pub mod check;
 // What the exit codes mean.
 pub mod exit;
 // What went on, for people and for machines.

@@ -7,7 +7,16 @@ use crontabber::{
     exit::Exit,
 };
 
-const DOCUMENTS: [&str; 4] = ["README.md", "DESIGN.md", "CONTRIBUTING.md", "CHANGELOG.md"];
+const DOCUMENTS: [&str; 8] = [
+    "README.md",
+    "DESIGN.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/operations.md",
+    "systemd/README.md",
+    "docs/from-crontabber.md",
+    "docs/from-cron.md",
+];
 
 fn text(document: &str) -> String {
     fs::read_to_string(document).unwrap_or_else(|error| panic!("{document}: {error}"))
