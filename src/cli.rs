@@ -11,6 +11,8 @@ mod ghosts;
 mod graph;
 mod history;
 mod hosts;
+mod import;
+mod legacy;
 mod list;
 mod logs;
 mod mark;
@@ -114,6 +116,8 @@ enum Command {
     Config(config::Config),
     Migrate(migrate::Migrate),
     #[command(subcommand)]
+    Import(import::Import),
+    #[command(subcommand)]
     Db(db::Db),
     /// Guards runs; started by the other commands.
     #[command(hide = true)]
@@ -145,6 +149,10 @@ pub fn main() -> ExitCode {
 }
 
 fn answer(arguments: &[OsString]) -> Exit {
+    let typed = arguments.get(1..).unwrap_or_default();
+    if legacy::is_meant(typed) {
+        return legacy::answer(typed);
+    }
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) if check::is_meant(arguments) => return check::usage(&error),
@@ -177,6 +185,7 @@ fn answer(arguments: &[OsString]) -> Exit {
         Command::Check(check) => Ok(check.answer(&cli.global)),
         Command::Config(config) => config.answer(&cli.global),
         Command::Migrate(migrate) => migrate.answer(&cli.global),
+        Command::Import(import) => import.answer(),
         Command::Db(db) => db.answer(&cli.global),
         // Answered in `main`, before anything was parsed.
         Command::Supervise => Ok(Exit::Usage),

@@ -58,6 +58,12 @@ pub use self::{
     show::{KeyReference, reference},
     surroundings::Surroundings,
 };
+pub(crate) use self::{
+    secret::passwords,
+    show::{toml_key, toml_of},
+    texts::is_class_path,
+    with::names_a_secret,
+};
 
 /// A configuration in which everything means something.
 #[derive(Debug)]

@@ -11,6 +11,8 @@
 //! The modules stand in the order in which a job meets them. The middle (`config` to `plan`) is pure:
 //! values in, values out, no clock, no database, no `async`.
 
+// Taking over from cron and from crontabber: their files in, a configuration out.
+pub mod import;
 // What the operator wrote, checked.
 pub mod config;
 // A job as it is meant: the nouns everybody shares.

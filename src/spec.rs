@@ -88,6 +88,9 @@ pub struct JobSpec {
     pub description: Option<String>,
     /// What a run does.
     pub kind: Kind,
+    /// The class of crontabber 0.18 that the command runs, as `package.module.Class`; part of its argv.
+    #[serde(skip)]
+    pub class: Option<String>,
     /// When it is wanted; `None`: when its parents have succeeded anew.
     pub timetable: Option<Timetable>,
     /// The first slot of a job that no row knows yet.

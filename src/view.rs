@@ -49,6 +49,8 @@ pub mod cancel;
 pub mod ghosts;
 // What people have ever changed by hand.
 pub mod audit;
+// All of it in the words of crontabber 0.18.
+pub mod legacy;
 
 pub use medium::Medium;
 pub use times::Times;

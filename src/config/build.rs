@@ -12,8 +12,10 @@ use super::{
     diagnostic::{At, Code, Findings},
     files::Reader,
     job::{JobSettings, KINDS, RetrySettings},
+    sections::CompatSettings,
     setting::Set,
     source::{Place, Source},
+    texts::ClassPath,
     value::Limit,
 };
 
@@ -24,6 +26,8 @@ pub(super) struct Ingredients<'a> {
     pub(super) key: Place,
     /// Everything merged, down to what is built in.
     pub(super) settings: &'a JobSettings,
+    /// What runs a `class`.
+    pub(super) compat: &'a CompatSettings,
     /// All files, to resolve paths and lines.
     pub(super) sources: &'a [Source],
     /// Whether keys may be missing because a file is broken.
@@ -44,6 +48,7 @@ impl Ingredients<'_> {
             origin: self.origin(),
             description: settings.description.as_ref().map(|set| set.value.clone()),
             kind: kind?,
+            class: settings.class.as_ref().map(|set| set.value.0.clone()),
             timetable: timetable?,
             start: settings.start.as_ref()?.value,
             depends_on: self.parents(),
@@ -131,7 +136,7 @@ impl Ingredients<'_> {
             findings
                 .error(Code::NoKind, self.key, message)
                 .label("nothing to run")
-                .help("give it `command = [\"program\", \"argument\"]`, `shell`, `sql`, `sql_file` or `action`");
+                .help("give it `command = [\"program\", \"argument\"]`, `shell`, `sql`, `sql_file`, `action` or `class`");
         }
         None
     }
@@ -146,6 +151,9 @@ impl Ingredients<'_> {
         }
         if let Some(name) = &settings.action {
             return self.action(name.value.0.clone());
+        }
+        if let Some(class) = &settings.class {
+            return self.class(class, findings);
         }
         let text = match (&settings.sql, &settings.sql_file) {
             (Some(sql), _) => sql.value.0.clone(),
@@ -171,6 +179,28 @@ impl Ingredients<'_> {
             .as_ref()
             .map_or_else(empty, |set| set.value.0.clone());
         Some(Kind::Action { name, with })
+    }
+
+    /// A class of crontabber's is a command: what runs classes, and the class behind it.
+    fn class(&self, class: &Set<ClassPath>, findings: &mut Findings) -> Option<Kind> {
+        let Some(run_with) = &self.compat.run_with else {
+            if !self.is_partial && self.compat.refused.is_empty() {
+                let message = format!("nothing says how to run the class of job `{}`", self.name);
+                findings
+                    .error(Code::NoRunWith, class.key, message)
+                    .label("a class needs a program that runs it")
+                    .help(
+                        "name it in the main file:\n\
+                         \x20   [compat]\n\
+                         \x20   run_with = [\"python2.7\", \"/usr/share/crontabber/run_class.py\", \
+                         \"--admin.conf=/etc/crontabber.ini\"]",
+                    );
+            }
+            return None;
+        };
+        let mut argv = run_with.value.0.clone();
+        argv.push(class.value.0.clone());
+        Some(Kind::Command(argv))
     }
 
     /// The text of a file that is named relative to the file that names it.

@@ -76,6 +76,8 @@ codes! {
     TwoKinds = "two-kinds",
     /// A job that does not say what a run does.
     NoKind = "no-kind",
+    /// A class, and nothing that says how to run one.
+    NoRunWith = "no-run-with",
     /// A key that has no meaning for this kind of job.
     Misplaced = "misplaced",
     /// A parent that no file defines.

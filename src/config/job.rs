@@ -6,7 +6,7 @@ use super::{
     names::{Channels, Parents, Plain, Secrets, Variables},
     setting::{Settings as _, settings},
     source::Place,
-    texts::{Argv, Directory, ExitCodes, Script, Texts},
+    texts::{Argv, ClassPath, Directory, ExitCodes, Script, Texts},
     value::{Count, Lasting, Limit, Number},
     when::{Schedules, TimeOfDay, ZoneName},
     with::With,
@@ -87,6 +87,8 @@ settings! {
         action: Script,
         /// The table that the action is given.
         with: With,
+        /// A class written for crontabber 0.18, run with `run_with` of `[compat]`.
+        class: ClassPath,
         /// Whether the SQL runs in one transaction with its record; true unless named.
         transaction: bool,
         /// Another database for the SQL than the referee's.
@@ -121,7 +123,7 @@ settings! {
 }
 
 /// The keys that say what a run does.
-pub(super) const KINDS: [&str; 5] = ["command", "shell", "sql", "sql_file", "action"];
+pub(super) const KINDS: [&str; 6] = ["command", "shell", "sql", "sql_file", "action", "class"];
 
 impl JobSettings {
     /// These laid over those of a lower layer. Keys that answer one question go together: a job
@@ -134,7 +136,7 @@ impl JobSettings {
         if self.kinds().next().is_some() {
             (lower.command, lower.shell) = (None, None);
             (lower.sql, lower.sql_file, lower.transaction) = (None, None, None);
-            (lower.action, lower.with) = (None, None);
+            (lower.action, lower.with, lower.class) = (None, None, None);
         }
         self.laid_over(&lower)
     }
@@ -147,6 +149,7 @@ impl JobSettings {
             self.sql.as_ref().map(|set| set.key),
             self.sql_file.as_ref().map(|set| set.key),
             self.action.as_ref().map(|set| set.key),
+            self.class.as_ref().map(|set| set.key),
         ];
         let named = KINDS.into_iter().zip(places);
         named.filter_map(|(name, place)| place.map(|place| (name, place)))

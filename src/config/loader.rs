@@ -323,6 +323,7 @@ impl Loader<'_> {
                 name,
                 key: self.written.jobs[name].key,
                 settings,
+                compat: &self.written.compat,
                 sources: &self.sources,
                 is_partial: self.written.is_partial,
             };

@@ -206,7 +206,7 @@ pub(super) fn refuse_literal(found: &Found<'_>, findings: &mut Findings) {
 }
 
 /// Where a text spells out a password: `scheme://user:PASSWORD@host` or `password=PASSWORD`.
-pub(super) fn passwords(text: &str) -> Vec<Range<usize>> {
+pub(crate) fn passwords(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     for (at, separator) in text.match_indices("://") {
         let authority = at + separator.len();

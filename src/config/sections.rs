@@ -10,7 +10,7 @@ use super::{
     diagnostic::{Code, Findings},
     secret::passwords,
     setting::{Found, Setting, settings},
-    texts::{Directory, HostName, Identifier, Texts},
+    texts::{Argv, Directory, HostName, Identifier, Texts},
     value::{Count, Limit},
 };
 
@@ -68,6 +68,14 @@ settings! {
         listen: Address,
         /// The name of this host; the system's name for it unless named.
         host: HostName,
+    }
+}
+
+settings! {
+    /// The keys of `[compat]`.
+    CompatSettings {
+        /// What runs a `class`: a program and its arguments; the class is added as the last.
+        run_with: Argv,
     }
 }
 

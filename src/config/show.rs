@@ -11,7 +11,7 @@ use crate::{
 
 use super::{
     Config, Daemon,
-    sections::{NamedDatabaseSettings, NotifySettings},
+    sections::{CompatSettings, NamedDatabaseSettings, NotifySettings},
     setting::{Leaf, Settings},
     source::{BUILT_IN, Place},
     written::Named,
@@ -77,6 +77,7 @@ impl Config {
             }
             sections.push(self.daemon_section());
             sections.push(self.section("check", &self.check_settings));
+            sections.push(self.section("compat", &self.written.compat));
             for (name, channel) in &self.written.notify {
                 sections.push(self.section(&format!("notify.{}", toml_key(name)), channel));
             }
@@ -194,7 +195,7 @@ fn add_computed_lease(section: &mut Section, lease: &Lease) {
 }
 
 /// A value as TOML on one line.
-fn toml_of(value: &Value) -> String {
+pub(crate) fn toml_of(value: &Value) -> String {
     match value {
         Value::Array(elements) => {
             let elements: Vec<_> = elements.iter().map(toml_of).collect();
@@ -213,7 +214,7 @@ fn toml_of(value: &Value) -> String {
     }
 }
 
-fn toml_key(key: &str) -> String {
+pub(crate) fn toml_key(key: &str) -> String {
     let is_bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     if !key.is_empty() && key.chars().all(is_bare) {
         key.to_owned()
@@ -252,6 +253,7 @@ pub fn reference() -> Vec<KeyReference> {
     refer("database.NAME", "", &named, &mut keys);
     refer("daemon", "", &built_in.daemon, &mut keys);
     refer("check", "", &built_in.check, &mut keys);
+    refer("compat", "", &CompatSettings::default(), &mut keys);
     refer("notify.NAME", "", &NotifySettings::default(), &mut keys);
     refer("jobs.NAME", "", &built_in.defaults, &mut keys);
     let retry = built_in.defaults.retry.as_ref();

@@ -72,6 +72,39 @@ impl Setting for Argv {
     }
 }
 
+/// Where Python finds a class: `package.module.Class`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ClassPath(pub(super) String);
+
+impl Setting for ClassPath {
+    const EXPECTED: &'static str = "a class such as \"package.module.Class\"";
+
+    fn read(found: &Found<'_>, findings: &mut Findings) -> Option<Self> {
+        let text = found.text::<Self>(findings)?;
+        if !is_class_path(text) {
+            found.bad_value(
+                findings,
+                "packages, a module and a class, with dots between",
+            );
+            return None;
+        }
+        Some(Self(text.to_owned()))
+    }
+
+    fn value(&self) -> Value {
+        json!(self.0)
+    }
+}
+
+/// Whether Python can import it: names with dots between, at least two of them.
+pub(crate) fn is_class_path(text: &str) -> bool {
+    let is_letter = |c: char| c.is_ascii_alphabetic() || c == '_';
+    let is_name = |name: &str| {
+        name.starts_with(is_letter) && name.chars().all(|c| is_letter(c) || c.is_ascii_digit())
+    };
+    text.contains('.') && text.split('.').all(is_name)
+}
+
 /// Tells the first mistake in the braces of a text; `true` if there is none.
 pub(super) fn check_placeholders(found: &Found<'_>, text: &str, findings: &mut Findings) -> bool {
     let Err(bad) = placeholder::check(text) else {

@@ -27,7 +27,7 @@ impl Setting for With {
 }
 
 /// Names of keys under which nobody writes anything but a secret.
-pub(super) fn names_a_secret(key: &str) -> bool {
+pub(crate) fn names_a_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     [
         "password",

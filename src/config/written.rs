@@ -11,7 +11,9 @@ use super::{
     diagnostic::{Code, Findings, shown},
     job::JobSettings,
     names, not_yet,
-    sections::{DaemonSettings, DatabaseSettings, NamedDatabaseSettings, NotifySettings},
+    sections::{
+        CompatSettings, DaemonSettings, DatabaseSettings, NamedDatabaseSettings, NotifySettings,
+    },
     setting::{Found, Owner, Set, Setting, Settings},
     source::{BUILT_IN, Place, Source},
 };
@@ -25,6 +27,7 @@ pub(super) struct Written {
     pub(super) daemon: DaemonSettings,
     pub(super) defaults: JobSettings,
     pub(super) check: CheckSettings,
+    pub(super) compat: CompatSettings,
     pub(super) templates: BTreeMap<String, Named<JobSettings>>,
     pub(super) notify: BTreeMap<String, NotifySettings>,
     pub(super) jobs: BTreeMap<JobName, Named<JobSettings>>,
@@ -49,13 +52,14 @@ pub(super) enum Role {
 }
 
 /// The sections there are, and whether a drop-in may hold them.
-const SECTIONS: [(&str, Role); 7] = [
+const SECTIONS: [(&str, Role); 8] = [
     ("database", Role::Main),
     ("daemon", Role::Main),
     ("defaults", Role::Main),
     ("templates", Role::DropIn),
     ("notify", Role::Main),
     ("check", Role::Main),
+    ("compat", Role::Main),
     ("jobs", Role::DropIn),
 ];
 
@@ -182,6 +186,7 @@ impl Written {
                 no_template(self.defaults.template.as_deref(), "`[defaults]`", findings);
             }
             "check" => self.check = settings(name, found, table, findings),
+            "compat" => self.compat = settings(name, found, table, findings),
             "templates" => each(found, findings, |name, found, findings| {
                 self.template(name, found, findings);
             }),

@@ -120,6 +120,7 @@ pub(super) mod tests {
             origin: Origin::default(),
             description: None,
             kind: Kind::Command(vec!["true".to_owned()]),
+            class: None,
             timetable: None,
             start: Start::Next,
             depends_on: Vec::new(),

@@ -354,7 +354,7 @@ fn escape_option(value: &str) -> String {
 }
 
 /// Everything but letters, digits and `-._~` as `%41`.
-fn percent_encode(text: &str) -> String {
+pub(crate) fn percent_encode(text: &str) -> String {
     let encode = |byte: u8| match byte {
         b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
         _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),

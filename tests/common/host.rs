@@ -123,6 +123,7 @@ pub fn job(name: &str, shell: &str) -> JobSpec {
         origin: Origin::default(),
         description: None,
         kind: Kind::Shell(shell.into()),
+        class: None,
         timetable: Some(every(Duration::from_hours(1))),
         start: Start::Now,
         depends_on: Vec::new(),

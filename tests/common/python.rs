@@ -17,5 +17,5 @@ mod real;
 mod state;
 
 pub use pass::{Job, Turn, exit};
-pub use real::Real;
+pub use real::{Real, installed};
 pub use state::{Info, Python, Stop};

@@ -38,6 +38,31 @@ fn a_job_lies_over_its_template_over_the_defaults_over_what_is_built_in() {
 }
 
 #[test]
+fn a_class_is_run_by_the_program_that_runs_classes() {
+    let text = "
+        [compat]
+        run_with = [\"python2.7\", \"/run_class.py\", \"--admin.conf=/etc/{host}.ini\"]
+        [templates.t]
+        class = \"feeds.jobs.Feed\"
+        [jobs.a]
+        template = \"t\"
+    ";
+    let a = job(text);
+    let argv = [
+        "python2.7",
+        "/run_class.py",
+        "--admin.conf=/etc/{host}.ini",
+        "feeds.jobs.Feed",
+    ];
+    assert_eq!(a.kind, Kind::Command(argv.map(str::to_owned).to_vec()));
+    assert_eq!(a.class.as_deref(), Some("feeds.jobs.Feed"));
+    // One answer to one question: the job's own kind leaves nothing of its template's.
+    let a = job(&format!("{text} command = [\"true\"]"));
+    assert_eq!(a.kind, Kind::Command(vec!["true".to_owned()]));
+    assert_eq!(a.class, None);
+}
+
+#[test]
 fn tables_merge_key_by_key_and_lists_replace() {
     let a = job("
         [defaults]

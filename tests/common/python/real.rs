@@ -118,7 +118,8 @@ impl Real {
     }
 }
 
-fn installed() -> Option<(PathBuf, String)> {
+/// A Python 2 with crontabber 0.18.1, and where its packages are.
+pub fn installed() -> Option<(PathBuf, String)> {
     if let Some(interpreter) = env::var_os("CRONTABBER_PYTHON2") {
         let packages = env::var("CRONTABBER_PYTHON2_PATH").unwrap_or_default();
         return Some((interpreter.into(), packages));
