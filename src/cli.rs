@@ -3,6 +3,7 @@
 mod audit;
 mod cancel;
 mod change;
+mod check;
 mod config;
 mod db;
 mod fail;
@@ -11,6 +12,7 @@ mod graph;
 mod history;
 mod hosts;
 mod import;
+mod legacy;
 mod list;
 mod logs;
 mod mark;
@@ -61,12 +63,13 @@ Examples:
   crontabber list                    every job, its state, and why
   crontabber why report              why a job runs or does not run now
   crontabber run report --force      run a job here and now
+  crontabber check                   what needs a person, for Nagios and Icinga
   crontabber config check            every mistake in the configuration, at once
 
 Exit codes: 0 well, 1 a job failed, 2 contended, 3 ongoing elsewhere, 64 usage, 69 no database, 78 configuration.";
 
 /// What every command understands.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 struct Global {
     /// The configuration [default: ./crontabber.toml, then /etc/crontabber/crontabber.toml]
     #[arg(long, global = true, value_name = "FILE", env = "CRONTABBER_CONFIG")]
@@ -108,6 +111,7 @@ enum Command {
     Ghosts(ghosts::Ghosts),
     Audit(audit::Audit),
     Graph(graph::Graph),
+    Check(check::Check),
     #[command(subcommand)]
     Config(config::Config),
     Migrate(migrate::Migrate),
@@ -127,21 +131,31 @@ pub fn main() -> ExitCode {
     if std::env::args_os().nth(1).as_deref() == Some("supervise".as_ref()) {
         return supervise::main();
     }
-    let answered = panic::catch_unwind(|| answer(std::env::args_os()));
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let answered = panic::catch_unwind(|| answer(&arguments));
     answered
         .unwrap_or_else(|_| {
             // The panic's own message has been printed.
             eprintln!(
                 "crontabber: this is a bug in crontabber; please report it with the lines above"
             );
-            Exit::Software
+            if check::is_meant(&arguments) {
+                check::bug()
+            } else {
+                Exit::Software
+            }
         })
         .into()
 }
 
-fn answer(arguments: impl Iterator<Item = OsString>) -> Exit {
+fn answer(arguments: &[OsString]) -> Exit {
+    let typed = arguments.get(1..).unwrap_or_default();
+    if legacy::is_meant(typed) {
+        return legacy::answer(typed);
+    }
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
+        Err(error) if check::is_meant(arguments) => return check::usage(&error),
         Err(error) => return usage(&error),
     };
     log::start(
@@ -168,6 +182,7 @@ fn answer(arguments: impl Iterator<Item = OsString>) -> Exit {
         Command::Ghosts(ghosts) => ghosts.answer(&cli.global),
         Command::Audit(audit) => audit.answer(&cli.global),
         Command::Graph(graph) => graph.answer(&cli.global),
+        Command::Check(check) => Ok(check.answer(&cli.global)),
         Command::Config(config) => config.answer(&cli.global),
         Command::Migrate(migrate) => migrate.answer(&cli.global),
         Command::Import(import) => import.answer(),

@@ -8,6 +8,7 @@
 //! Every mistake of every file is told in one report, in the order of the files.
 
 mod build;
+mod check;
 mod diagnostic;
 mod files;
 mod job;
@@ -36,11 +37,13 @@ use std::{
 };
 
 use crate::{
+    check::Limits,
     dag::JobGraph,
     spec::{JobName, Lease, SecretRef},
 };
 
 use self::{
+    check::CheckSettings,
     diagnostic::{At, Findings},
     job::JobSettings,
     sections::{DaemonSettings, DatabaseSettings},
@@ -73,6 +76,8 @@ pub struct Config {
     pub databases: BTreeMap<String, Database>,
     /// This host.
     pub daemon: Daemon,
+    /// From where on something is a problem.
+    pub check: Limits,
     /// The jobs.
     pub graph: JobGraph,
     /// What does not mean what it seems to mean.
@@ -83,6 +88,7 @@ pub struct Config {
     /// Sections of the main file, merged with what is built in.
     database_settings: DatabaseSettings,
     daemon_settings: DaemonSettings,
+    check_settings: CheckSettings,
     job_settings: BTreeMap<JobName, JobSettings>,
     sources: Sources,
 }

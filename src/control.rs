@@ -38,7 +38,7 @@ use crate::{
 };
 
 pub use cancel::cancel;
-pub use ghosts::{Ghost, ghosts, remove};
+pub use ghosts::{Ghost, Removal, ghosts, remove};
 pub use mark::{Decision, Marking, mark, markings};
 pub use pause::{pause, resume};
 pub use reset::{Claims, Resetting, reset, resettings};

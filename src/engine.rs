@@ -157,12 +157,16 @@ impl Engine {
         for job in &wound_up {
             tracing::info!(%job, "planned anew: it has a schedule now");
         }
+        let taken_up = host::take_up_backfills(&self.graph, table, &self.database).await?;
+        for job in &taken_up {
+            tracing::info!(%job, "its slots since its last success under Python are pending");
+        }
         let plan = plan(&self.graph, table, &self.host.place);
         let new = host::adopt(&plan, &self.database).await?;
         for job in &new {
             tracing::info!(%job, "met for the first time");
         }
-        Ok(!(new.is_empty() && wound_up.is_empty()))
+        Ok(!(new.is_empty() && wound_up.is_empty() && taken_up.is_empty()))
     }
 
     /// What is due, parents before children; within a layer at random, so that hosts that start in the same

@@ -21,6 +21,12 @@ pub enum Exit {
     NotDue,
     /// `run`: the run timed out.
     TimedOut,
+    /// `check`: somebody should look.
+    Warning,
+    /// `check`: somebody should look now.
+    Critical,
+    /// `check`: the question could not be answered.
+    Unknown,
     /// The command line is wrong.
     Usage,
     /// The database cannot be reached.
@@ -41,13 +47,16 @@ pub enum Exit {
 
 impl Exit {
     /// Every one of them, for the tables of the documentation and their test.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::Ok,
         Self::Failed,
         Self::Contended,
         Self::Ongoing,
         Self::NotDue,
         Self::TimedOut,
+        Self::Warning,
+        Self::Critical,
+        Self::Unknown,
         Self::Usage,
         Self::Unavailable,
         Self::Software,
@@ -72,9 +81,9 @@ impl Exit {
     pub fn code(self) -> u8 {
         match self {
             Self::Ok => 0,
-            Self::Failed => 1,
-            Self::Contended => 2,
-            Self::Ongoing => 3,
+            Self::Failed | Self::Warning => 1,
+            Self::Contended | Self::Critical => 2,
+            Self::Ongoing | Self::Unknown => 3,
             Self::NotDue => 4,
             Self::TimedOut => 5,
             Self::Usage => 64,

@@ -8,12 +8,15 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{
+    Row,
+    types::{ToSql, Type},
+};
 
 use crate::{
     dag::JobGraph,
     plan::{Place, Plan, Planned, Verdict},
-    spec::{JobName, JobSpec},
+    spec::{CatchUp, JobName, JobSpec},
     store::{
         Database,
         error::DatabaseError,
@@ -214,6 +217,45 @@ pub async fn wind_up(
     replan(moves, database, now).await
 }
 
+/// Finds the slots that a Python host has left behind in jobs that catch up on every one of them: their row says when
+/// to look again, and only `last_success` how far they have come.
+pub async fn take_up_backfills(
+    graph: &JobGraph,
+    table: &Table,
+    database: &Database,
+) -> Result<Vec<String>, DatabaseError> {
+    let (mut names, mut next_runs, mut successes, mut slots) = (vec![], vec![], vec![], vec![]);
+    for spec in graph.jobs() {
+        let (CatchUp::All, Some(when)) = (spec.catch_up, &spec.timetable) else {
+            continue;
+        };
+        let row = table.jobs.get(spec.name.as_str());
+        let Some(row) = row.filter(|row| row.slot.is_none() && row.ongoing.is_none()) else {
+            continue;
+        };
+        let (Some(next_run), Some(success)) = (row.next_run, row.last_success) else {
+            continue;
+        };
+        if let Some(slot) = when.next(success, success).filter(|&slot| slot < next_run) {
+            names.push(spec.name.as_str());
+            next_runs.push(next_run);
+            successes.push(success);
+            slots.push(slot);
+        }
+    }
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
+        (&names, Type::TEXT_ARRAY),
+        (&next_runs, Type::TIMESTAMPTZ_ARRAY),
+        (&successes, Type::TIMESTAMPTZ_ARRAY),
+        (&slots, Type::TIMESTAMPTZ_ARRAY),
+    ];
+    let sql = include_str!("../sql/take_up_backfills.sql");
+    names_of(&transaction::run(database, sql, &parameters).await?)
+}
+
 /// Moves pending slots to where the definitions want them.
 async fn replan(
     moves: impl Iterator<Item = Move<'_>>,
@@ -244,10 +286,13 @@ async fn replan(
         &parameters,
     )
     .await?;
-    Ok(rows
-        .iter()
-        .map(|row| row.try_get("app_name"))
-        .collect::<Result<_, _>>()?)
+    names_of(&rows)
+}
+
+/// The jobs that a statement has returned.
+fn names_of(rows: &[Row]) -> Result<Vec<String>, DatabaseError> {
+    let names = rows.iter().map(|row| row.try_get("app_name"));
+    Ok(names.collect::<Result<_, _>>()?)
 }
 
 /// From where to where a changed definition moves a pending slot; one that is due stays, and is run.

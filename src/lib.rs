@@ -64,6 +64,8 @@ pub mod stop;
 pub mod clock;
 // The plan and the history, for people on a terminal and for programs behind a pipe.
 pub mod view;
+// What needs a person, by thresholds.
+pub mod check;
 // What the exit codes mean.
 pub mod exit;
 // What went on, for people and for machines.

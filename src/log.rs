@@ -1,5 +1,7 @@
 //! The log: stderr, one event a transition; INFO reads as the history of the system.
 
+mod journal;
+
 use std::{
     io::{IsTerminal, stderr},
     os::{fd::AsFd, linux::fs::MetadataExt},
@@ -8,6 +10,8 @@ use std::{
 use clap::ValueEnum;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+
+use journal::Journal;
 
 /// How the log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -45,9 +49,8 @@ pub fn start(format: Option<LogFormat>, verbose: u8, manner: Manner) {
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::new(format!("warn,crontabber={level}")));
     if format == LogFormat::Journal
-        && let Ok(journal) = tracing_journald::layer()
+        && let Ok(journal) = Journal::connect()
     {
-        let journal = journal.with_field_prefix(Some("CRONTABBER".to_owned()));
         return tracing_subscriber::registry()
             .with(filter)
             .with(journal)

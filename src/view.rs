@@ -39,6 +39,8 @@ pub mod why;
 pub mod history;
 // What a run printed.
 pub mod logs;
+// What needs a person, as monitoring reads it.
+pub mod check;
 // What people have changed by hand just now.
 pub mod changes;
 // What came of ending a run.
@@ -47,6 +49,8 @@ pub mod cancel;
 pub mod ghosts;
 // What people have ever changed by hand.
 pub mod audit;
+// All of it in the words of crontabber 0.18.
+pub mod legacy;
 
 pub use medium::Medium;
 pub use times::Times;

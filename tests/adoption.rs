@@ -204,6 +204,24 @@ async fn every_job_carries_on_where_python_left_it() {
 }
 
 #[tokio::test]
+async fn a_backfill_that_failed_under_python_has_the_days_since_its_last_success_before_it() {
+    let database = legacy::estate().await;
+    // Three days behind; Python would look again in a moment, and then run each of them.
+    let failing = "UPDATE crontabber SET next_run = now() - interval '1 minute', error_count = 2, last_error = '{\"type\": \"E\", \"value\": \"v\", \"traceback\": \"t\"}' WHERE app_name = 'backfill'";
+    database.execute(failing).await;
+    let site = Site::with(&database, |site| {
+        site.job("backfill", "every = \"1d\"\ncatch_up = \"all\"", "true")
+    });
+    assert_eq!(site.on("alpha", &["migrate"]).run().await.code, Some(0));
+    let pass = site.on("alpha", &["tick"]).run().await;
+    assert_eq!(pass.code, Some(0), "{pass:?}");
+    assert_eq!(ran(&site), ["backfill"]);
+    let days = "SELECT outcome, slots, slot < now() - interval '49 hours' FROM crontabber_log WHERE app_name = 'backfill' ORDER BY slot";
+    let verdicts = [["skipped", "2", "t"], ["success", "NULL", "f"]];
+    assert_eq!(database.rows(days).await, verdicts);
+}
+
+#[tokio::test]
 async fn what_python_ends_after_the_move_is_its_own_record_and_the_job_is_ours_from_then_on() {
     let (database, site) = adopted().await;
     let python = Python::on(&database).await;

@@ -7,11 +7,13 @@ use crontabber::{
     exit::Exit,
 };
 
-const DOCUMENTS: [&str; 6] = [
+const DOCUMENTS: [&str; 8] = [
     "README.md",
     "DESIGN.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
+    "docs/operations.md",
+    "systemd/README.md",
     "docs/from-crontabber.md",
     "docs/from-cron.md",
 ];

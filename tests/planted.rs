@@ -139,3 +139,20 @@ async fn sql_whose_record_knows_no_fence_commits_although_its_claim_is_gone() {
         assert_eq!(bank.balance("b").await, moved, "{fault}: {pass:?}");
     }
 }
+
+#[tokio::test]
+async fn to_monitoring_a_bug_is_unknown_on_standard_output() {
+    let finished = Site::new()
+        .on("alpha", &["check"])
+        .env("CRONTABBER_FAULT", "start=panic")
+        .run()
+        .await;
+    assert_eq!(finished.code, Some(3), "{finished:?}");
+    assert!(
+        finished
+            .stdout
+            .starts_with("CRONTABBER UNKNOWN: this is a bug in crontabber"),
+        "{}",
+        finished.stdout
+    );
+}

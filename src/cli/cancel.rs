@@ -25,9 +25,9 @@ use super::{
     Global,
     fail::Failure,
     logs,
-    names::Author,
     open::{View, block_on},
     print,
+    who::Author,
 };
 
 /// Ends a run that is going on, wherever it is

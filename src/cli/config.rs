@@ -37,21 +37,25 @@ impl Config {
     }
 }
 
-fn check(global: &Global, json: bool) -> Result<Exit, Failure> {
-    let (reports, exit) = match config::load(global.config.as_deref()) {
-        Err(report) => (vec![report], Exit::Failed),
-        Ok(config) => {
-            let mut reports = vec![config.check_secrets(&Surroundings::of_this_process())];
-            reports.extend(config.require_database().err());
-            let exit = if reports.iter().any(|report| report.errors() > 0) {
-                Exit::Failed
-            } else {
-                Exit::Ok
-            };
-            reports.push(config.warnings);
-            (reports, exit)
-        }
+/// Everything there is to say about the configuration, and whether it can be used.
+pub(super) fn examine(global: &Global) -> (Vec<config::Report>, Exit) {
+    let config = match config::load(global.config.as_deref()) {
+        Err(report) => return (vec![report], Exit::Failed),
+        Ok(config) => config,
     };
+    let mut reports = vec![config.check_secrets(&Surroundings::of_this_process())];
+    reports.extend(config.require_database().err());
+    let exit = if reports.iter().any(|report| report.errors() > 0) {
+        Exit::Failed
+    } else {
+        Exit::Ok
+    };
+    reports.push(config.warnings);
+    (reports, exit)
+}
+
+fn check(global: &Global, json: bool) -> Result<Exit, Failure> {
+    let (reports, exit) = examine(global);
     if json {
         let all: Vec<_> = reports
             .iter()

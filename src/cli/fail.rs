@@ -18,6 +18,12 @@ pub(super) enum Failure {
     /// What was typed names something that is not there.
     #[error("error: {0}")]
     Usage(String),
+    /// The configuration is crontabber's own, and nobody has imported it.
+    #[error("error: {0}")]
+    NotImported(String),
+    /// A line of crontabber's names a job that is not there: told by its exception, and 1 as there.
+    #[error("error: JobNotFoundError: {0}")]
+    JobNotFound(String),
     /// The database.
     #[error("error: {0}")]
     Database(#[from] DatabaseError),
@@ -35,7 +41,10 @@ impl Failure {
         // The exit code still tells a caller whose stderr is gone or full.
         let _ = writeln!(io::stderr(), "{self}");
         match self {
-            Self::Configuration(_) | Self::NoDatabase(_) => Exit::Configuration,
+            Self::Configuration(_) | Self::NoDatabase(_) | Self::NotImported(_) => {
+                Exit::Configuration
+            }
+            Self::JobNotFound(_) => Exit::Failed,
             Self::Usage(_) => Exit::Usage,
             Self::Database(error) => error.exit(),
             Self::Io(_) => Exit::Io,

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::{
-    control,
+    control::{self, Removal},
     exit::Exit,
     view::{Medium, changes::Verb, ghosts},
 };
@@ -12,9 +12,10 @@ use super::{
     Global,
     change::tell,
     fail::Failure,
-    names::{Among, Author, resolve},
+    names::{Among, resolve},
     open::{View, block_on},
     print,
+    who::Author,
 };
 
 /// Rows that no job of this configuration has
@@ -88,15 +89,13 @@ impl Ghosts {
         let known =
             control::ghosts(&*view.connection().await?, &names, &view.place.host, None).await?;
         let author = Author::new(view, self.reason.clone());
-        let answer = control::remove(
-            &view.database,
-            &author.by(),
-            &names,
-            &known,
-            self.force,
-            None,
-        )
-        .await?;
+        let removal = Removal {
+            names: &names,
+            known: &known,
+            in_spite_of_hosts: self.force,
+            max_ongoing_age: view.place.max_ongoing_age,
+        };
+        let answer = control::remove(&view.database, &author.by(), &removal, None).await?;
         tell(view, Verb::Remove, answer, Vec::new(), self.json)
     }
 }

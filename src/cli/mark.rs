@@ -14,8 +14,9 @@ use super::{
     Global,
     change::tell,
     fail::Failure,
-    names::{Among, Author, NamesOrAll, resolve, targets},
+    names::{Among, NamesOrAll, resolve, targets},
     open::{View, block_on},
+    who::Author,
 };
 
 /// Counts a slot of a job as succeeded, without running it

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use clap::{ArgGroup, Args};
 
 use crate::{
-    control::{self, By, Target},
+    control::{self, Target},
     plan::{Plan, glob},
     view::{
         subject::{self, Subject},
@@ -16,7 +16,6 @@ use crate::{
 use super::{
     fail::Failure,
     open::{self, View},
-    who::who,
 };
 
 /// Exact names and patterns.
@@ -188,30 +187,4 @@ pub(super) async fn refuse_others(view: &View, names: &[String]) -> Result<(), F
         }
     }
     Ok(())
-}
-
-/// Who changes something here, as owned texts.
-pub(super) struct Author {
-    who: String,
-    host: String,
-    reason: Option<String>,
-}
-
-impl Author {
-    pub(super) fn new(view: &View, reason: Option<String>) -> Self {
-        let host = view.place.host.clone();
-        Self {
-            who: who(&host),
-            host,
-            reason: reason.filter(|reason| !reason.trim().is_empty()),
-        }
-    }
-
-    pub(super) fn by(&self) -> By<'_> {
-        By {
-            who: &self.who,
-            host: &self.host,
-            reason: self.reason.as_deref(),
-        }
-    }
 }

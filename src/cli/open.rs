@@ -218,6 +218,8 @@ async fn no_tables(client: &Pooled, error: DatabaseError) -> Failure {
             "this database has the tables of crontabber 0.18 or older: run `crontabber migrate` once, on any host, to \
              widen them in place; the old hosts go on working"
         }
+        // They may well be there, in a schema that this role may not use.
+        Err(why @ DatabaseError::Permission(_)) => return why.into(),
         Ok(Before::Ours(_)) | Err(_) => return error.into(),
     };
     DatabaseError::Schema(advice.to_owned()).into()

@@ -15,8 +15,9 @@ use super::{
     Global,
     change::tell,
     fail::Failure,
-    names::{Among, Author, NamesOrAll, refuse_others, resolve, targets},
+    names::{Among, NamesOrAll, refuse_others, resolve, targets},
     open::{View, block_on},
+    who::Author,
 };
 
 /// Starts no run of a job before an instant, or until it is resumed

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::{
-    control::{self, Claims},
+    control::{self, Answer, Claims},
     exit::Exit,
     view::changes::Verb,
 };
@@ -12,8 +12,9 @@ use super::{
     Global,
     change::tell,
     fail::Failure,
-    names::{Among, Author, Names, resolve, targets},
+    names::{Among, Names, resolve, targets},
     open::{View, block_on},
+    who::Author,
 };
 
 /// Forgets the failures of a job and gives it its next slot from now
@@ -49,20 +50,29 @@ impl Reset {
         block_on(async {
             let view = View::open(global).await?;
             let names = resolve(&view, &self.names.jobs, self.names.yes, Among::Jobs)?;
-            let (plan, author) = (view.plan(), Author::new(&view, self.reason));
-            let jobs: Vec<_> = targets(&plan, &names)
-                .into_iter()
-                .filter_map(|target| Some((target.spec?, target.row)))
-                .collect();
             let claims = if self.clear_ongoing {
                 Claims::TakenAway
             } else {
                 Claims::Respected
             };
-            let resettings = control::resettings(&jobs, view.now());
-            let answer =
-                control::reset(&view.database, &author.by(), &resettings, claims, None).await?;
+            let answer = these(&view, &names, claims, self.reason).await?;
             tell(&view, Verb::Reset, answer, Vec::new(), self.json)
         })
     }
+}
+
+/// Resets jobs of this configuration, by their exact names.
+pub(super) async fn these(
+    view: &View,
+    names: &[String],
+    claims: Claims,
+    reason: Option<String>,
+) -> Result<Answer, Failure> {
+    let (plan, author) = (view.plan(), Author::new(view, reason));
+    let jobs: Vec<_> = targets(&plan, names)
+        .into_iter()
+        .filter_map(|target| Some((target.spec?, target.row)))
+        .collect();
+    let resettings = control::resettings(&jobs, view.now());
+    Ok(control::reset(&view.database, &author.by(), &resettings, claims, None).await?)
 }

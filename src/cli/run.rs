@@ -8,11 +8,13 @@ use tokio::time::Instant;
 use crate::{
     claim::{Claimed, claim},
     clock::sleep_until,
+    config::Config,
     engine::Engine,
     exit::Exit,
     pass::Ran,
     plan::{Due, Plan, Planned, Trigger, Verdict, plan},
     record::{Outcome, Recorded},
+    spec::JobName,
     stop::{Stop, Stopper},
     tick::run_and_record,
     view::text::harmless,
@@ -47,22 +49,43 @@ impl Run {
     pub(super) fn answer(self, global: &Global) -> Result<Exit, Failure> {
         let config = open::configuration(global)?;
         let name = open::job(&config, &self.job)?.name.clone();
-        block_on(async {
-            let engine = open::engine(global, config)?;
-            let table = engine.look().await?;
-            let plan = plan(&engine.graph, &table, &engine.host.place);
-            let job = plan
-                .get(name.as_str())
-                .expect("the graph holds the job that was looked up in it");
-            match wanted(&plan, job, self.force) {
-                Ok(due) => run(&engine, job, &due).await,
-                Err((why, exit)) => {
-                    eprintln!("not run: {name} {}", harmless(&why));
-                    Ok(exit)
-                }
+        Ok(match one(global, config, &name, self.force)? {
+            Ended::Ran(exit) => exit,
+            Ended::NotRun(exit, why) => {
+                eprintln!("not run: {}", harmless(&why));
+                exit
             }
         })
     }
+}
+
+/// What came of asking for one job.
+pub(super) enum Ended {
+    /// It was run, and what it printed was printed.
+    Ran(Exit),
+    /// It was not; why, beginning with its name.
+    NotRun(Exit, String),
+}
+
+/// Runs one job of the configuration if it is due, or by force.
+pub(super) fn one(
+    global: &Global,
+    config: Config,
+    name: &JobName,
+    force: bool,
+) -> Result<Ended, Failure> {
+    block_on(async {
+        let engine = open::engine(global, config)?;
+        let table = engine.look().await?;
+        let plan = plan(&engine.graph, &table, &engine.host.place);
+        let job = plan
+            .get(name.as_str())
+            .expect("the graph holds the job that was looked up in it");
+        match wanted(&plan, job, force) {
+            Ok(due) => run(&engine, job, &due).await,
+            Err((why, exit)) => Ok(Ended::NotRun(exit, format!("{name} {why}"))),
+        }
+    })
 }
 
 /// What to claim, or why nothing and with which exit code.
@@ -103,43 +126,35 @@ fn wanted(plan: &Plan<'_>, job: &Planned<'_>, force: bool) -> Result<Due, (Strin
     }
 }
 
-async fn run(engine: &Arc<Engine>, job: &Planned<'_>, due: &Due) -> Result<Exit, Failure> {
+async fn run(engine: &Arc<Engine>, job: &Planned<'_>, due: &Due) -> Result<Ended, Failure> {
     let name = &job.spec.name;
     // Before the claim: a signal that came between the two would leave the job claimed and not run.
     let mut stop = Stopper::listen()?;
-    match claim(
+    let claimed = claim(
         &engine.database,
         &engine.host.place,
         job.spec,
         due,
         engine.now,
     )
-    .await?
-    {
+    .await?;
+    let (exit, why) = match claimed {
         Claimed::Ours(claim) => {
             let run = tokio::spawn(run_and_record(Arc::clone(engine), *claim));
-            ended(engine, run, &mut stop).await
+            return ended(engine, run, &mut stop).await.map(Ended::Ran);
         }
-        Claimed::Contended => {
-            eprintln!("not run: another process holds the row of {name} at this moment; try again");
-            Ok(Exit::Contended)
-        }
+        Claimed::Contended => (
+            Exit::Contended,
+            "is in the hands of another process at this moment; try again".to_owned(),
+        ),
         Claimed::Ongoing(live) => {
-            eprintln!(
-                "not run: {name} has just been started on {}",
-                harmless(live.host.as_deref().unwrap_or("a Python host"))
-            );
-            Ok(Exit::Ongoing)
+            let host = live.host.as_deref().unwrap_or("a Python host");
+            (Exit::Ongoing, format!("has just been started on {host}"))
         }
-        Claimed::Changed | Claimed::Gone => {
-            eprintln!("not run: {name} is not due any more");
-            Ok(Exit::NotDue)
-        }
-        Claimed::Doubtful(why) => {
-            eprintln!("not run: {name}: {why}");
-            Ok(Exit::Failed)
-        }
-    }
+        Claimed::Changed | Claimed::Gone => (Exit::NotDue, "is not due any more".to_owned()),
+        Claimed::Doubtful(why) => (Exit::Failed, format!("is in doubt: {why}")),
+    };
+    Ok(Ended::NotRun(exit, format!("{name} {why}")))
 }
 
 /// Waits for the run: the first request to stop gives it the time of a drain, the end of that or a second kills it.

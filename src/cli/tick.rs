@@ -42,18 +42,23 @@ impl Tick {
         if self.dry_run {
             return block_on(dry_run(global));
         }
-        let config = open::configuration(global)?;
-        block_on(async {
-            let engine = open::engine(global, config)?;
-            let mut stop = Stopper::listen()?;
-            let pass = tick(&engine, &mut stop).await;
-            if stdout().is_terminal() || global.verbose > 0 {
-                summarize(&pass);
-            }
-            // Not by returning: to take the configuration of a thousand jobs apart takes longer than to read it.
-            std::process::exit(pass.exit().code().into())
-        })
+        pass(global, Pass::exit)
     }
+}
+
+/// One pass, to the end of this process; `exit` says what its tally means.
+pub(super) fn pass(global: &Global, exit: impl FnOnce(&Pass) -> Exit) -> Result<Exit, Failure> {
+    let config = open::configuration(global)?;
+    block_on(async {
+        let engine = open::engine(global, config)?;
+        let mut stop = Stopper::listen()?;
+        let pass = tick(&engine, &mut stop).await;
+        if stdout().is_terminal() || global.verbose > 0 {
+            summarize(&pass);
+        }
+        // Not by returning: to take the configuration of a thousand jobs apart takes longer than to read it.
+        std::process::exit(exit(&pass).code().into())
+    })
 }
 
 /// One line for people.

@@ -356,7 +356,7 @@ impl Ingredients<'_> {
 }
 
 /// What the operator wrote before what is built in, and the later before the earlier.
-fn later_first(one: Place, other: Place) -> [Place; 2] {
+pub(super) fn later_first(one: Place, other: Place) -> [Place; 2] {
     if one > other {
         [one, other]
     } else {

@@ -15,6 +15,7 @@ use crate::{
 use super::{
     Access, Config, Daemon, Database, Report,
     build::{self, Ingredients, LeaseKeys},
+    check,
     diagnostic::{At, Code, Findings, shown},
     files::{self, Reader, Sticky},
     job::JobSettings,
@@ -143,17 +144,20 @@ impl Loader<'_> {
     fn finish(mut self, file: PathBuf) -> Result<Config, Report> {
         let database_settings = self.written.database.laid_over(&self.built_in.database);
         let daemon_settings = self.written.daemon.laid_over(&self.built_in.daemon);
+        let check_settings = self.written.check.laid_over(&self.built_in.check);
         let database = self.database(&database_settings);
         let databases = self.named_databases();
         let job_settings = self.merge();
         let daemon = self.daemon(&daemon_settings);
+        let limits = check::limits(&check_settings, &mut self.findings);
         let specs = self.specs(&job_settings);
         self.check_references(&job_settings);
         if self.findings.has_errors() {
             self.check_graph(&job_settings);
             return Err(self.report());
         }
-        let (Some(daemon), Ok(graph)) = (daemon, JobGraph::resolve(specs)) else {
+        let (Some(daemon), Some(limits), Ok(graph)) = (daemon, limits, JobGraph::resolve(specs))
+        else {
             self.check_graph(&job_settings);
             return Err(self.report());
         };
@@ -163,12 +167,14 @@ impl Loader<'_> {
             database,
             databases,
             daemon,
+            check: limits,
             warnings: Report::new(self.findings, sources.clone(), graph.jobs().len()),
             graph,
             text_hash: self.reader.hash(),
             written: self.written,
             database_settings,
             daemon_settings,
+            check_settings,
             job_settings,
             sources,
         })

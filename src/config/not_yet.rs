@@ -55,10 +55,7 @@ const KEYS: &[NotYet] = &[
 ];
 
 /// Sections of which nothing is acted upon.
-const SECTIONS: &[(&str, &str)] = &[
-    ("check", "no threshold is compared with anything"),
-    ("notify", "nobody is notified"),
-];
+const SECTIONS: &[(&str, &str)] = &[("notify", "nobody is notified")];
 
 /// Warns of every key of a section that has no effect yet.
 pub(super) fn warn(section: &str, settings: &impl Settings, findings: &mut Findings) {

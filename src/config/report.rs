@@ -55,6 +55,26 @@ impl Report {
         self.count(Severity::Error)
     }
 
+    /// The first error on one line: `crontabber.toml:4:1: unknown key ...`.
+    #[must_use]
+    pub fn first_error(&self) -> Option<String> {
+        let is_error = |found: &&Diagnostic| found.severity == Severity::Error;
+        let first = self.diagnostics.iter().find(is_error)?;
+        let message = harmless(&first.message);
+        Some(match &first.at {
+            At::Nowhere => message,
+            At::Path(path) => format!("{}: {message}", path.display()),
+            At::Place(place) => {
+                let Snippet { line, column, .. } =
+                    Snippet::of(&self.sources, *place, &self.secrets);
+                format!(
+                    "{}:{line}:{column}: {message}",
+                    self.sources.path(*place).display()
+                )
+            }
+        })
+    }
+
     /// How many warnings there are.
     #[must_use]
     pub fn warnings(&self) -> usize {

@@ -80,28 +80,6 @@ settings! {
 }
 
 settings! {
-    /// The keys of `[check]`.
-    CheckSettings {
-        /// Errors in a row of a job.
-        errors: Thresholds,
-        /// Errors in a row of a job that catches up on every slot.
-        errors_backfill: Thresholds,
-        /// How late a job is.
-        overdue: Thresholds,
-    }
-}
-
-settings! {
-    /// From where on something is worth a warning or an alarm.
-    Thresholds {
-        /// Exit code 1.
-        warning: Threshold,
-        /// Exit code 2.
-        critical: Threshold,
-    }
-}
-
-settings! {
     /// The keys of `[notify.X]`.
     NotifySettings {
         /// What kind of channel it is.
@@ -173,25 +151,5 @@ impl Setting for Address {
 
     fn value(&self) -> Value {
         json!(self.0.to_string())
-    }
-}
-
-/// A count or a duration from which something is worth a warning or an alarm.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Threshold(Value);
-
-impl Setting for Threshold {
-    const EXPECTED: &'static str = "a count or a duration such as \"10m\"";
-
-    fn read(found: &Found<'_>, findings: &mut Findings) -> Option<Self> {
-        if found.value.is_integer() {
-            return Count::<1, 1_000_000>::read(found, findings).map(|count| Self(count.value()));
-        }
-        found.text::<Self>(findings)?;
-        Limit::read(found, findings).map(|length| Self(length.value()))
-    }
-
-    fn value(&self) -> Value {
-        self.0.clone()
     }
 }

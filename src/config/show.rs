@@ -11,7 +11,7 @@ use crate::{
 
 use super::{
     Config, Daemon,
-    sections::{CheckSettings, CompatSettings, NamedDatabaseSettings, NotifySettings},
+    sections::{CompatSettings, NamedDatabaseSettings, NotifySettings},
     setting::{Leaf, Settings},
     source::{BUILT_IN, Place},
     written::Named,
@@ -76,7 +76,7 @@ impl Config {
                 sections.push(self.section(&name, settings));
             }
             sections.push(self.daemon_section());
-            sections.push(self.section("check", &self.written.check));
+            sections.push(self.section("check", &self.check_settings));
             sections.push(self.section("compat", &self.written.compat));
             for (name, channel) in &self.written.notify {
                 sections.push(self.section(&format!("notify.{}", toml_key(name)), channel));
@@ -247,13 +247,12 @@ pub struct KeyReference {
 pub fn reference() -> Vec<KeyReference> {
     use super::job::{KeepSettings, RetrySettings};
     let built_in = super::loader::built_in();
-    let no_default = CheckSettings::default();
     let mut keys = Vec::new();
     refer("database", "", &built_in.database, &mut keys);
     let named = NamedDatabaseSettings::default();
     refer("database.NAME", "", &named, &mut keys);
     refer("daemon", "", &built_in.daemon, &mut keys);
-    refer("check", "", &no_default, &mut keys);
+    refer("check", "", &built_in.check, &mut keys);
     refer("compat", "", &CompatSettings::default(), &mut keys);
     refer("notify.NAME", "", &NotifySettings::default(), &mut keys);
     refer("jobs.NAME", "", &built_in.defaults, &mut keys);
@@ -266,6 +265,19 @@ pub fn reference() -> Vec<KeyReference> {
     keys
 }
 
+/// The value of a key, or of all the keys of a table of that name.
+fn default_of(key: &str, leaves: &[Leaf]) -> Option<String> {
+    if let Some(leaf) = leaves.iter().find(|leaf| leaf.key == key) {
+        return Some(toml_of(&leaf.value));
+    }
+    let inside = leaves.iter().filter_map(|leaf| {
+        let name = leaf.key.strip_prefix(key)?.strip_prefix('.')?;
+        Some(format!("{name} = {}", toml_of(&leaf.value)))
+    });
+    let inside: Vec<_> = inside.collect();
+    (!inside.is_empty()).then(|| format!("{{ {} }}", inside.join(", ")))
+}
+
 fn refer<T: Settings>(
     section: &'static str,
     prefix: &str,
@@ -274,16 +286,11 @@ fn refer<T: Settings>(
 ) {
     let mut leaves = Vec::new();
     built_in.push_leaves("", &mut leaves);
-    keys.extend(T::KEYS.iter().map(|key| {
-        KeyReference {
-            section,
-            key: format!("{prefix}{}", key.name),
-            expected: key.expected,
-            default: leaves
-                .iter()
-                .find(|leaf| leaf.key == key.name)
-                .map(|leaf| toml_of(&leaf.value)),
-            about: key.about.trim(),
-        }
+    keys.extend(T::KEYS.iter().map(|key| KeyReference {
+        section,
+        key: format!("{prefix}{}", key.name),
+        expected: key.expected,
+        default: default_of(key.name, &leaves),
+        about: key.about.trim(),
     }));
 }

@@ -156,7 +156,7 @@ macro_rules! words {
     };
 }
 
-fn not_a_word(found: &Found<'_>, wrong: &str, words: &[&str], findings: &mut Findings) {
+pub(super) fn not_a_word(found: &Found<'_>, wrong: &str, words: &[&str], findings: &mut Findings) {
     let meant = findings.nearest(wrong, words.iter().copied());
     let error = found.bad_value(findings, format!("one of {}", words.join(", ")));
     if let Some(meant) = meant {

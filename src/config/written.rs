@@ -7,12 +7,12 @@ use toml::de::{DeTable, DeValue};
 use crate::spec::JobName;
 
 use super::{
+    check::CheckSettings,
     diagnostic::{Code, Findings, shown},
     job::JobSettings,
     names, not_yet,
     sections::{
-        CheckSettings, CompatSettings, DaemonSettings, DatabaseSettings, NamedDatabaseSettings,
-        NotifySettings,
+        CompatSettings, DaemonSettings, DatabaseSettings, NamedDatabaseSettings, NotifySettings,
     },
     setting::{Found, Owner, Set, Setting, Settings},
     source::{BUILT_IN, Place, Source},
@@ -281,7 +281,6 @@ fn settings<T: Settings>(
     match name {
         // Nobody wrote it, so that there is nobody to warn.
         _ if found.key.file() == BUILT_IN => {}
-        "check" => not_yet::warn_section(name, found.owner, found.key, findings),
         "defaults" => not_yet::warn("job", &settings, findings),
         _ => not_yet::warn(name, &settings, findings),
     }

@@ -1,12 +1,12 @@
 //! Rows that no job of this configuration has: who knows them, and removing them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 use tokio_postgres::types::{ToSql, Type};
 
 use crate::{
-    plan::{MAX_ONGOING_AGE, live_since},
+    plan::live_since,
     store::{Connection, Database, error::DatabaseError, limited, transaction},
 };
 
@@ -45,23 +45,39 @@ pub async fn ghosts(
     Ok(ghosts.collect::<Result<_, _>>()?)
 }
 
-/// Removes these rows; their history stays. `known` says who knows them, and is asked again under the lock; with
-/// `in_spite_of_hosts` it does not matter.
+/// Rows that are to be removed.
+#[derive(Debug, Clone, Copy)]
+pub struct Removal<'a> {
+    /// Their names.
+    pub names: &'a [&'a str],
+    /// Who knows them; asked again under the lock.
+    pub known: &'a BTreeMap<String, Ghost>,
+    /// Whether they go though hosts know them.
+    pub in_spite_of_hosts: bool,
+    /// How long a Python host's `ongoing` is respected.
+    pub max_ongoing_age: Duration,
+}
+
+/// Removes rows that are neither running nor paused; their history stays.
 pub async fn remove(
     database: &Database,
     by: &By<'_>,
-    names: &[&str],
-    known: &BTreeMap<String, Ghost>,
-    in_spite_of_hosts: bool,
+    removal: &Removal<'_>,
     now: Option<Timestamp>,
 ) -> Result<Answer, DatabaseError> {
+    let Removal {
+        names,
+        known,
+        in_spite_of_hosts,
+        max_ongoing_age,
+    } = *removal;
     let parameters: [(&(dyn ToSql + Sync), Type); 7] = [
         (&names, Type::TEXT_ARRAY),
         (&in_spite_of_hosts, Type::BOOL),
         (&by.who, Type::TEXT),
         (&by.host, Type::TEXT),
         (&by.reason, Type::TEXT),
-        (&MAX_ONGOING_AGE.as_secs_f64(), Type::FLOAT8),
+        (&max_ongoing_age.as_secs_f64(), Type::FLOAT8),
         (&now, Type::TIMESTAMPTZ),
     ];
     let statement = Statement {
@@ -69,7 +85,7 @@ pub async fn remove(
         parameters: &parameters,
     };
     let why_not = |name: &str, Locked { row, now }: &Locked| {
-        if live_since(row, *now, MAX_ONGOING_AGE).is_some() {
+        if live_since(row, *now, max_ongoing_age).is_some() {
             return Happened::Ongoing;
         }
         if row.paused_until.is_some_and(|until| until > *now) {

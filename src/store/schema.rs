@@ -138,10 +138,19 @@ async fn look_now(client: &Client) -> Result<Before, DatabaseError> {
     let row = client
         .query_typed(include_str!("../../sql/read_schema.sql"), &[])
         .await?;
-    let (ours, legacy): (bool, bool) = match row.first() {
-        Some(row) => (row.try_get("ours")?, row.try_get("legacy")?),
-        None => (false, false),
+    let (ours, legacy, is_nowhere): (bool, bool, bool) = match row.first() {
+        Some(row) => (
+            row.try_get("ours")?,
+            row.try_get("legacy")?,
+            row.try_get("is_nowhere")?,
+        ),
+        None => (false, false, false),
     };
+    if is_nowhere {
+        // It has an error for every reason there can be.
+        let why = include_str!("../../sql/ask_schema.sql");
+        client.query_typed(why, &[]).await?;
+    }
     if !ours {
         return Ok(if legacy {
             Before::Legacy

@@ -18,6 +18,16 @@ pub struct Times {
 }
 
 impl Times {
+    /// For people, whatever reads the text first: mail, a pager, a page.
+    #[must_use]
+    pub fn in_words(now: Timestamp) -> Self {
+        let medium = Medium::Terminal {
+            width: usize::MAX,
+            colour: false,
+        };
+        Self { now, medium }
+    }
+
     /// `in 4m 12s`, `6m ago`, `now`; RFC 3339 for programs.
     #[must_use]
     pub fn when(&self, at: Timestamp) -> String {
@@ -80,7 +90,7 @@ impl Times {
 }
 
 /// Two units at most, whole seconds, rounded down.
-fn words(span: Duration) -> String {
+pub(crate) fn words(span: Duration) -> String {
     match span.as_secs() {
         seconds @ 0..10 => format!("{seconds}s"),
         _ => duration::short(span),

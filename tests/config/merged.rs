@@ -254,6 +254,10 @@ fn the_reference_has_every_key_with_its_default() {
     );
     assert_eq!(find("jobs.NAME", "cwd").default, None);
     assert_eq!(
+        find("check", "errors_backfill").default.as_deref(),
+        Some("{ warning = 1, critical = 2 }")
+    );
+    assert_eq!(
         find("database", "schema").default.as_deref(),
         Some("\"public\"")
     );

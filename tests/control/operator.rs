@@ -144,7 +144,7 @@ pub(crate) async fn audit(database: &Database) -> Vec<String> {
     rows.iter().map(|row| row.join(" ")).collect()
 }
 
-/// The row of a job: slot and next_run as minutes after noon (`never`: no clock), whether it is paused, errors.
+/// The row of a job: slot and `next_run` as minutes after noon (`never`: no clock), whether it is paused, errors.
 pub(crate) async fn row(database: &Database, job: &str) -> String {
     let sql = format!(
         "SELECT coalesce(((extract(epoch FROM slot - '2031-05-05T12:00Z') / 60)::int)::text, 'none'),

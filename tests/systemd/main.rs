@@ -1,0 +1,11 @@
+//! The units in `systemd/`: clean, as tight as they say, and no hindrance to a pass and its jobs, on a real systemd.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod checks;
+mod life;
+mod machine;
+mod relay;
+mod sandbox;
+mod unit;
