@@ -204,9 +204,10 @@ fn meaning(failure: &Failure) -> Answer {
             let message = format!("the configuration does not fit: {first} ({all})");
             (Status::Unknown, message)
         }
-        Failure::NoDatabase(message) | Failure::Usage(message) => {
-            (Status::Unknown, message.clone())
-        }
+        Failure::NoDatabase(message)
+        | Failure::Usage(message)
+        | Failure::NotImported(message)
+        | Failure::JobNotFound(message) => (Status::Unknown, message.clone()),
         Failure::Io(error) => (Status::Unknown, error.to_string()),
     }
 }

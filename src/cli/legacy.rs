@@ -37,7 +37,7 @@ pub(super) fn is_meant(arguments: &[OsString]) -> bool {
 pub(super) fn answer(arguments: &[OsString]) -> Exit {
     let line = Line::read(arguments);
     if line.wants_help {
-        return super::answer(["crontabber", "--help"].map(OsString::from).into_iter());
+        return super::answer(&["crontabber", "--help"].map(OsString::from));
     }
     let is_for_nagios = line.is_for_nagios();
     let outcome = line.order().and_then(|order| {

@@ -96,13 +96,11 @@ impl Setting for CountThreshold {
             let count = Count::<1, 1_000_000>::read(found, findings)?;
             return Some(Self(Some(count.0)));
         }
-        match found.text::<Self>(findings)? {
-            NEVER => Some(Self(None)),
-            _ => {
-                found.bad_value(findings, Self::EXPECTED);
-                None
-            }
+        if found.text::<Self>(findings)? == NEVER {
+            return Some(Self(None));
         }
+        found.bad_value(findings, Self::EXPECTED);
+        None
     }
 
     fn value(&self) -> Value {

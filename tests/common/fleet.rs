@@ -225,8 +225,8 @@ impl Fleet {
     async fn turn(&self, python: &Python, number: usize, seed: (u32, usize), tally: &Tally) -> i32 {
         held_up(seed, "its start", SPREAD).await;
         match (self.kind, number) {
-            (Kind::Meddling, 2) => alone(self.force(python, seed).await),
-            (Kind::Meddling, 3) => alone(self.reset(python, tally).await),
+            (Kind::Meddling, 2) => alone(&self.force(python, seed).await),
+            (Kind::Meddling, 3) => alone(&self.reset(python, tally).await),
             _ => exit(&self.pass(python, seed).await),
         }
     }
@@ -267,7 +267,7 @@ impl Fleet {
 }
 
 /// The exit code where crontabber was asked for one job: it catches nothing there.
-fn alone(done: Result<(), Stop>) -> i32 {
+fn alone(done: &Result<(), Stop>) -> i32 {
     i32::from(done.is_err())
 }
 

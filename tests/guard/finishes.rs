@@ -105,11 +105,8 @@ async fn failed(w: &World) -> i32 {
     turn.end(Err("no such file"))
         .await
         .expect("nothing is in its way");
-    let state = "SELECT error_count = 1 AND next_run BETWEEN now() + interval '4 minutes' AND now() + interval '5 minutes' FROM crontabber";
-    assert!(
-        w.database.query_one::<bool>(state).await,
-        "wanted again in five minutes"
-    );
+    let waits = "error_count = 1 AND next_run BETWEEN now() + interval '4 min' AND now() + interval '5 min'";
+    w.must(waits, "it is wanted again in five minutes").await;
     assert_eq!(w.alpha.tick().await.well, 0, "not before");
     let sql = "UPDATE crontabber SET revision = revision + 1, next_run = now()";
     w.database.execute(sql).await;

@@ -58,12 +58,8 @@ async fn claimed_under_it(w: &World) -> i32 {
     let mut turn = w.reads(&python).await;
     let claim = w.claims().await;
     let started = w.starts(&mut turn).await;
-    let clock = "SELECT next_run IS NOT NULL FROM crontabber";
-    assert_eq!(
-        w.database.query_one::<bool>(clock).await,
-        w.guarded,
-        "Python writes back that there was none"
-    );
+    w.must_by_guard("next_run IS NOT NULL", "nobody takes its clock away")
+        .await;
     w.runs(claim).await;
     w.ends(turn, started).await
 }
@@ -97,12 +93,8 @@ async fn passing_by(w: &World) -> i32 {
         "{pass:?}"
     );
     let code = w.ends(turn, Ok(())).await;
-    let succeeded = "SELECT success_slot IS NOT NULL FROM crontabber";
-    assert_eq!(
-        w.database.query_one::<bool>(succeeded).await,
-        w.guarded,
-        "what its children look at"
-    );
+    w.must_by_guard("success_slot IS NOT NULL", "its children see it")
+        .await;
     code
 }
 

@@ -36,7 +36,7 @@ struct Scene {
 }
 
 impl Scene {
-    fn play(&self, guarded: bool) -> LocalBoxFuture<'_, Seen> {
+    fn play(&self, guarded: bool) -> LocalBoxFuture<'_, (Seen, Vec<&'static str>)> {
         Box::pin(async move {
             let world = (self.stage)(guarded).await;
             let exit = (self.play)(&world).await;
@@ -44,7 +44,7 @@ impl Scene {
             if guarded {
                 world.goes_on().await;
             }
-            seen
+            (seen, world.wrong.take())
         })
     }
 }
@@ -53,21 +53,27 @@ impl Scene {
 async fn hold(scenes: &[Scene]) {
     let mut wrong = Vec::new();
     for scene in scenes {
-        let (kept, broken) = tokio::join!(scene.play(true), scene.play(false));
+        let ((kept, of_kept), (broken, of_broken)) =
+            tokio::join!(scene.play(true), scene.play(false));
         println!(
             "{:4} {}\n       with    {kept}\n       without {broken}",
             scene.name, scene.story
         );
-        for (how, seen, expected) in [
-            ("with", kept, scene.kept),
-            ("without", broken, scene.broken),
+        for (how, seen, expected, notes) in [
+            ("with", kept, scene.kept, of_kept),
+            ("without", broken, scene.broken, of_broken),
         ] {
+            let name = scene.name;
             if seen != expected {
                 wrong.push(format!(
-                    "{} {how} the guard: {seen}\n   expected: {expected}",
-                    scene.name
+                    "{name} {how} the guard: {seen}\n   expected: {expected}"
                 ));
             }
+            wrong.extend(
+                notes
+                    .iter()
+                    .map(|note| format!("{name} {how} the guard: not so: {note}")),
+            );
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

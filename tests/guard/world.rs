@@ -1,6 +1,6 @@
 //! One job, a host of ours, a host of crontabber's, and what became of them.
 
-use std::{fmt, time::Duration};
+use std::{cell::RefCell, fmt, time::Duration};
 
 use crontabber::{
     claim::{self, Claim, Claimed},
@@ -32,6 +32,8 @@ pub struct World {
     /// The same job on a host of crontabber's.
     pub it: Job,
     pub guarded: bool,
+    /// What should have been so, and was not.
+    pub wrong: RefCell<Vec<&'static str>>,
 }
 
 /// What a scene has led to.
@@ -120,6 +122,7 @@ impl World {
             alpha,
             it: Job::hourly(IT),
             guarded,
+            wrong: RefCell::default(),
         }
     }
 
@@ -216,6 +219,24 @@ impl World {
     pub async fn lease_expires(&self) {
         let sql = "UPDATE crontabber SET lease_until = lease_until - interval '1 hour' WHERE run_id IS NOT NULL";
         self.database.execute(sql).await;
+    }
+
+    /// Whether this holds for the row: if not, the scene has gone wrong, with the guard and without it.
+    pub async fn must(&self, what: &str, sentence: &'static str) {
+        let sql = format!("SELECT coalesce(({what}), false) FROM crontabber WHERE app_name = 'it'");
+        if !self.database.query_one::<bool>(&sql).await {
+            self.wrong.borrow_mut().push(sentence);
+        }
+    }
+
+    /// The same, where only the guard sees to it.
+    pub async fn must_by_guard(&self, what: &str, sentence: &'static str) {
+        let wanted = if self.guarded {
+            what.to_owned()
+        } else {
+            format!("({what}) IS NOT true")
+        };
+        self.must(&wanted, sentence).await;
     }
 
     /// Somebody's open transaction on the row.
