@@ -3,9 +3,13 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod asked;
+mod codes;
 mod documents;
+mod fleet;
 mod found;
 mod grammar;
 mod printed;
 mod program;
+mod waiting;
 mod world;
