@@ -23,7 +23,9 @@ WITH closed AS (
                              WHEN $9 = 'failed' THEN $10::json
                              ELSE last_error END,
            slot = CASE WHEN run_trigger IN ('schedule', 'parents') THEN $11 ELSE slot END,
-           next_run = CASE WHEN paused_until > coalesce($17, clock_timestamp()) THEN least(paused_until, '9999-01-01 00:00+00')
+           -- Not before the end of a pause; and not before the slot either, for Python hosts start whatever next_run says.
+           next_run = CASE WHEN paused_until > coalesce($17, clock_timestamp())
+                           THEN least(greatest(paused_until, CASE WHEN run_trigger IN ('schedule', 'parents') THEN $12 ELSE next_run END), '9999-01-01 00:00+00')
                            WHEN $16 THEN '9999-01-01 00:00+00'
                            WHEN run_trigger IN ('schedule', 'parents') THEN $12
                            ELSE next_run END,

@@ -43,9 +43,15 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "003_fence",
         sql: include_str!("../../sql/migrations/003_fence.sql"),
     },
-    #[cfg(feature = "faults")]
     Migration {
         version: 4,
+        compatible_from: 1,
+        name: "004_finishes",
+        sql: include_str!("../../sql/migrations/004_finishes.sql"),
+    },
+    #[cfg(feature = "faults")]
+    Migration {
+        version: 5,
         compatible_from: 1,
         name: "the next release's (a test's)",
         sql: "ALTER TABLE crontabber ADD COLUMN IF NOT EXISTS of_the_next_release text",
