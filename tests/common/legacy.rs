@@ -40,6 +40,8 @@ const ESTATE: &str = r#"
         ('first_run',         NULL,      NULL,       NULL,       0, '{}',        '-1 hour'),
         ('first_run_died',    NULL,      NULL,       NULL,       0, '{}',        '-13 hours'),
         ('backfill',          '-50 hours', '-74 hours', '-74 hours', 0, '{}',    NULL),
+        ('days_behind',       '1 hour',  '-23 hours', '-23 hours -1 min', 0, '{}', NULL),
+        ('child_of_days',     '-1 min',  '-61 min',  '-61 min',  0, '{days_behind}', NULL),
         ('ghost',             '-9 days', '-10 days', '-10 days', 0, '{}',        NULL))
     INSERT INTO crontabber (app_name, next_run, first_run, last_run, last_success, error_count, depends_on, last_error, ongoing)
         SELECT name, now() + next_run::interval, CASE WHEN last_run IS NOT NULL THEN now() - interval '900 days 1.234567 s' END,

@@ -226,13 +226,14 @@ async fn a_row_of_python_s_keeps_its_next_run_through_a_pause() {
     let person = Operator::at(&alpha, noon());
     person.pause(&["old"], never()).await;
     assert_eq!(row(&database, "old").await, "60 never paused 0");
-    // A run that a Python host had started before ends: its record keeps the pause, and leaves no slot.
+    // A run that a Python host had started before ends: its record keeps the pause, and its next slot waits.
     database
-        .execute("UPDATE crontabber SET next_run = '2031-05-05T14:00Z', last_run = '2031-05-05T12:00Z' WHERE app_name = 'old'")
+        .execute("UPDATE crontabber SET revision = revision + 1, ongoing = '2031-05-05T12:00Z' WHERE app_name = 'old';
+                  UPDATE crontabber SET next_run = '2031-05-05T14:00Z', last_run = '2031-05-05T12:00Z', ongoing = NULL WHERE app_name = 'old'")
         .await;
-    assert_eq!(row(&database, "old").await, "none never paused 0");
+    assert_eq!(row(&database, "old").await, "120 never paused 0");
     person.resume(&["old"]).await;
-    assert_eq!(row(&database, "old").await, "0 0 free 0");
+    assert_eq!(row(&database, "old").await, "120 120 free 0");
 }
 
 #[tokio::test]
@@ -244,7 +245,8 @@ async fn a_run_that_python_records_during_a_pause_is_followed_by_its_next_slot()
     person.pause(&["a"], never()).await;
     database
         .execute(
-            "UPDATE crontabber SET next_run = '2031-05-05T13:05Z', last_run = '2031-05-05T12:05Z'",
+            "UPDATE crontabber SET revision = revision + 1, ongoing = '2031-05-05T12:05Z';
+             UPDATE crontabber SET next_run = '2031-05-05T13:05Z', last_run = '2031-05-05T12:05Z', ongoing = NULL",
         )
         .await;
     let person = Operator::at(&alpha, noon() + minutes(6));

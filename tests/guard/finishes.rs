@@ -13,6 +13,14 @@ pub const SCENES: &[Scene] = &[
         broken: seen(2, 1, "success", "free"),
     },
     Scene {
+        name: "I4b",
+        story: "Python has overrun its 12 hours, we have taken over, run and recorded; Python records",
+        stage: due,
+        play: |w| Box::pin(overrun_and_over(w)),
+        kept: seen(2, 2, "success", "free"),
+        broken: seen(2, 0, "success", "free"),
+    },
+    Scene {
         name: "I8",
         story: "we pass at the instant of Python's record",
         stage: due,
@@ -54,6 +62,23 @@ async fn overrun(w: &World) -> i32 {
     let claim = w.claims().await;
     let code = w.ends(turn, Ok(())).await;
     w.runs(claim).await;
+    code
+}
+
+async fn overrun_and_over(w: &World) -> i32 {
+    let python = w.python().await;
+    let mut turn = w.reads(&python).await;
+    w.starts(&mut turn).await.expect("nothing is in its way");
+    w.ages("13 hours").await;
+    w.claims_and_runs().await;
+    let planned = "SELECT next_run::text FROM crontabber";
+    let planned = w.database.query_one::<String>(planned).await;
+    let code = w.ends(turn, Ok(())).await;
+    let kept = format!("next_run = '{planned}'");
+    w.must_by_guard(&kept, "the next slot is ours to plan")
+        .await;
+    w.must("success_slot <= now()", "nobody has run the next slot")
+        .await;
     code
 }
 

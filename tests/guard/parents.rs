@@ -31,6 +31,14 @@ pub const SCENES: &[Scene] = &[
         broken: seen(0, 0, "-", "due"),
     },
     Scene {
+        name: "C3b",
+        story: "Python runs the parent five minutes late, we the child after that: it does not wait a period",
+        stage: well,
+        play: |w| Box::pin(our_child_later(w)),
+        kept: seen(1, 0, "success", "free"),
+        broken: seen(0, 0, "-", "due"),
+    },
+    Scene {
         name: "C4",
         story: "the parent fails on Python's side: we leave the child alone",
         stage: well,
@@ -98,4 +106,16 @@ async fn our_child(w: &World, well: bool) -> i32 {
         .expect("nothing is in its way");
     w.alpha.tick().await;
     0
+}
+
+async fn our_child_later(w: &World) -> i32 {
+    let python = w.python().await;
+    let parent = Job::hourly(PARENT);
+    let late = "UPDATE crontabber SET revision = revision + 1, next_run = now() - interval '5 min', slot = now() - interval '5 min' WHERE app_name = 'p'";
+    w.database.execute(late).await;
+    let code = python.pass(&[parent], async |_| Ok(())).await;
+    let later = "UPDATE crontabber SET revision = revision + 1, next_run = clock_timestamp() WHERE app_name = 'it'";
+    w.database.execute(later).await;
+    w.alpha.tick().await;
+    code
 }

@@ -274,7 +274,13 @@ async fn forced(w: &World, meant: bool) -> i32 {
     w.claims_and_runs().await;
     let mut turn = python.force(&w.it).await.expect("nothing is in its way");
     turn.read().await.expect("nobody is at it");
-    w.starts_and_ends(turn).await
+    let code = w.starts_and_ends(turn).await;
+    w.must(
+        "success_slot <= now()",
+        "nobody has run the slot that was pending",
+    )
+    .await;
+    code
 }
 
 async fn forced_beside_ours(w: &World) -> i32 {

@@ -251,10 +251,13 @@ async fn what_has_no_place_any_more_is_remarked() {
 const CLASSES: &str = "a.b.FooCronApp|1d\na.b.Bar|1h\na.b.Baz|1d|03:45\na.b.Self|1h";
 
 async fn with_names(names: &str) -> Taken {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().expect("/tmp takes directories");
     let file = directory.path().join("names");
-    fs::write(&file, names).unwrap();
-    let options = ["--names", file.to_str().unwrap()];
+    fs::write(&file, names).expect("the directory is writable");
+    let options = [
+        "--names",
+        file.to_str().expect("the paths of tests are text"),
+    ];
     Taken::ini_with(&with_jobs(CLASSES), &options).await
 }
 
