@@ -33,13 +33,13 @@ use super::{
 /// (docs/monitoring.md). One line with figures, then a line a problem, all on standard output.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit codes: 0 OK, 1 WARNING, 2 CRITICAL (also: the database does not answer, or has no tables that fit), 3 UNKNOWN
-(wrong usage, this help, a configuration that does not fit, a right that is missing).
+Exit codes: 0 OK, 1 WARNING, 2 CRITICAL (also: the database does not answer, or has no tables that
+fit), 3 UNKNOWN (also: wrong usage, this help, a configuration that does not fit, a missing right).
 
 Examples:
   crontabber check                                  everything, for one service of the monitoring
   crontabber check --job 'feed_*' --tag eu          these jobs alone, and not the fleet
-  crontabber check -w 1 -c 3                        three errors in a row are critical, one is a warning
+  crontabber check -w 1 -c 3                        three errors in a row ring, one is a warning
   crontabber check --json | jq -r '.problems[].sentence'")]
 pub(super) struct Check {
     /// Only these jobs; `*` stands for any text; can be repeated
