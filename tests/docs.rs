@@ -7,7 +7,7 @@ use crontabber::{
     exit::Exit,
 };
 
-const DOCUMENTS: [&str; 8] = [
+const DOCUMENTS: [&str; 12] = [
     "README.md",
     "DESIGN.md",
     "CONTRIBUTING.md",
@@ -16,6 +16,10 @@ const DOCUMENTS: [&str; 8] = [
     "systemd/README.md",
     "docs/from-crontabber.md",
     "docs/from-cron.md",
+    "docs/control.md",
+    "docs/crontabber-flags.md",
+    "docs/monitoring.md",
+    "docs/sql-jobs.md",
 ];
 
 fn text(document: &str) -> String {

@@ -15,7 +15,7 @@ use nix::{
     unistd::Pid,
 };
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 /// What calls the fence in the examples.
 const FENCE: &str = "crontabber_assert_fence";

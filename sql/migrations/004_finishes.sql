@@ -38,7 +38,7 @@ BEGIN
         ELSE
             NEW.ongoing := t;
         END IF;
-    ELSIF OLD.ongoing IS NULL AND NEW.last_run IS DISTINCT FROM OLD.last_run THEN
+    ELSIF OLD.ongoing IS NULL AND NEW.last_run IS DISTINCT FROM OLD.last_run AND NEW.next_run IS DISTINCT FROM OLD.next_run THEN
         -- The record of a run whose claim is gone: we took it over and have recorded, or somebody has reset the job.
         refuse := 'was taken over or reset after this run had started';
     ELSIF NEW.next_run IS DISTINCT FROM OLD.next_run THEN
