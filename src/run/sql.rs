@@ -17,6 +17,7 @@
 //! least once, and `show` says so.
 
 use std::{
+    collections::BTreeMap,
     fmt::Write as _,
     pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -49,6 +50,9 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
 
 /// The longest wait without a look at the clock, which goes on while the machine sleeps.
 const LOOK_AGAIN: Duration = Duration::from_mins(1);
+
+/// Of how many tables the output tells what was changed in them.
+const TABLES: usize = 50;
 
 /// Carries out what was claimed, to its end; its effects, if only its record is missing.
 pub(super) async fn carry_out(
@@ -204,30 +208,23 @@ impl Run<'_> {
     }
 
     async fn in_a_transaction(&self, client: &Connection) -> Result<(), tokio_postgres::Error> {
-        let (begun, set) = join!(client.batch_execute(BEGIN), self.settings(client, true));
+        let (begun, set, before) = join!(
+            client.batch_execute(BEGIN),
+            self.settings(client, true),
+            counts(client),
+        );
         begun?;
         set?;
+        let before = before?;
         client
             .batch_execute(include_str!("../../sql/execute.sql"))
             .await?;
-        let (checked, counted) = join!(
+        let (checked, after) = join!(
             client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE"),
-            client.query_typed(include_str!("../../sql/execute_counts.sql"), &[]),
+            counts(client),
         );
         checked?;
-        let mut lines = String::new();
-        for row in counted? {
-            let mut counts = Vec::new();
-            for what in ["inserted", "updated", "deleted"] {
-                let count: i64 = row.try_get(what)?;
-                if count > 0 {
-                    counts.push(format!("{count} {what}"));
-                }
-            }
-            let name: &str = row.try_get("name")?;
-            line(&mut lines, &format!("{name}: {}", counts.join(", ")));
-        }
-        self.heard.say(&lines);
+        self.heard.say(&changes(&before, &after?));
         Ok(())
     }
 
@@ -299,6 +296,44 @@ impl Run<'_> {
         self.heard.say(&lines);
         format!("{}: {}{at}", said.code().code(), said.message())
     }
+}
+
+/// Rows inserted, updated and deleted, by table.
+type Counts = BTreeMap<String, [i64; 3]>;
+
+async fn counts(client: &Connection) -> Result<Counts, tokio_postgres::Error> {
+    let sql = include_str!("../../sql/execute_counts.sql");
+    let rows = client.query_typed(sql, &[]).await?;
+    rows.iter()
+        .map(|row| {
+            let counts = [
+                row.try_get("inserted")?,
+                row.try_get("updated")?,
+                row.try_get("deleted")?,
+            ];
+            Ok((row.try_get("name")?, counts))
+        })
+        .collect()
+}
+
+/// A line for each table in which something was changed, for the first of them.
+fn changes(before: &Counts, after: &Counts) -> String {
+    let mut lines = String::new();
+    let changed = after.iter().filter_map(|(table, counts)| {
+        let known = before.get(table).copied().unwrap_or_default();
+        let words = ["inserted", "updated", "deleted"];
+        let new = counts.iter().zip(known).zip(words);
+        let new: Vec<String> = new
+            .map(|((count, known), word)| (count - known, word))
+            .filter(|&(count, _)| count > 0)
+            .map(|(count, word)| format!("{count} {word}"))
+            .collect();
+        (!new.is_empty()).then(|| format!("{table}: {}", new.join(", ")))
+    });
+    for text in changed.take(TABLES) {
+        line(&mut lines, &text);
+    }
+    lines
 }
 
 fn line(lines: &mut String, text: &str) {
