@@ -57,7 +57,7 @@ impl Trial {
     /// `alpha`, stopped at the point; if a run goes on there, it has shown that it lives.
     async fn alpha_stopped(&self, also: &str) -> Running {
         let fault = format!("{}=stop{also}", self.point);
-        let alpha = self
+        let mut alpha = self
             .site
             .on("alpha", &["tick"])
             .env("CRONTABBER_FAULT", fault)
@@ -65,7 +65,10 @@ impl Trial {
         until(
             SOON,
             &format!("alpha has stopped at {}", self.point),
-            async || alpha.is_stopped(),
+            async || {
+                assert!(!alpha.has_ended(), "its pass is over: {}", alpha.stderr());
+                alpha.is_stopped()
+            },
         )
         .await;
         if self.point == "running" {
