@@ -14,7 +14,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
-    plan::{Plan, Planned, Verdict, glob},
+    place::glob,
+    plan::{Plan, Planned, Verdict},
     spec::Lease,
     store::hosts::Announced,
     view::hosts::Disagreement,

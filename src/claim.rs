@@ -52,7 +52,8 @@ use uuid::Uuid;
 use crate::{
     backoff,
     clock::Boottime,
-    plan::{Due, Live, Place, Trigger},
+    place::Place,
+    plan::{Due, Live, Trigger},
     spec::{JobName, JobSpec, OnLost},
     store::{
         Connection, Database, error::DatabaseError, instant::Instant, limited,

@@ -15,7 +15,8 @@ use tokio_postgres::{
 
 use crate::{
     dag::JobGraph,
-    plan::{Place, Plan, Planned, Verdict},
+    place::{ANNOUNCE_EVERY, Place},
+    plan::{Plan, Planned, Verdict},
     spec::{CatchUp, JobName, JobSpec},
     store::{
         Database,
@@ -24,9 +25,6 @@ use crate::{
         transaction,
     },
 };
-
-/// How old a host's announcement may get: `check` and `hosts` live on it, a pass should write nothing.
-pub const ANNOUNCE_EVERY: SignedDuration = SignedDuration::from_mins(5);
 
 /// A host process: who it is, and the configuration it goes by.
 #[derive(Debug)]

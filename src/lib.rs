@@ -28,6 +28,8 @@ pub mod dag;
 // A private PostgreSQL of the machine's own, for who has none.
 #[cfg(feature = "embedded")]
 pub mod embedded;
+// Hosts, as jobs and other hosts see them.
+pub mod place;
 // The database, reached: its address, its connections, its tables.
 pub mod store;
 // What should happen to each job now, and why.

@@ -17,35 +17,14 @@ use uuid::Uuid;
 
 use crate::{
     dag::JobGraph,
+    place::{Place, Seen},
     spec::{JobName, JobSpec, Kind, On},
     store::table::{JobState, Table, never},
 };
 
-pub(crate) use placement::glob;
-pub use placement::{LIVE_FOR, NoHost, Seen, no_host, that_match};
+pub use placement::{NoHost, no_host, that_match};
 pub use state::State;
 pub(crate) use wants::coalesced;
-
-/// Where a plan is made: the host's name, what it offers, and how long it respects others that have no lease.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The name of this host.
-    pub host: String,
-    /// Its tags.
-    pub tags: Vec<String>,
-    /// How long a Python host's `ongoing` is respected.
-    pub max_ongoing_age: Duration,
-}
-
-impl Default for Place {
-    fn default() -> Self {
-        Self {
-            host: String::new(),
-            tags: Vec::new(),
-            max_ongoing_age: MAX_ONGOING_AGE,
-        }
-    }
-}
 
 /// A verdict for every job, parents before children; then the rows no job of the configuration has.
 #[derive(Debug)]
@@ -190,10 +169,6 @@ pub struct Live {
     /// Whether the job would be due now if it were not running.
     pub due: bool,
 }
-
-/// How long a Python host's `ongoing` is respected unless the configuration says otherwise: crontabber's
-/// `max_ongoing_age_hours`.
-pub const MAX_ONGOING_AGE: Duration = Duration::from_hours(12);
 
 /// A verdict for every job, parents before children.
 #[must_use]

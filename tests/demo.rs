@@ -191,9 +191,12 @@ async fn a_number_of_seconds_that_is_none_is_refused() {
 #[tokio::test]
 async fn the_proof_sees_what_must_not_happen() {
     let database = Postgres::database().await;
-    schema::migrate(&database.connect().await, crontabber::plan::MAX_ONGOING_AGE)
-        .await
-        .expect("it is empty");
+    schema::migrate(
+        &database.connect().await,
+        crontabber::place::MAX_ONGOING_AGE,
+    )
+    .await
+    .expect("it is empty");
     database
         .execute(include_str!("../examples/demo/tables.sql"))
         .await;

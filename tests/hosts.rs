@@ -9,7 +9,8 @@ use common::{
 };
 use crontabber::{
     dag::JobGraph,
-    plan::{Place, Verdict, plan},
+    place::Place,
+    plan::{Verdict, plan},
     spec::{JobSpec, On, Placement},
     store::{
         hosts::seen,
@@ -210,7 +211,7 @@ fn planned(patterns: &[&str], hosts: &[&str], parent: Option<Timestamp>) -> Verd
         paused_by: None,
         pause_reason: None,
     };
-    let seen = |&host: &&str| crontabber::plan::Seen {
+    let seen = |&host: &&str| crontabber::place::Seen {
         place: place(host),
         at: noon(),
     };

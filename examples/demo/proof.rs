@@ -4,7 +4,8 @@ use std::{collections::HashMap, fs};
 
 use crontabber::{
     config,
-    plan::{Place, plan},
+    place::Place,
+    plan::plan,
     store::{Connection, error::DatabaseError, table},
 };
 use tokio_postgres::Row;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    plan::{Plan, Seen},
+    place::Seen,
+    plan::Plan,
     store::table::JobState,
     view::{Times, hosts::Disagreement, times::words},
 };

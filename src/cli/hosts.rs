@@ -5,7 +5,7 @@ use futures_util::join;
 
 use crate::{
     exit::Exit,
-    plan::Seen,
+    place::Seen,
     store::{hosts, identity},
     view::{
         Medium, Times,

@@ -6,7 +6,8 @@ use clap::{ArgGroup, Args};
 
 use crate::{
     control::{self, Target},
-    plan::{Plan, glob},
+    place::glob,
+    plan::Plan,
     view::{
         subject::{self, Subject},
         text::harmless,

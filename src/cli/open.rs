@@ -10,7 +10,8 @@ use crate::{
     engine::Engine,
     heartbeat::Heart,
     host::{self, Host},
-    plan::{Place, Plan, Seen, plan},
+    place::{Place, Seen},
+    plan::{Plan, plan},
     spec::{JobName, JobSpec},
     store::{
         Address, Database, DatabaseError, Elsewhere, Environment, Pooled, hosts,

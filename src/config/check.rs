@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     check::{Limits, Severity, Thresholds},
-    host::ANNOUNCE_EVERY,
+    place::ANNOUNCE_EVERY,
 };
 
 use super::{

@@ -1,66 +1,8 @@
 //! Where a job may run: which of the hosts that have announced themselves may, and whether one of them is live.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use super::Place;
-use crate::{host::ANNOUNCE_EVERY, spec::Placement};
-
-impl Place {
-    /// Whether a job may run here: one of its patterns names this host or one of its tags.
-    #[must_use]
-    pub fn matches(&self, placement: &Placement) -> bool {
-        placement.hosts.is_empty()
-            || placement
-                .hosts
-                .iter()
-                .any(|pattern| match pattern.strip_prefix("tag:") {
-                    Some(tag) => self.tags.iter().any(|own| glob(tag, own)),
-                    None => glob(pattern, &self.host),
-                })
-    }
-}
-
-/// Whether `pattern`, in which `*` stands for any text, is all of `text`.
-pub(crate) fn glob(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else {
-        return false;
-    };
-    let mut parts: Vec<&str> = parts.collect();
-    let Some(last) = parts.pop() else {
-        return rest.is_empty();
-    };
-    for part in parts {
-        match rest.find(part) {
-            Some(at) => rest = &rest[at + part.len()..],
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
-}
-
-/// A host that has announced itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
-    /// Its name and tags.
-    pub place: Place,
-    /// When it passed last, give or take [`ANNOUNCE_EVERY`].
-    pub at: Timestamp,
-}
-
-/// How long after its last announcement a host is taken for live: a quarter of an hour.
-///
-/// A pass announces its host when the last announcement is older than [`ANNOUNCE_EVERY`]; so a host that passes just
-/// as often is heard of every second time, and that one may be late.
-pub const LIVE_FOR: SignedDuration = SignedDuration::from_secs(3 * ANNOUNCE_EVERY.as_secs());
-
-impl Seen {
-    /// Whether it is taken for live.
-    #[must_use]
-    pub fn is_live(&self, now: Timestamp) -> bool {
-        now.duration_since(self.at) <= LIVE_FOR
-    }
-}
+use crate::{place::Seen, spec::Placement};
 
 /// No live host may run a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,7 +66,7 @@ pub fn no_host(placement: &Placement, hosts: &[Seen], now: Timestamp) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::On;
+    use crate::{place::Place, spec::On};
 
     fn place(host: &str, tags: &[&str]) -> Place {
         Place {
@@ -151,7 +93,7 @@ mod tests {
             let (host, tag) = words.split_once(' ').unwrap_or((words, ""));
             Seen {
                 place: place(host, &[tag]),
-                at: now() - SignedDuration::from_mins(minutes),
+                at: now() - jiff::SignedDuration::from_mins(minutes),
             }
         };
         hosts.iter().map(seen).collect()

@@ -16,31 +16,23 @@
 //! With `transaction = false`, or in another database than the referee's, effects and record are two commits: at
 //! least once, and `show` says so.
 
-use std::{
-    collections::BTreeMap,
-    fmt::Write as _,
-    pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+mod said;
+
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use futures_util::join;
 use tokio::{sync::watch, time::timeout};
-use tokio_postgres::{
-    SimpleQueryMessage,
-    error::{DbError, ErrorPosition},
-    types::Type,
-};
+use tokio_postgres::{SimpleQueryMessage, types::Type};
 
+use self::said::{Counts, Heard, changes, line, refusal, unsure};
 use super::{Means, effects::Effects, environment};
 use crate::{
     claim::Held,
     clock::Boottime,
     ended::{Ended, How, Stopped},
     heartbeat::{Cut, Leash},
-    output::{Capture, Output},
     spec::Sql,
-    store::{Connection, DatabaseError, Ear, limited, transaction},
+    store::{Connection, limited, transaction},
 };
 
 /// How such a transaction begins: [`transaction::BEGIN`] without its limits, which the text gets its own of.
@@ -50,9 +42,6 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
 
 /// The longest wait without a look at the clock, which goes on while the machine sleeps.
 const LOOK_AGAIN: Duration = Duration::from_mins(1);
-
-/// Of how many tables the output tells what was changed in them.
-const TABLES: usize = 50;
 
 /// Carries out what was claimed, to its end; its effects, if only its record is missing.
 pub(super) async fn carry_out(
@@ -195,7 +184,7 @@ impl Run<'_> {
                 self.by_itself(client).await
             }
         };
-        sent.await.map_err(|error| self.told(error))?;
+        sent.await.map_err(|error| refusal(error, self.heard))?;
         if self.sql.transaction && self.sql.database.is_some() {
             let committed = limited(
                 transaction::LIMIT,
@@ -274,32 +263,7 @@ impl Run<'_> {
             .await?;
         Ok(())
     }
-
-    /// What the server said, in one line; all of it goes to the output.
-    fn told(&self, error: tokio_postgres::Error) -> String {
-        let Some(said) = error.as_db_error() else {
-            return DatabaseError::from(error).to_string();
-        };
-        let at = line_of(said).map_or_else(String::new, |line| format!(" (line {line})"));
-        let mut lines = format!("{}: {}{at}\n", said.severity(), said.message());
-        let context = said.where_().map(own_context);
-        let details = [
-            ("DETAIL", said.detail()),
-            ("HINT", said.hint()),
-            ("CONTEXT", context.filter(|context| !context.is_empty())),
-        ];
-        for (what, text) in details {
-            if let Some(text) = text {
-                line(&mut lines, &format!("{what}: {text}"));
-            }
-        }
-        self.heard.say(&lines);
-        format!("{}: {}{at}", said.code().code(), said.message())
-    }
 }
-
-/// Rows inserted, updated and deleted, by table.
-type Counts = BTreeMap<String, [i64; 3]>;
 
 async fn counts(client: &Connection) -> Result<Counts, tokio_postgres::Error> {
     let sql = include_str!("../../sql/execute_counts.sql");
@@ -314,81 +278,4 @@ async fn counts(client: &Connection) -> Result<Counts, tokio_postgres::Error> {
             Ok((row.try_get("name")?, counts))
         })
         .collect()
-}
-
-/// A line for each table in which something was changed, for the first of them.
-fn changes(before: &Counts, after: &Counts) -> String {
-    let mut lines = String::new();
-    let changed = after.iter().filter_map(|(table, counts)| {
-        let known = before.get(table).copied().unwrap_or_default();
-        let words = ["inserted", "updated", "deleted"];
-        let new = counts.iter().zip(known).zip(words);
-        let new: Vec<String> = new
-            .map(|((count, known), word)| (count - known, word))
-            .filter(|&(count, _)| count > 0)
-            .map(|(count, word)| format!("{count} {word}"))
-            .collect();
-        (!new.is_empty()).then(|| format!("{table}: {}", new.join(", ")))
-    });
-    for text in changed.take(TABLES) {
-        line(&mut lines, &text);
-    }
-    lines
-}
-
-fn line(lines: &mut String, text: &str) {
-    writeln!(lines, "{text}").expect("a String takes everything");
-}
-
-fn unsure(error: &DatabaseError) -> String {
-    if error.is_unknown_outcome() {
-        format!("the connection was lost at its commit, it may have taken effect: {error}")
-    } else {
-        format!("its commit was refused: {error}")
-    }
-}
-
-/// The line of the job's own text that the server points at, from 1.
-fn line_of(said: &DbError) -> Option<usize> {
-    let (position, text) = match said.position()? {
-        ErrorPosition::Internal { position, query } => (*position, query.as_str()),
-        // Only the text itself was sent like this, and the server counts in it; ours has one line in most cases.
-        ErrorPosition::Original(_) => return None,
-    };
-    let before = text.chars().take(usize::try_from(position).ok()?);
-    Some(before.filter(|&c| c == '\n').count() + 1)
-}
-
-/// The context without what every job's has: its own text, and how we carry it out.
-fn own_context(context: &str) -> &str {
-    let ours = context
-        .rfind("SQL statement \"")
-        .or_else(|| context.rfind("PL/pgSQL function inline_code_block"));
-    context[..ours.unwrap_or(context.len())].trim_end()
-}
-
-/// What the server says while it works, bounded like every run's output.
-#[derive(Debug, Clone, Default)]
-struct Heard(Arc<Mutex<Capture>>);
-
-impl Heard {
-    fn ear(&self) -> Ear {
-        let heard = self.clone();
-        Arc::new(move |said: &DbError| {
-            heard.say(&format!("{}: {}\n", said.severity(), said.message()));
-        })
-    }
-
-    fn say(&self, text: &str) {
-        self.capture().push(text.as_bytes());
-    }
-
-    fn output(&self) -> Output {
-        self.capture().output()
-    }
-
-    fn capture(&self) -> MutexGuard<'_, Capture> {
-        // Nothing that holds this lock can panic half-way through a change.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }

@@ -7,7 +7,7 @@ use tokio_postgres::{
 };
 
 use super::{Connection, Database, error::DatabaseError, limited, transaction};
-use crate::plan::{LIVE_FOR, Place, Seen};
+use crate::place::{LIVE_FOR, Place, Seen};
 
 /// Every host that has announced itself, by name: what a plan for readers wants to know of them.
 pub async fn seen(client: &Connection) -> Result<Vec<Seen>, DatabaseError> {

@@ -10,7 +10,7 @@ use tokio_postgres::{
 use uuid::Uuid;
 
 use super::{Connection, error::DatabaseError, instant::Instant, limited, transaction};
-use crate::plan::Seen;
+use crate::place::Seen;
 
 /// What a pass knows before it decides.
 #[derive(Debug, Clone)]

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
-    plan::{Plan, State, Verdict, glob, next_run},
+    place::glob,
+    plan::{Plan, State, Verdict, next_run},
     spec::JobName,
     store::table::{JobState, never},
 };

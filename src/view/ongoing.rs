@@ -7,7 +7,8 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
-    plan::{MAX_ONGOING_AGE, Plan, live_since},
+    place::MAX_ONGOING_AGE,
+    plan::{Plan, live_since},
     store::table::JobState,
 };
 

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::{
     dag::JobGraph,
-    plan::{Block, Due, Live, Place, Plan, Planned, State, Trigger, Verdict, that_match},
+    place::Place,
+    plan::{Block, Due, Live, Plan, Planned, State, Trigger, Verdict, that_match},
 };
 
 use super::{

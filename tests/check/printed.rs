@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use crontabber::{
-    plan::Seen,
+    place::Seen,
     store::{hosts::Announced, table::JobState},
     view::check::{Status, failure, text},
 };

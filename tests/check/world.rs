@@ -5,7 +5,8 @@ use std::{collections::HashMap, fs};
 use crontabber::{
     check::{Checked, Known, Limits, Problem, Scope, check},
     config::{Config, Surroundings, load_in},
-    plan::{Place, Seen, plan},
+    place::{Place, Seen},
+    plan::plan,
     store::{
         hosts::{Announced, Meaning},
         table::{JobState, LiveClaim, Table, never},

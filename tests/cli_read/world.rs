@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crontabber::{
     config::{Config, Surroundings, load_in},
-    plan::{Place, Seen},
+    place::{Place, Seen},
     store::{
         hosts::{Announced, Meaning},
         identity::Identity,

@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crontabber::{
-    plan::MAX_ONGOING_AGE,
+    place::MAX_ONGOING_AGE,
     store::schema::{self, Before},
 };
 
