@@ -37,6 +37,8 @@ pub struct Plan<'a> {
     pub ghosts: Vec<(&'a str, &'a JobState)>,
     /// The hosts that have announced themselves, by name; none where nobody asked.
     pub hosts: &'a [Seen],
+    /// How long a Python host's `ongoing` is respected where the plan was made.
+    pub max_ongoing_age: Duration,
 }
 
 /// One job, its row and the verdict.
@@ -201,6 +203,7 @@ pub fn plan<'a>(graph: &'a JobGraph, table: &'a Table, place: &Place) -> Plan<'a
         jobs,
         ghosts,
         hosts: &table.hosts,
+        max_ongoing_age: place.max_ongoing_age,
     }
 }
 

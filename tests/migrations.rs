@@ -189,3 +189,46 @@ async fn a_newer_schema_is_used_unless_it_says_that_this_program_is_too_old() {
     }
     assert_eq!(site.ledger().starts().len(), 1);
 }
+
+#[tokio::test]
+async fn migrate_puts_the_guard_where_it_should_be_whatever_became_of_it() {
+    const GUARD: &str = "SELECT count(*), string_agg(DISTINCT tgenabled::text, ''), string_agg(DISTINCT split_part(encode(tgargs, 'escape'), '\\000', 1), ' ') FROM pg_trigger WHERE tgrelid = 'crontabber'::regclass AND NOT tgisinternal";
+    let database = Postgres::database().await;
+    let job = "[jobs.a]\nevery = \"1h\"\nshell = \"true\"\n";
+    let site = Site::with(&database, |_| job.to_owned());
+    let stands = "the guard stands: runs of crontabber 0.18 are respected for ";
+    assert_eq!(site.on("alpha", &["migrate"]).run().await.code, Some(0));
+    assert_eq!(database.rows(GUARD).await.concat(), ["3", "O", "12 hours"]);
+    let again = site.on("alpha", &["migrate"]).run().await;
+    assert_eq!(again.code, Some(0), "{again:?}");
+    assert!(!again.stdout.contains("guard"), "{again:?}");
+
+    let six_hours = format!("[daemon]\nmax_ongoing_age = \"6h\"\n{job}");
+    site.configure(database.url(), &six_hours);
+    for harm in [
+        "SELECT 'nothing but another age'",
+        "ALTER TABLE crontabber DISABLE TRIGGER crontabber_guard_delete",
+        "ALTER TABLE crontabber ENABLE REPLICA TRIGGER crontabber_guard_update",
+        "DROP TRIGGER crontabber_guard_insert ON crontabber",
+    ] {
+        database.execute(harm).await;
+        let mended = site.on("alpha", &["migrate"]).run().await;
+        assert!(
+            mended.stdout.ends_with(&format!("{stands}6h\n")),
+            "{harm}: {mended:?}"
+        );
+        let guard = database.rows(GUARD).await.concat();
+        assert_eq!(guard, ["3", "O", "21600 seconds"], "{harm}");
+    }
+
+    let dropped = site.on("alpha", &["migrate", "--drop-guard"]).run().await;
+    assert_eq!(dropped.code, Some(0), "{dropped:?}");
+    assert_eq!(database.rows(GUARD).await.concat()[0], "0");
+    let audit = "SELECT who LIKE '%@alpha' FROM crontabber_audit WHERE what = 'drop_guard'";
+    assert!(database.query_one::<bool>(audit).await);
+    // A pass leaves it away: that is what somebody wanted.
+    assert_eq!(site.on("alpha", &["tick"]).run().await.code, Some(0));
+    assert_eq!(database.rows(GUARD).await.concat()[0], "0");
+    let back = site.on("alpha", &["migrate"]).run().await;
+    assert!(back.stdout.ends_with(&format!("{stands}6h\n")), "{back:?}");
+}

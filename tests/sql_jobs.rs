@@ -216,6 +216,57 @@ async fn without_a_transaction_it_is_cancelled_at_its_timeout_too() {
 }
 
 #[tokio::test]
+async fn a_transaction_that_its_text_leaves_open_is_no_success() {
+    for (sql, outcome, moved) in [
+        (format!("BEGIN; {MOVE}"), "failure", 0),
+        (format!("BEGIN; {MOVE} COMMIT; SELECT 1"), "success", 1),
+        (MOVE.to_owned(), "success", 1),
+    ] {
+        let bank = Bank::new("transaction = false", &sql).await;
+        bank.tick().await;
+        let last = bank.last().await;
+        assert_eq!(last[0], outcome, "{sql}: {last:?}");
+        assert_eq!(bank.balance("b").await, moved, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn rows_that_nobody_reads_take_no_memory() {
+    // Half a gigabyte of rows, and a process that may have less.
+    let sql = "SELECT repeat('x', 1000000) FROM generate_series(1, 500)";
+    let bank = Bank::new("transaction = false", sql).await;
+    let tick = bank.on("alpha", &["tick"]);
+    let pass = tick
+        .behind_shell("ulimit -v 400000; exec \"$@\"")
+        .run()
+        .await;
+    assert_eq!(pass.code, Some(0), "{pass:?}");
+    assert_eq!(bank.last().await[..3], ["success", "NULL", "500 rows\n"]);
+}
+
+#[tokio::test]
+async fn an_error_of_its_own_making_is_one_harmless_line() {
+    let sql = "DO $$ BEGIN RAISE EXCEPTION E'first\\nsecond \\x1b[31mred'; END $$";
+    for keys in ["", "transaction = false"] {
+        let bank = Bank::new(keys, sql).await;
+        assert_eq!(bank.tick().await.code, Some(1));
+        let reason = "P0001: first second  [31mred";
+        assert_eq!(bank.last().await[..2], ["failure", reason]);
+        let error = "SELECT last_error->>'value' FROM crontabber";
+        assert_eq!(bank.database.query_one::<String>(error).await, reason);
+    }
+}
+
+#[tokio::test]
+async fn a_timeout_longer_than_the_server_can_count_is_one() {
+    let keys = "timeout = \"60d\"\nlease = \"30d\"";
+    let sql = format!("{MOVE} SELECT 1 / (current_setting('statement_timeout') = '0')::int");
+    let bank = Bank::new(keys, &sql).await;
+    assert_eq!(bank.tick().await.code, Some(0), "{:?}", bank.last().await);
+    assert_eq!(bank.balance("b").await, 1);
+}
+
+#[tokio::test]
 async fn another_database_holds_the_effects_and_the_referee_the_record() {
     let other = Postgres::database().await;
     other.execute("CREATE TABLE fact (n int)").await;

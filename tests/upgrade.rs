@@ -54,8 +54,18 @@ async fn hosts_of_two_releases_work_side_by_side_on_the_tables_of_the_newer() {
     let hosts = "SELECT count(DISTINCT mod(substr(host, 5)::int, 2)) FROM crontabber_host WHERE host LIKE 'host%'";
     assert_eq!(database.query_one::<i64>(hosts).await, 2);
 
-    // The older program's `migrate` leaves the newer tables alone.
-    assert_eq!(site.on("old", &["migrate"]).run().await.code, Some(0));
+    // The older program's `migrate` leaves the newer tables alone, and a guard that it does not know.
+    let rename = "ALTER TRIGGER crontabber_guard_update ON crontabber RENAME TO crontabber_guard_of_the_next_release";
+    database.execute(rename).await;
+    let triggers = "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'crontabber'::regclass AND NOT tgisinternal";
+    assert_eq!(database.query_one::<i64>(triggers).await, 3);
+    let older = site.on("old", &["migrate"]).run().await;
+    assert_eq!(older.code, Some(0), "{older:?}");
+    let told = format!("the tables have version {newer}");
+    assert!(older.stdout.starts_with(&told), "{older:?}");
+    assert_eq!(database.query_one::<i64>(triggers).await, 3);
+    let plan = site.on("old", &["migrate", "--plan"]).run().await;
+    assert_eq!((plan.code, plan.stdout.as_str()), (Some(0), ""), "{plan:?}");
     assert_eq!(database.query_one::<i32>(version).await, newer);
     assert_eq!(next(site.on("new", &["tick"])).run().await.code, Some(0));
 }

@@ -48,6 +48,7 @@ pub(super) fn tell(
         verb,
         changes: &changes,
         times,
+        max_ongoing_age: view.place.max_ongoing_age,
     };
     if json {
         print(&told.json())?;

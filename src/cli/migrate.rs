@@ -71,6 +71,13 @@ async fn without_guard(client: &Client, before: Before, who: &str) -> Result<Exi
 fn told(before: Before, migrated: &Migrated, age: Duration) -> String {
     let (version, applied) = (schema::version(), migrated.steps.join(", "));
     let tables = match before {
+        Before::Ours(found) if found.version > version => {
+            return format!(
+                "the tables have version {}, this crontabber knows {version} and works on them: there is nothing to do; \
+                 what a newer one changes, the guard too, it changes by its own `migrate`\n",
+                found.version
+            );
+        }
         _ if migrated.steps.is_empty() => format!("the tables are current: version {version}\n"),
         Before::Legacy => {
             format!("crontabber's tables are widened to version {version}: {applied}\n")

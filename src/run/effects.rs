@@ -107,7 +107,8 @@ async fn commit_apart(client: &Connection) -> Settled {
 /// Takes back whatever role, settings and search path the SQL has left, and begins what [`transaction::BEGIN`] begins
 /// elsewhere. `pg_temp` last: unnamed it comes first, and a temporary table called crontabber would take the record.
 fn ending(wait: Duration) -> String {
-    let wait = wait.as_millis();
+    // Further the server cannot count: 24 days.
+    let wait = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
     format!(
         "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; \
          SET LOCAL lock_timeout = '{wait}ms'; SET LOCAL statement_timeout = '{wait}ms'; \

@@ -20,11 +20,11 @@ mod said;
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
-use futures_util::join;
+use futures_util::{TryStreamExt as _, join};
 use tokio::{sync::watch, time::timeout};
 use tokio_postgres::{SimpleQueryMessage, types::Type};
 
-use self::said::{Counts, Heard, changes, line, refusal, unsure};
+use self::said::{Counts, Heard, changes, refusal, unsure};
 use super::{Means, effects::Effects, environment};
 use crate::{
     claim::Held,
@@ -179,12 +179,17 @@ impl Run<'_> {
     async fn work(&self, client: &Connection) -> Result<(), String> {
         let sent = async {
             if self.sql.transaction {
-                self.in_a_transaction(client).await
+                self.in_a_transaction(client).await?;
+                Ok(false)
             } else {
-                self.by_itself(client).await
+                self.by_itself(client).await?;
+                self.has_left_open(client).await
             }
         };
-        sent.await.map_err(|error| refusal(error, self.heard))?;
+        let is_open = sent.await.map_err(|error| refusal(error, self.heard))?;
+        if is_open {
+            return Err("its BEGIN has no COMMIT: what came after it is rolled back".to_owned());
+        }
         if self.sql.transaction && self.sql.database.is_some() {
             let committed = limited(
                 transaction::LIMIT,
@@ -220,16 +225,25 @@ impl Run<'_> {
     /// Without a transaction of ours: what cannot run in one, or makes its own.
     async fn by_itself(&self, client: &Connection) -> Result<(), tokio_postgres::Error> {
         self.settings(client, false).await?;
-        let mut lines = String::new();
-        for message in client.simple_query(&self.sql.text).await? {
-            if let SimpleQueryMessage::CommandComplete(rows) = message
+        let mut answers = pin!(client.simple_query_raw(&self.sql.text).await?);
+        // One by one: nobody wants the rows of a SELECT, and they may be more than there is memory.
+        while let Some(answer) = answers.try_next().await? {
+            if let SimpleQueryMessage::CommandComplete(rows) = answer
                 && rows > 0
             {
-                line(&mut lines, &format!("{rows} rows"));
+                self.heard.say(&format!("{rows} rows\n"));
             }
         }
-        self.heard.say(&lines);
         Ok(())
+    }
+
+    /// Whether the text has begun a transaction and not ended it: the clock of a transaction stands still.
+    async fn has_left_open(&self, client: &Connection) -> Result<bool, tokio_postgres::Error> {
+        let asked = client
+            .simple_query("SELECT 1 WHERE pg_catalog.now() <> pg_catalog.statement_timestamp()")
+            .await?;
+        let is_row = |message: &SimpleQueryMessage| matches!(message, SimpleQueryMessage::Row(_));
+        Ok(asked.iter().any(is_row))
     }
 
     async fn settings(
@@ -247,7 +261,9 @@ impl Run<'_> {
             .spec
             .timeout
             .saturating_add(self.held.spec.lease.grace);
-        let limit = format!("{}ms", limit.as_millis().min(i32::MAX as u128));
+        // What the server cannot count to, 24 days, is no limit there.
+        let limit = i32::try_from(limit.as_millis()).unwrap_or(0);
+        let limit = format!("{limit}ms");
         let sql = include_str!("../../sql/execute_settings.sql");
         client
             .query_typed(

@@ -287,7 +287,7 @@ impl DatabaseError {
         );
         if let Some(report) = telling.report_mut() {
             report.place = Some(address.to_owned());
-            report.text = bounded(&text);
+            report.text = one_line(&text);
         }
         telling
     }
@@ -366,7 +366,7 @@ impl Report {
     fn new(text: &str, stage: Stage) -> Self {
         Self {
             place: None,
-            text: bounded(text),
+            text: one_line(text),
             server: None,
             stage,
         }
@@ -402,7 +402,7 @@ fn transport(error: &tokio_postgres::Error) -> Option<&io::Error> {
 /// All that an error says: the server's own words, or those of the whole chain.
 fn text(error: &tokio_postgres::Error) -> String {
     if let Some(server) = error.as_db_error() {
-        return bounded(&server_text(server));
+        return one_line(&server_text(server));
     }
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -415,7 +415,7 @@ fn text(error: &tokio_postgres::Error) -> String {
         }
         cause = error.source();
     }
-    bounded(&text)
+    one_line(&text)
 }
 
 fn server_text(server: &DbError) -> String {
@@ -431,7 +431,7 @@ fn server_text(server: &DbError) -> String {
 }
 
 /// One line of at most [`MAX_TEXT`] bytes, without control characters: a log line, not a terminal's.
-fn bounded(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let end = text.floor_char_boundary(MAX_TEXT);
     text[..end].replace(char::is_control, " ")
 }

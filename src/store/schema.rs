@@ -283,7 +283,8 @@ async fn apply(client: &Client, max_ongoing_age: Duration) -> Result<Migrated, D
             )
             .await?;
     }
-    let guard = guard::install(client, max_ongoing_age).await?;
+    // On newer tables the guard is that of a newer program, which may have other triggers and arguments.
+    let guard = found <= version() && guard::install(client, max_ongoing_age).await?;
     client.batch_execute("COMMIT").await?;
     Ok(Migrated {
         steps: missing.iter().map(|step| step.name).collect(),
@@ -298,11 +299,12 @@ pub fn plan(before: Before, max_ongoing_age: Duration) -> String {
         Before::Nothing | Before::Legacy => 0,
         Before::Ours(found) => found.version,
     };
+    let guard = (found <= version()).then(|| guard::script(max_ongoing_age));
     migrations()
         .iter()
         .filter(|step| step.version > found)
         .map(|step| step.sql.to_owned())
-        .chain([guard::script(max_ongoing_age)])
+        .chain(guard)
         .collect::<Vec<_>>()
         .join("\n")
 }

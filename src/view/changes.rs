@@ -2,6 +2,8 @@
 
 mod said;
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -59,6 +61,8 @@ pub struct Changes<'a> {
     pub changes: &'a [Change],
     /// How to say when.
     pub times: Times,
+    /// How long a Python host's `ongoing` is respected.
+    pub max_ongoing_age: Duration,
 }
 
 /// A change in JSON.
@@ -160,7 +164,7 @@ impl Changes<'_> {
             slot: change.slot,
             before: change.before.as_ref().map(|row| Row::of(row, now)),
             after: after.map(|row| Row::of(row, now)),
-            ongoing: after.and_then(|row| Ongoing::of_row(row, now)),
+            ongoing: after.and_then(|row| self.run_of(row)),
             why: self.said(change),
         }
     }
@@ -170,6 +174,11 @@ impl Changes<'_> {
     pub fn exit(&self) -> Exit {
         let exits = self.changes.iter().map(exit_of);
         exits.max_by_key(|exit| exit.code()).unwrap_or(Exit::Ok)
+    }
+
+    /// The run that a row holds.
+    fn run_of(&self, row: &JobState) -> Option<Ongoing> {
+        Ongoing::of_row(row, self.times.now, self.max_ongoing_age)
     }
 
     fn hints(&self) -> Vec<String> {
@@ -189,9 +198,7 @@ impl Changes<'_> {
         };
         let running = done.iter().find(|change| {
             let row = change.after.as_ref();
-            row.is_some_and(|row| {
-                Ongoing::of_row(row, self.times.now).is_some_and(|run| run.run_id.is_some())
-            })
+            row.is_some_and(|row| self.run_of(row).is_some_and(|run| run.run_id.is_some()))
         });
         let running = running.and_then(|change| quoted(&change.name));
         match self.verb {

@@ -67,7 +67,7 @@ pub fn text(plan: &Plan<'_>, known: &BTreeMap<String, Ghost>, medium: Medium) ->
 pub fn json(plan: &Plan<'_>, known: &BTreeMap<String, Ghost>) -> String {
     let ghosts = plan.ghosts.iter();
     let listed: Vec<Listed<'_>> = ghosts
-        .map(|&(name, row)| listed(name, row, known.get(name), plan.now))
+        .map(|&(name, row)| listed(name, row, known.get(name), plan))
         .collect();
     text::json(&listed)
 }
@@ -76,7 +76,7 @@ fn listed<'a>(
     name: &'a str,
     row: &'a JobState,
     ghost: Option<&'a Ghost>,
-    now: Timestamp,
+    plan: &Plan<'_>,
 ) -> Listed<'a> {
     Listed {
         name,
@@ -86,8 +86,8 @@ fn listed<'a>(
         last_host: ghost.and_then(|ghost| ghost.last_host.as_deref()),
         error_count: row.error_count,
         last_error: row.last_error.as_deref(),
-        paused: Pause::of_row(row, now),
-        ongoing: Ongoing::of_row(row, now),
+        paused: Pause::of_row(row, plan.now),
+        ongoing: Ongoing::of_row(row, plan.now, plan.max_ongoing_age),
         known_by: ghost.map_or(&[], |ghost| ghost.known_by.as_slice()),
     }
 }

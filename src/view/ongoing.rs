@@ -1,13 +1,12 @@
 //! What runs now, and where: by this configuration's jobs and by all others.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
-    place::MAX_ONGOING_AGE,
     plan::{Plan, live_since},
     store::table::JobState,
 };
@@ -30,7 +29,7 @@ pub struct Ongoing {
     pub host: String,
     /// The run; `None`: a Python host's.
     pub run_id: Option<Uuid>,
-    /// Until when its claim is proof; `None`: a Python host's is, for twelve hours.
+    /// Until when its claim is proof; `None`: a Python host's is, for `max_ongoing_age`.
     pub lease_until: Option<Timestamp>,
     /// Which attempt at its slot it is.
     pub attempt: Option<i32>,
@@ -40,10 +39,10 @@ pub struct Ongoing {
 const PYTHON: &str = "python";
 
 impl Ongoing {
-    /// The run that a row holds, if it is respected: where no plan has asked that, with crontabber's own age.
+    /// The run that a row holds, if it is respected: a Python host's for so long.
     #[must_use]
-    pub fn of_row(row: &JobState, now: Timestamp) -> Option<Self> {
-        live_since(row, now, MAX_ONGOING_AGE).map(|since| Self::since(row, since))
+    pub fn of_row(row: &JobState, now: Timestamp, max_ongoing_age: Duration) -> Option<Self> {
+        live_since(row, now, max_ongoing_age).map(|since| Self::since(row, since))
     }
 
     /// The run that a row holds since then.

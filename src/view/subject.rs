@@ -1,5 +1,7 @@
 //! What is known about one name: a job of the configuration, or a row that no job has.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use crate::{
@@ -15,8 +17,8 @@ use super::{Medium, Times, ongoing::Ongoing};
 pub enum Subject<'a> {
     /// A job, with the plan's verdict.
     Job(&'a Planned<'a>),
-    /// A row without a job, by its name.
-    Ghost(&'a str, &'a JobState),
+    /// A row without a job, by its name; and how long a Python host's `ongoing` in it is respected.
+    Ghost(&'a str, &'a JobState, Duration),
 }
 
 /// All of them: the jobs in the order of the graph, then the ghosts by name.
@@ -25,7 +27,7 @@ pub fn all<'a>(plan: &'a Plan<'a>) -> impl Iterator<Item = Subject<'a>> {
     jobs.chain(
         plan.ghosts
             .iter()
-            .map(|&(name, row)| Subject::Ghost(name, row)),
+            .map(|&(name, row)| Subject::Ghost(name, row, plan.max_ongoing_age)),
     )
 }
 
@@ -41,7 +43,7 @@ impl<'a> Subject<'a> {
     pub fn name(&self) -> &'a str {
         match *self {
             Self::Job(planned) => planned.spec.name.as_str(),
-            Self::Ghost(name, _) => name,
+            Self::Ghost(name, ..) => name,
         }
     }
 
@@ -50,7 +52,7 @@ impl<'a> Subject<'a> {
     pub fn row(&self) -> Option<&'a JobState> {
         match *self {
             Self::Job(planned) => planned.row,
-            Self::Ghost(_, row) => Some(row),
+            Self::Ghost(_, row, _) => Some(row),
         }
     }
 
@@ -72,7 +74,7 @@ impl<'a> Subject<'a> {
                 Verdict::Ongoing(live) => live.since,
                 _ => return None,
             },
-            Self::Ghost(..) => return Ongoing::of_row(row, now),
+            Self::Ghost(_, row, respected) => return Ongoing::of_row(row, now, *respected),
         };
         Some(Ongoing::since(row, since))
     }

@@ -67,7 +67,7 @@ pub struct Check {
 pub fn explain(subject: &Subject<'_>, known: &Known<'_>) -> Why {
     let (conclusion, checks) = match subject {
         Subject::Job(job) => (conclusion(job, known), checks::of(job, known)),
-        Subject::Ghost(name, _) => (ghost(name, subject, &known.times), Vec::new()),
+        Subject::Ghost(name, ..) => (ghost(name, subject, &known.times), Vec::new()),
     };
     Why {
         name: subject.name().to_owned(),

@@ -283,3 +283,27 @@ async fn people_are_told_what_to_type_next() {
     let audit = on_terminal("audit -n 1").await;
     assert!(audit.starts_with("  WHEN"), "{audit}");
 }
+
+#[tokio::test]
+async fn a_python_host_s_run_is_told_of_for_as_long_as_the_configuration_respects_it() {
+    for (respected, since, is_told) in [("2h", "3 hours", false), ("24h", "13 hours", true)] {
+        let database = Postgres::database().await;
+        let site = Site::with(&database, |_| {
+            format!(
+                "[daemon]\nmax_ongoing_age = \"{respected}\"\n[jobs.a]\nevery = \"1h\"\nshell = \"true\"\n"
+            )
+        });
+        assert_eq!(site.on("alpha", &["tick"]).run().await.code, Some(0));
+        // The guard would stamp it with now.
+        database
+            .execute(&format!(
+                "INSERT INTO crontabber (app_name, next_run) VALUES ('old', now());
+                 UPDATE crontabber SET ongoing = now() - interval '{since}', revision = revision + 1 WHERE app_name = 'old'"
+            ))
+            .await;
+        let ongoing = site.on("alpha", &["ongoing", "--json"]).run().await;
+        assert_eq!(ongoing.stdout.contains("old"), is_told, "{ongoing:?}");
+        let paused = site.on("alpha", &["pause", "old"]).run().await;
+        assert_eq!(paused.stdout.contains("goes on"), is_told, "{paused:?}");
+    }
+}

@@ -10,7 +10,7 @@ use tokio_postgres::error::{DbError, ErrorPosition};
 
 use crate::{
     output::{Capture, Output},
-    store::{DatabaseError, Ear},
+    store::{DatabaseError, Ear, error::one_line},
 };
 
 /// Of how many tables the output tells what was changed in them.
@@ -39,7 +39,7 @@ pub(super) fn changes(before: &Counts, after: &Counts) -> String {
     lines
 }
 
-pub(super) fn line(lines: &mut String, text: &str) {
+fn line(lines: &mut String, text: &str) {
     writeln!(lines, "{text}").expect("a String takes everything");
 }
 
@@ -62,7 +62,7 @@ pub(super) fn refusal(error: tokio_postgres::Error, heard: &Heard) -> String {
         }
     }
     heard.say(&lines);
-    format!("{}: {}{at}", said.code().code(), said.message())
+    one_line(&format!("{}: {}{at}", said.code().code(), said.message()))
 }
 
 pub(super) fn unsure(error: &DatabaseError) -> String {

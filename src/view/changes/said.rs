@@ -7,7 +7,6 @@ use crate::{
     plan::ON_LOST,
     store::table::{JobState, never},
     view::{
-        ongoing::Ongoing,
         text::counted,
         why::{pause, quoted},
     },
@@ -55,7 +54,7 @@ impl Changes<'_> {
             let pause = pause(Some(before), &self.times);
             words.push(format!("before, it was {pause}"));
         }
-        if let Some(run) = Ongoing::of_row(before, self.times.now) {
+        if let Some(run) = self.run_of(before) {
             words.push(format!("its run on {} goes on", run.host));
         }
         words.join("; ")
@@ -92,7 +91,7 @@ impl Changes<'_> {
         if is_paused(row, self.times.now) {
             return format!("it is still {}", pause(Some(row), &self.times));
         }
-        if let Some(run) = Ongoing::of_row(row, self.times.now) {
+        if let Some(run) = self.run_of(row) {
             return format!("it is running on {}", run.host);
         }
         match (row.next_run, row.pending()) {

@@ -20,7 +20,7 @@ pub struct Command {
 pub(super) fn after(subject: &Subject<'_>) -> Vec<Command> {
     match subject {
         Subject::Job(job) => of_job(job),
-        Subject::Ghost(name, _) => {
+        Subject::Ghost(name, ..) => {
             let Some(name) = quoted(name) else {
                 return Vec::new();
             };
