@@ -1,9 +1,12 @@
 //! Pausing and resuming, by the clock of the test.
 
 use crontabber::{
+    claim::{self, Claim, Claimed},
     control::Happened,
     exit::Exit,
-    plan::State,
+    plan::{State, Verdict},
+    record::record,
+    run::run,
     spec::{JobSpec, OnLost, Start},
     store::table::never,
 };
@@ -11,7 +14,7 @@ use jiff::SignedDuration;
 
 use super::{
     common::{
-        Postgres,
+        Database, Postgres,
         host::{Host, after, crontab, dies_running, job, log, minutes, next_run, noon},
     },
     operator::{Operator, audit, only, row},
@@ -252,6 +255,89 @@ async fn a_run_that_python_records_during_a_pause_is_followed_by_its_next_slot()
     let person = Operator::at(&alpha, noon() + minutes(6));
     person.resume(&["a"]).await;
     assert_eq!(row(&database, "a").await, "65 65 free 0");
+}
+
+/// A claim of this host's for a job that is due.
+async fn claimed(host: &Host, name: &str) -> Claim {
+    let engine = host.engine();
+    let due = host
+        .planned(|plan| match &plan.get(name).expect("a job").verdict {
+            Verdict::Run(due) => due.clone(),
+            other => panic!("not due but {other:?}"),
+        })
+        .await;
+    let mut jobs = engine.graph.jobs().iter();
+    let spec = jobs.find(|spec| spec.name.as_str() == name);
+    let spec = spec.expect("a job");
+    match claim::claim(&engine.database, &engine.host.place, spec, &due, engine.now).await {
+        Ok(Claimed::Ours(claim)) => *claim,
+        other => panic!("not claimed but {other:?}"),
+    }
+}
+
+/// A job paused for a quarter of an hour while it is running at noon; then the run ends and is recorded.
+async fn paused_while_it_runs(host: &Host, name: &str) {
+    let host = host.at(noon());
+    let engine = host.engine();
+    let claim = claimed(&host, name).await;
+    let person = Operator::at(&host, noon());
+    person.pause(&[name], noon() + minutes(15)).await;
+    let finished = run(claim, &engine.means()).await;
+    record(finished, &engine.database, engine.now)
+        .await
+        .expect("the database is there");
+}
+
+/// A job without schedule, and its parent, which has succeeded at noon.
+async fn parent_and_child(database: &Database, shell: &str) -> Host {
+    let parent = Host::new("alpha", database, &[job("parent", "true")]);
+    assert_eq!(parent.at(noon()).tick().await.well, 1);
+    let mut child = after(job("child", shell), &["parent"]);
+    child.timetable = None;
+    let both = parent.with_jobs(&[job("parent", "true"), child]);
+    // A child that nobody knew has nothing to do before its parent succeeds again.
+    database
+        .execute("UPDATE crontabber SET success_slot = slot - interval '2 hours', revision = revision + 1")
+        .await;
+    both.at(noon()).table().await;
+    database
+        .execute("UPDATE crontabber SET success_slot = slot - interval '1 hour', revision = revision + 1 WHERE app_name = 'parent'")
+        .await;
+    both
+}
+
+#[tokio::test]
+async fn a_run_that_succeeds_in_a_pause_with_an_end_is_not_run_again_when_it_ends() {
+    let database = Postgres::database().await;
+    let alpha = parent_and_child(&database, "true").await;
+    paused_while_it_runs(&alpha, "child").await;
+    assert_eq!(alpha.at(noon() + minutes(16)).tick().await.well, 0);
+    assert_eq!(
+        log(&database).await,
+        ["parent 0 1 success", "child 0 1 success"]
+    );
+}
+
+#[tokio::test]
+async fn a_run_that_ends_in_a_pause_leaves_its_next_slot_s_start_where_it_is() {
+    let database = Postgres::database().await;
+    let alpha = Host::new("alpha", &database, &[job("a", "true")]);
+    paused_while_it_runs(&alpha, "a").await;
+    // Or Python's hosts, which look at nothing else, would start it at the end of the pause.
+    assert_eq!(row(&database, "a").await, "60 60 paused 0");
+}
+
+#[tokio::test]
+async fn a_run_that_fails_in_a_pause_is_tried_again_when_it_ends_and_not_before_its_delay() {
+    for (factor, start) in [(1, 15), (4, 20)] {
+        let database = Postgres::database().await;
+        let mut child = job("a", "exit 1");
+        child.retry.first *= factor;
+        let alpha = Host::new("alpha", &database, &[child]);
+        paused_while_it_runs(&alpha, "a").await;
+        let expected = format!("0 {start} paused 1");
+        assert_eq!(row(&database, "a").await, expected);
+    }
 }
 
 #[tokio::test]
