@@ -104,13 +104,16 @@ async fn commit_apart(client: &Connection) -> Settled {
     Settled::InDoubt(String::new())
 }
 
-/// Takes back whatever role, settings and search path the SQL has left, and begins what [`transaction::BEGIN`] begins
+/// Takes back whatever role and settings the SQL has left: behind a pooler the session goes on to others.
+pub(super) const RESET: &str = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL";
+
+/// Takes back what the SQL has left, its search path too, and begins what [`transaction::BEGIN`] begins
 /// elsewhere. `pg_temp` last: unnamed it comes first, and a temporary table called crontabber would take the record.
 fn ending(wait: Duration) -> String {
     // Further the server cannot count: 24 days.
     let wait = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
     format!(
-        "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; \
+        "{RESET}; \
          SET LOCAL lock_timeout = '{wait}ms'; SET LOCAL statement_timeout = '{wait}ms'; \
          SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL synchronous_commit = 'on'; \
          SET LOCAL client_min_messages = 'warning'; \

@@ -25,7 +25,11 @@ use tokio::{sync::watch, time::timeout};
 use tokio_postgres::{SimpleQueryMessage, types::Type};
 
 use self::said::{Counts, Heard, changes, refusal, unsure};
-use super::{Means, effects::Effects, environment};
+use super::{
+    Means,
+    effects::{Effects, RESET},
+    environment,
+};
 use crate::{
     claim::Held,
     clock::Boottime,
@@ -42,6 +46,11 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
 
 /// The longest wait without a look at the clock, which goes on while the machine sleeps.
 const LOOK_AGAIN: Duration = Duration::from_mins(1);
+
+/// Without a transaction the settings are the session's, which a pooler lends to the next one as they are; and each
+/// statement may meet another session.
+const POOLER: &str = "`transaction = false` needs the server itself, and this address leads to a pooler: name the server's own in \
+     `[database.NAME]`";
 
 /// Carries out what was claimed, to its end; its effects, if only its record is missing.
 pub(super) async fn carry_out(
@@ -177,6 +186,9 @@ impl Run<'_> {
 
     /// Sends the SQL and hears what comes of it; the error is for people.
     async fn work(&self, client: &Connection) -> Result<(), String> {
+        if !self.sql.transaction && !client.is_direct().await {
+            return Err(POOLER.to_owned());
+        }
         let sent = async {
             if self.sql.transaction {
                 self.in_a_transaction(client).await?;
@@ -191,10 +203,11 @@ impl Run<'_> {
             return Err("its BEGIN has no COMMIT: what came after it is rolled back".to_owned());
         }
         if self.sql.transaction && self.sql.database.is_some() {
+            let commit = format!("{RESET}; SET LOCAL synchronous_commit = 'on'; COMMIT");
             let committed = limited(
                 transaction::LIMIT,
                 client.fuse(),
-                client.batch_execute("COMMIT"),
+                client.batch_execute(&commit),
             );
             committed.await.map_err(|error| unsure(&error))?;
         }

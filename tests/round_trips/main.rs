@@ -230,6 +230,29 @@ async fn behind_a_pooler_every_statement_is_text_because_a_name_may_mean_another
 }
 
 #[tokio::test]
+async fn behind_a_pooler_no_sql_runs_that_would_leave_its_settings_there() {
+    let (_server, database) = server().await;
+    let pooler = Proxy::like_a_pooler(database.url());
+    let direct = Proxy::before(database.url());
+    for (proxy, outcome) in [(&pooler, "failure"), (&direct, "success")] {
+        let site = Site::with(&database, |_| {
+            format!(
+                "[database.warehouse]\nurl = \"{}\"\n[jobs.{outcome}]\nevery = \"1h\"\nstart = \"now\"\n\
+                 database = \"warehouse\"\ntransaction = false\nsql = \"VACUUM crontabber_audit\"\n",
+                proxy.url()
+            )
+        });
+        pass(&site).run().await;
+        let ended = format!("SELECT outcome FROM crontabber_log WHERE app_name = '{outcome}'");
+        assert_eq!(database.query_one::<String>(&ended).await, outcome);
+    }
+    let is_text = |message: &Message| *message == Message::Query("VACUUM crontabber_audit".into());
+    let said = trips(&pooler).concat();
+    assert!(!said.iter().any(is_text), "{said:?}");
+    assert!(trips(&direct).concat().iter().any(is_text));
+}
+
+#[tokio::test]
 async fn prepared_statements_go_on_when_another_host_has_widened_the_tables() {
     let (_server, database) = server().await;
     let proxy = Proxy::before(database.url());
