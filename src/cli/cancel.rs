@@ -18,6 +18,7 @@ use crate::{
         cancel::Cancel as Told,
         entry::{self, Entry, Prefix},
         subject,
+        text::harmless,
     },
 };
 
@@ -131,7 +132,7 @@ impl Cancel {
         }
         let limit = if asked { self.wait } else { Duration::ZERO };
         if asked {
-            let host = told.host.as_deref().unwrap_or_default();
+            let host = harmless(told.host.as_deref().unwrap_or_default());
             eprintln!("asked {host} to end it; waiting up to {}", written(limit));
         }
         match ended(view, run_id, limit).await? {

@@ -206,7 +206,8 @@ fn tell(ran: &Ran) -> Result<Exit, Failure> {
         return Ok(Exit::Failed);
     }
     if ran.after.outcome != Outcome::Success {
-        eprintln!("{}: {}", ran.held.job(), ran.after.summary());
+        let how = ran.after.summary();
+        eprintln!("{}: {}", ran.held.job(), harmless(&how));
     }
     Ok(match ran.after.outcome {
         Outcome::Success => Exit::Ok,

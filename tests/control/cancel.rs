@@ -220,3 +220,19 @@ async fn a_python_host_s_run_takes_no_orders() {
         "{unknown:?}"
     );
 }
+
+#[tokio::test]
+async fn a_host_of_any_name_is_asked_without_harm_to_the_terminal() {
+    let database = Postgres::database().await;
+    let site = Site::with(&database, |site| site.job("it", "every = \"1h\"", "true"));
+    assert_eq!(site.on("alpha", &["tick"]).run().await.code, Some(0));
+    let claim = "UPDATE crontabber SET revision = revision + 1, ongoing = now(), run_id = md5('a')::uuid, run_slot = now(),
+                        run_trigger = 'manual', attempt = 1, lease_until = now() + interval '1 hour', host = E'\\x1b[31mweb'";
+    database.execute(claim).await;
+    let cancel = site.on("alpha", &["cancel", "it", "--wait", "1ms"]);
+    let asked = cancel.run().await;
+    assert_eq!(asked.code, Some(3), "{asked:?}");
+    let told = r"asked \u{1b}[31mweb to end it";
+    assert!(asked.stderr.contains(told), "{asked:?}");
+    assert!(!asked.stderr.contains('\u{1b}'), "{asked:?}");
+}
