@@ -26,13 +26,15 @@ WITH dead AS (
                              ELSE json_build_object('type', 'lost', 'value', 'the host of the run stopped renewing its lease', 'traceback', '') END,
            slot = CASE WHEN d.run_trigger IN ('schedule', 'parents') AND (d.cancelled OR d.on_lost = 'skip')
                        THEN coalesce(d.lost_next_slot, j.slot) ELSE j.slot END,
-           next_run = CASE WHEN j.paused_until > coalesce($3, clock_timestamp()) THEN j.next_run
-                           WHEN d.run_trigger NOT IN ('schedule', 'parents') THEN j.next_run
-                           WHEN d.on_lost = 'hold' AND NOT d.cancelled THEN '9999-01-01 00:00+00'
-                           WHEN d.cancelled OR d.on_lost = 'skip' THEN coalesce(d.lost_next_slot, '9999-01-01 00:00+00')
-                           WHEN d.again THEN coalesce($3, clock_timestamp()) + d.lost_backoff
-                           WHEN d.run_trigger = 'parents' THEN coalesce($3, clock_timestamp())
-                           ELSE j.next_run END,
+           -- In a pause no earlier than its end, as the pause itself has it.
+           next_run = greatest(
+               CASE WHEN j.paused_until > coalesce($3, clock_timestamp()) THEN least(j.paused_until, '9999-01-01 00:00+00') END,
+               CASE WHEN d.run_trigger NOT IN ('schedule', 'parents') THEN j.next_run
+                    WHEN d.on_lost = 'hold' AND NOT d.cancelled THEN '9999-01-01 00:00+00'
+                    WHEN d.cancelled OR d.on_lost = 'skip' THEN coalesce(d.lost_next_slot, '9999-01-01 00:00+00')
+                    WHEN d.again THEN coalesce($3, clock_timestamp()) + d.lost_backoff
+                    WHEN d.run_trigger = 'parents' THEN coalesce($3, clock_timestamp())
+                    ELSE j.next_run END),
            paused_until = CASE WHEN d.on_lost = 'hold' AND NOT d.cancelled AND d.run_trigger <> 'backfill'
                                THEN '9999-01-01 00:00+00' ELSE j.paused_until END,
            paused_by = CASE WHEN d.on_lost = 'hold' AND NOT d.cancelled AND d.run_trigger <> 'backfill'

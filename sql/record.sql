@@ -46,8 +46,9 @@ WITH closed AS (
            exc_traceback = CASE WHEN $9 <> 'well' THEN '' END
      WHERE run_id = $2 AND outcome = 'running' AND EXISTS (SELECT FROM closed)
 ), passed AS (
-    INSERT INTO crontabber_log (app_name, slot, slot_until, slots, attempt, outcome, reason, finished_at)
-    SELECT app_name, $13, $14, $15, 0, 'skipped', 'missed', coalesce($17, clock_timestamp())
+    -- log_time by its default would be the beginning of the transaction: in a job of SQL, hours ago.
+    INSERT INTO crontabber_log (app_name, log_time, slot, slot_until, slots, attempt, outcome, reason, finished_at)
+    SELECT app_name, coalesce($17, clock_timestamp()), $13, $14, $15, 0, 'skipped', 'missed', coalesce($17, clock_timestamp())
       FROM closed
      WHERE $15 > 0
         ON CONFLICT (app_name, slot, attempt) WHERE slot IS NOT NULL DO NOTHING

@@ -219,7 +219,11 @@ fn understands(line: &str) -> bool {
 /// A wrong command line is 64; clap's own 2 means something else to crontabber's and Nagios' readers.
 fn usage(error: &clap::Error) -> Exit {
     // To a closed pipe there is nothing to say.
-    let _ = error.print();
+    let _ = match error.kind() {
+        // clap's own message names the hidden command, too.
+        ErrorKind::MissingSubcommand => write!(io::stderr(), "{}", Cli::command().render_help()),
+        _ => error.print(),
+    };
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Ok,
         _ => Exit::Usage,

@@ -11,6 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio_postgres::{
     Row,
+    error::SqlState,
     types::{ToSql, Type},
 };
 
@@ -54,7 +55,8 @@ pub async fn record(
         return written(&finished, database, now).await;
     };
     let decided = after(&finished);
-    let parameters = Parameters::new(&finished, &decided, now);
+    let output = finished.ended.output.text();
+    let parameters = Parameters::new((&finished, &decided, &output), now);
     let settled = effects.settle(statement(), &parameters.list()).await;
     let (why, is_in_doubt) = match settled {
         Settled::Committed(row) => return Ok((decided, Recorded::Written(next_run(&row)?))),
@@ -78,12 +80,21 @@ async fn written(
     database: &Database,
     now: Option<Timestamp>,
 ) -> Result<(After, Recorded), DatabaseError> {
-    let decided = after(finished);
+    let mut decided = after(finished);
+    let mut output = finished.ended.output.text();
+    let mut is_plain = false;
     let give_up = Boottime::now() + finished.held.spec.lease.lease + PATIENCE;
     let mut pause = Duration::from_millis(50);
     loop {
-        match write(finished, &decided, database, now).await {
+        let told = (finished, &decided, output.as_str());
+        match write(told, database, now).await {
             Ok(recorded) => return Ok((decided, recorded)),
+            // A database that is not in UTF-8 has no such character: rather without it than never.
+            Err(error) if is_untranslatable(&error) && !is_plain => {
+                is_plain = true;
+                output = ascii(&output);
+                decided.reason = decided.reason.as_deref().map(ascii);
+            }
             Err(error) if error.is_transient() && Boottime::now() < give_up => {
                 tracing::warn!(%error, job = %finished.held.job(), run_id = %finished.held.run_id, "cannot record the run; trying again");
                 tokio::time::sleep(pause).await;
@@ -94,6 +105,19 @@ async fn written(
     }
 }
 
+fn is_untranslatable(error: &DatabaseError) -> bool {
+    error.sql_state() == Some(&SqlState::UNTRANSLATABLE_CHARACTER)
+}
+
+/// The text with `?` for everything that some encoding may not have.
+fn ascii(text: &str) -> String {
+    let plain = |c: char| if c.is_ascii() { c } else { '?' };
+    text.chars().map(plain).collect()
+}
+
+/// A run, what was decided about it, and its output as text.
+type Told<'a> = (&'a Finished, &'a After, &'a str);
+
 /// What the statement is given.
 struct Parameters<'a> {
     job: &'a str,
@@ -101,7 +125,7 @@ struct Parameters<'a> {
     decided: &'a After,
     outcome: &'static str,
     effect: &'static str,
-    output: Option<String>,
+    output: Option<&'a str>,
     first_passed: Option<Timestamp>,
     last_passed: Option<Timestamp>,
     passed: i64,
@@ -109,8 +133,7 @@ struct Parameters<'a> {
 }
 
 impl<'a> Parameters<'a> {
-    fn new(finished: &'a Finished, decided: &'a After, now: Option<Timestamp>) -> Self {
-        let output = finished.ended.output.text();
+    fn new((finished, decided, output): Told<'a>, now: Option<Timestamp>) -> Self {
         Self {
             job: finished.held.job().as_str(),
             held: &finished.held,
@@ -154,18 +177,17 @@ fn statement() -> &'static str {
 }
 
 async fn write(
-    finished: &Finished,
-    decided: &After,
+    told: Told<'_>,
     database: &Database,
     now: Option<Timestamp>,
 ) -> Result<Recorded, DatabaseError> {
-    let parameters = Parameters::new(finished, decided, now);
+    let parameters = Parameters::new(told, now);
     let list = parameters.list();
     let rows = transaction::run(database, statement(), &list).await?;
     crate::faults::point("after-record");
     match rows.first() {
         Some(row) => Ok(Recorded::Written(next_run(row)?)),
-        None => look_up(finished, decided, database).await,
+        None => look_up(told.0, told.1, database).await,
     }
 }
 

@@ -63,7 +63,7 @@ impl Trial {
                 "echo waiting > {here}/waiting; while [ ! -e {here}/go ]; do sleep 0.05; done; {program}; echo $? > {here}/exit.new; mv {here}/exit.new {here}/exit"
             );
             format!(
-                "[jobs.report]\nevery = \"1h\"\nstart = \"now\"\nlease = \"3s\"\nenv = {{ DATABASE_URL = \"{url}\", PATH = \"{path}\" }}\n\
+                "[daemon]\nlease = \"3s\"\n[jobs.report]\nevery = \"1h\"\nstart = \"now\"\nlease = \"3s\"\nenv = {{ DATABASE_URL = \"{url}\", PATH = \"{path}\" }}\n\
                  shell = '''\nif [ $CRONTABBER_ATTEMPT = 1 ]; then {first}; else {program}; fi\n'''\n"
             )
         });

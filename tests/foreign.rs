@@ -206,3 +206,31 @@ async fn tables_of_an_older_version_are_brought_up_by_migrate_and_by_nothing_els
     assert_eq!(site.on("alpha", &["migrate"]).run().await.code, Some(0));
     assert_eq!(site.on("alpha", &["tick"]).run().await.code, Some(0));
 }
+
+#[tokio::test]
+async fn a_run_is_recorded_in_a_database_that_has_no_word_for_what_it_printed() {
+    let database = Postgres::database().await;
+    let neighbour = Postgres::database().await;
+    let name = database.name();
+    // The same database in an encoding of western Europe's.
+    neighbour.execute(&format!("DROP DATABASE {name}")).await;
+    neighbour
+        .execute(&format!(
+            "CREATE DATABASE {name} TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'"
+        ))
+        .await;
+    let well = job("well", "printf 'caf\\303\\251 \\377\\n'");
+    let bad = job("bad", "echo '東 503'; exit 1");
+    let alpha = Host::new("alpha", &database, &[well, bad]);
+    let pass = alpha.tick().await;
+    assert_eq!((pass.well, pass.failed), (1, 1));
+    let recorded =
+        "SELECT app_name, outcome, reason, output FROM crontabber_log ORDER BY app_name DESC";
+    assert_eq!(
+        database.rows(recorded).await,
+        [
+            ["well", "success", "NULL", "caf? ?\n"],
+            ["bad", "failure", "exit 1: ? 503", "? 503\n"]
+        ]
+    );
+}

@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::ascii;
 use crate::{
     backoff,
     claim::{self, Held},
@@ -309,11 +310,6 @@ fn lost(stopped: Option<Stopped>, cut: Option<Cut>) -> &'static str {
 
 /// What Python's listing prints: ASCII only, because it dies of anything else on a pipe.
 fn last_error(outcome: Outcome, reason: Option<&str>, ended: &Ended) -> String {
-    let ascii = |text: &str| -> String {
-        text.chars()
-            .map(|c| if c.is_ascii() { c } else { '?' })
-            .collect()
-    };
     let output = ended.output.text();
     let tail = output
         .char_indices()

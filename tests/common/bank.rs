@@ -33,7 +33,9 @@ impl Bank {
             .execute("CREATE TABLE account (name text PRIMARY KEY, balance int NOT NULL); INSERT INTO account VALUES ('a', 100), ('b', 0)")
             .await;
         let sections = sections(&database);
-        let site = Site::with(&database, |_| sections);
+        let site = Site::with(&database, |_| {
+            format!("[daemon]\nlease = \"3s\"\n\n{sections}")
+        });
         Self { database, site }
     }
 

@@ -58,7 +58,9 @@ impl Money {
             )
         });
         let sections: String = sections.collect();
-        let site = Site::with(&database, |_| sections);
+        let site = Site::with(&database, |_| {
+            format!("[daemon]\nlease = \"3s\"\n\n{sections}")
+        });
         let money = Self { database, site };
         assert_eq!(money.host("first").run().await.code, Some(0));
         money

@@ -341,6 +341,21 @@ async fn a_run_that_fails_in_a_pause_is_tried_again_when_it_ends_and_not_before_
 }
 
 #[tokio::test]
+async fn a_run_that_is_lost_in_a_pause_with_an_end_is_tried_again_when_it_ends() {
+    let database = Postgres::database().await;
+    let alpha = parent_and_child(&database, "true").await;
+    drop(claimed(&alpha.at(noon()), "child").await);
+    let person = Operator::at(&alpha, noon());
+    person.pause(&["child"], noon() + minutes(15)).await;
+    assert_eq!(alpha.at(noon() + minutes(5)).tick().await.well, 0);
+    assert_eq!(alpha.at(noon() + minutes(16)).tick().await.well, 1);
+    assert_eq!(
+        log(&database).await,
+        ["parent 0 1 success", "child 0 1 lost", "child 0 2 success"]
+    );
+}
+
+#[tokio::test]
 async fn several_jobs_are_paused_together_and_a_missing_row_is_told() {
     let database = Postgres::database().await;
     let alpha = Host::new("alpha", &database, &[job("b", "true"), job("a", "true")]);

@@ -100,7 +100,7 @@ async fn an_old_crontab_line_and_an_old_nagios_command_go_on_after_the_import() 
     let import = refused.stderr.lines().last().unwrap().trim().to_owned();
     assert_eq!(
         import,
-        "crontabber import crontabber crontabber.ini > crontabber.toml"
+        "crontabber import crontabber crontabber.ini --output crontabber.toml"
     );
     assert_ended(&host.types(&import).await, 0, "3 jobs taken over");
     host.edit();

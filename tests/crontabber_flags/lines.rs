@@ -41,7 +41,7 @@ async fn an_ini_file_that_nobody_has_imported_is_78_with_the_line_that_imports_i
     fs::write(site.file("old jobs.ini"), "[crontabber]\njobs=a.B|1d\n").unwrap();
     let (ini, toml) = (site.file("old jobs.ini"), site.file("old jobs.toml"));
     let line = format!(
-        "crontabber import crontabber '{}' > '{}'",
+        "crontabber import crontabber '{}' --output '{}'",
         ini.display(),
         toml.display()
     );
@@ -145,7 +145,7 @@ async fn the_new_commands_are_left_alone() {
     assert_ended(&nothing, 64, "crontabber tick");
     for line in [&["--config=F"][..], &["-v", "--config=F"]] {
         let nothing = site.on("alpha", line).run().await;
-        assert_ended(&nothing, 64, "requires a subcommand");
+        assert_ended(&nothing, 64, "crontabber tick");
     }
     assert_eq!(site.ledger().starts().len(), 1);
 }

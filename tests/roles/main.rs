@@ -25,7 +25,7 @@ const HOST: &str = "crontabber_tick";
 const REFUSED: Option<i32> = Some(77);
 
 /// What all that reads answers.
-const READING: [&[&str]; 8] = [
+const READING: [&[&str]; 9] = [
     &["list"],
     &["hosts"],
     &["ongoing"],
@@ -34,6 +34,7 @@ const READING: [&[&str]; 8] = [
     &["history"],
     &["logs", "good"],
     &["tick", "--dry-run"],
+    &["check", "--job", "good"],
 ];
 
 /// What operators do, after a pass.

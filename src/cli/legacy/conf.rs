@@ -14,7 +14,7 @@ pub(super) fn toml_of(conf: &Path) -> Result<PathBuf, Failure> {
     let (ini, toml) = (quoted(conf), quoted(&toml));
     Err(Failure::NotImported(format!(
         "{ini} is not read any more: its place is taken by {toml}, which does not exist; write it with\n       \
-         crontabber import crontabber {ini} > {toml}"
+         crontabber import crontabber {ini} --output {toml}"
     )))
 }
 

@@ -26,7 +26,7 @@ const OPTIONS: &[Instead] = &[
     instead("admin.print_conf", "type `crontabber config show`"),
     instead(
         "admin.dump_conf",
-        "type `crontabber import crontabber F.ini > F.toml` to write a configuration, `crontabber config show` to see one",
+        "type `crontabber import crontabber F.ini --output F.toml` to write a configuration, `crontabber config show` to see one",
     ),
     instead(
         "admin.strict",
