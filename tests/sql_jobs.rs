@@ -267,6 +267,18 @@ async fn a_timeout_longer_than_the_server_can_count_is_one() {
 }
 
 #[tokio::test]
+async fn the_slots_it_has_passed_are_told_when_it_is_recorded_and_not_when_it_began() {
+    let bank = Bank::with(|_| {
+        "[jobs.move]\nstart = \"now\"\nevery = \"1s\"\nsql = \"SELECT pg_sleep(2.5)\"\n".to_owned()
+    })
+    .await;
+    assert_eq!(bank.tick().await.code, Some(0), "{:?}", bank.last().await);
+    let late = "SELECT count(*) FROM crontabber_log passed JOIN crontabber_log run USING (app_name)
+                 WHERE run.outcome = 'success' AND passed.reason = 'missed' AND passed.log_time > run.started_at + interval '2 seconds'";
+    assert_eq!(bank.database.query_one::<i64>(late).await, 1);
+}
+
+#[tokio::test]
 async fn another_database_holds_the_effects_and_the_referee_the_record() {
     let other = Postgres::database().await;
     other.execute("CREATE TABLE fact (n int)").await;
