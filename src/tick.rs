@@ -45,8 +45,8 @@ pub async fn tick(engine: &Arc<Engine>, stop: &mut Stopper) -> Pass {
     }
 }
 
-/// How long a pass that was told twice to stop still tries to record what it has killed.
-const LAST_WORDS: Duration = Duration::from_secs(30);
+/// How long whoever was told twice to stop still tries to record what it has killed.
+pub(crate) const LAST_WORDS: Duration = Duration::from_secs(30);
 
 /// Takes one claim through its stations.
 pub(crate) async fn run_and_record(

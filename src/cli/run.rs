@@ -16,7 +16,7 @@ use crate::{
     record::{Outcome, Recorded},
     spec::JobName,
     stop::{Stop, Stopper},
-    tick::run_and_record,
+    tick::{LAST_WORDS, run_and_record},
     view::text::harmless,
 };
 
@@ -157,7 +157,8 @@ async fn run(engine: &Arc<Engine>, job: &Planned<'_>, due: &Due) -> Result<Ended
     Ok(Ended::NotRun(exit, format!("{name} {why}")))
 }
 
-/// Waits for the run: the first request to stop gives it the time of a drain, the end of that or a second kills it.
+/// Waits for the run: the first request to stop gives it the time of a drain, the end of that or a second kills it; then
+/// its record is tried for [`LAST_WORDS`].
 async fn ended(
     engine: &Engine,
     mut run: tokio::task::JoinHandle<Result<Ran, crate::store::error::DatabaseError>>,
@@ -176,6 +177,11 @@ async fn ended(
             },
             () = sleep_until(drain_at) => {
                 drain_at = None;
+                if let Some(signal) = killed_by {
+                    run.abort();
+                    eprintln!("the run was killed and could not be recorded; it is `lost` when its lease is over");
+                    return Ok(Exit::of_signal(signal));
+                }
                 engine.heart.stop_all();
             }
             asked = stop.changed() => match asked {
@@ -186,6 +192,7 @@ async fn ended(
                 }
                 Stop::Kill(signal) => {
                     killed_by = Some(signal);
+                    drain_at = Some(Instant::now() + LAST_WORDS);
                     engine.heart.stop_all();
                 }
             },
