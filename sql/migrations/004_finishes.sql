@@ -1,7 +1,8 @@
 -- 004_finishes: what the guard makes of the end of a Python host's run. A record that comes after the run was taken over
 -- or reset is refused: it would move next_run, and mark the slot of another run as succeeded. A success counts for the
 -- slot it was for, and from its start on: a forced run does not for a slot that lies ahead, and the children of a late
--- one do not wait a period. A finish during a pause keeps the slot that waits for its end.
+-- one do not wait a period. A finish during a pause keeps the slot that waits for its end. And a row is not deleted from
+-- under a Python host's run either: the next pass would make it anew, and start the job beside that run.
 
 CREATE OR REPLACE FUNCTION crontabber_guard() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
@@ -22,6 +23,8 @@ BEGIN
         refuse := format('is held by %s, run %s, lease until %s', OLD.host, OLD.run_id, OLD.lease_until);
     ELSIF TG_OP = 'DELETE' AND OLD.paused_until > t THEN
         refuse := format('is paused until %s', OLD.paused_until);
+    ELSIF TG_OP = 'DELETE' AND OLD.run_id IS NULL AND OLD.ongoing > t - max_age THEN
+        refuse := format('is ongoing since %s on a Python host (`crontabber reset --clear-ongoing` takes its claim away)', OLD.ongoing);
     ELSIF TG_OP = 'DELETE' THEN
         RETURN OLD;
     ELSIF NEW.ongoing IS NOT NULL AND NEW.ongoing IS DISTINCT FROM OLD.ongoing THEN
