@@ -5,13 +5,15 @@ use super::{
     machine::Machine,
 };
 
-/// A job that says when it runs, and when it is told to stop, and ends when it may.
+/// A job that says when it runs, and when it is told to stop, and ends when it may. It says so by itself: a program that
+/// it started for that might be told to stop before it has said anything, because systemd goes through the unit's
+/// processes until there are no new ones.
 const PATIENT: &str = r#"
 [jobs.patient]
 every = "1d"
 start = "now"
 cwd = "/var/lib/crontabber"
-shell = "trap 'touch told; exit 9' TERM; touch runs; until [ -e may_end ]; do sleep 0.02; done"
+shell = "trap ': > told; exit 9' TERM; touch runs; until [ -e may_end ]; do sleep 0.02; done"
 "#;
 
 /// Stops the unit while the job runs, and lets the job end when systemd has passed the word on.
