@@ -253,7 +253,7 @@ impl Run<'_> {
     /// Whether the text has begun a transaction and not ended it: the clock of a transaction stands still.
     async fn has_left_open(&self, client: &Connection) -> Result<bool, tokio_postgres::Error> {
         let asked = client
-            .simple_query("SELECT 1 WHERE pg_catalog.now() <> pg_catalog.statement_timestamp()")
+            .simple_query(include_str!("../../sql/execute_is_open.sql"))
             .await?;
         let is_row = |message: &SimpleQueryMessage| matches!(message, SimpleQueryMessage::Row(_));
         Ok(asked.iter().any(is_row))

@@ -218,7 +218,7 @@ async fn drop_guard_once(client: &Client, who: &str) -> Result<(), DatabaseError
         .await?;
     client
         .execute_typed(
-            "INSERT INTO crontabber_audit (who, what) VALUES ($1, 'drop_guard')",
+            include_str!("../../sql/audit_drop_guard.sql"),
             &[(&who, tokio_postgres::types::Type::TEXT)],
         )
         .await?;
