@@ -3,7 +3,8 @@
 -- Parameters: 1 job, 2 the pending slot the plan saw (compare-and-set), 3 the slot to run, 4-5 last and number of
 -- the slots coalesced into it (from the pending one), 6 run id, 7 host, 8 lease in seconds, 9 trigger, 10 on_lost,
 -- 11 the slot after this one, 12 backoff in seconds after a repeated loss, 13-14 parents and the slot each must
--- have succeeded, 15 max_ongoing_age in seconds, 16 the time or NULL, 17 the slot after the pending one.
+-- have succeeded, 15 max_ongoing_age in seconds, 16 the time or NULL, 17 the slot after the pending one,
+-- 18 the process that claims, 19 the run that somebody has asked for, if it is that one (compare-and-set).
 WITH claimed AS (
     UPDATE crontabber j
        SET revision = revision + 1,
@@ -12,11 +13,15 @@ WITH claimed AS (
            lease_until = coalesce($16, clock_timestamp()) + make_interval(secs => $8),
            fence = nextval('crontabber_fence_seq'),
            on_lost = $10, lost_next_slot = $11, lost_backoff = make_interval(secs => $12), cancel_run_id = NULL,
+           trigger_id = CASE WHEN $19 IS NULL THEN j.trigger_id END,
+           triggered_at = CASE WHEN $19 IS NULL THEN j.triggered_at END,
+           triggered_by = CASE WHEN $19 IS NULL THEN j.triggered_by END,
            slot = CASE WHEN $9 IN ('schedule', 'parents') THEN $3 ELSE j.slot END,
            attempt = 1 + coalesce((SELECT max(l.attempt) FROM crontabber_log l WHERE l.app_name = $1 AND l.slot = $3), 0)
      WHERE app_name = $1
        AND run_id IS NULL
        AND (ongoing IS NULL OR ongoing <= coalesce($16, clock_timestamp()) - make_interval(secs => $15))
+       AND ($19 IS NULL OR trigger_id = $19)
        AND ($9 = 'manual' OR paused_until IS NULL OR paused_until <= coalesce($16, clock_timestamp()))
        AND CASE $9
                WHEN 'schedule' THEN coalesce(slot, next_run, ongoing) = $2 AND $3 >= $2
@@ -50,8 +55,8 @@ WITH claimed AS (
       FROM claimed, crontabber j, (VALUES ('its Python host has not recorded it in time')) AS stale(reason)
      WHERE j.app_name = $1 AND j.ongoing IS NOT NULL
 ), logged AS (
-    INSERT INTO crontabber_log (app_name, log_time, run_id, slot, attempt, fence, host, trigger, outcome, started_at)
-    SELECT app_name, ongoing, run_id, run_slot, attempt, fence, host, run_trigger, 'running', ongoing
+    INSERT INTO crontabber_log (app_name, log_time, run_id, slot, attempt, fence, host, trigger, outcome, started_at, instance)
+    SELECT app_name, ongoing, run_id, run_slot, attempt, fence, host, run_trigger, 'running', ongoing, $18
       FROM claimed
     RETURNING run_id
 )

@@ -204,6 +204,7 @@ async fn give_back(database: &Database, held: &Held, why: &str) -> Result<Claime
 /// Everything the statements of one claim are given.
 struct Request<'a> {
     host: &'a str,
+    instance: String,
     max_ongoing_age: f64,
     spec: &'a JobSpec,
     due: &'a Due,
@@ -224,6 +225,7 @@ impl<'a> Request<'a> {
         let delay = backoff::delay(&spec.retry, due.failures + 1, chance(run_id));
         Self {
             host: &place.host,
+            instance: place.instance.to_string(),
             max_ongoing_age: place.max_ongoing_age.as_secs_f64(),
             spec,
             due,
@@ -250,7 +252,7 @@ impl<'a> Request<'a> {
             coalesced.map(|slots| slots.last),
             coalesced.map_or(0, |slots| slots.count),
         );
-        let parameters: [Parameter<'_>; 17] = [
+        let parameters: [Parameter<'_>; 19] = [
             (&job, Type::TEXT),
             (&self.due.pending, Type::TIMESTAMPTZ),
             (&self.due.slot, Type::TIMESTAMPTZ),
@@ -268,6 +270,8 @@ impl<'a> Request<'a> {
             (&self.max_ongoing_age, Type::FLOAT8),
             (&self.now, Type::TIMESTAMPTZ),
             (&self.after_pending, Type::TIMESTAMPTZ),
+            (&self.instance, Type::TEXT),
+            (&self.due.asked, Type::UUID),
         ];
         let lock: [Parameter<'_>; 1] = [(&job, Type::TEXT)];
         #[cfg(feature = "faults")]

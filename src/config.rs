@@ -39,6 +39,7 @@ use std::{
 use crate::{
     check::Limits,
     dag::JobGraph,
+    place::OnDisagreement,
     spec::{JobName, Lease, SecretRef},
 };
 
@@ -135,6 +136,12 @@ pub struct Daemon {
     pub tick_drain: Duration,
     /// How long the claim of a Python host is respected.
     pub max_ongoing_age: Duration,
+    /// How often a daemon looks at the table though nobody told it to.
+    pub poll: Duration,
+    /// Which hosts run a job that they do not all mean the same by.
+    pub on_disagreement: OnDisagreement,
+    /// Where it keeps outcomes that the database has not taken yet; `None`: where the system has the state of programs.
+    pub state_directory: Option<PathBuf>,
     /// What it offers to jobs that ask for `tag:...`.
     pub tags: Vec<String>,
     /// Where it serves the page; `None`: nowhere.

@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    fs,
     sync::atomic::{AtomicBool, Ordering},
     time::SystemTime,
 };
@@ -31,10 +30,6 @@ use crate::{
 pub struct Host {
     /// Its name and tags.
     pub place: Place,
-    /// The kernel's random id of this boot.
-    pub boot_id: String,
-    /// The inode of its pid namespace: containers share a boot id.
-    pub pid_namespace: String,
     /// Hash of the files the configuration was read from.
     pub configuration: String,
     /// Whether this process has looked at the table before.
@@ -45,13 +40,8 @@ impl Host {
     /// This host, by name.
     #[must_use]
     pub fn new(place: Place, configuration: String) -> Self {
-        // Unreadable in some sandboxes; then no other process can prove to be of the same boot, which is the safe side.
-        let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-        let pid_namespace = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
         Self {
             place,
-            boot_id: boot_id.trim().to_owned(),
-            pid_namespace: pid_namespace.display().to_string(),
             configuration,
             has_looked: AtomicBool::new(false),
         }
@@ -144,10 +134,11 @@ impl Host {
         now: Option<Timestamp>,
     ) -> Result<(), DatabaseError> {
         let definitions = serde_json::json!(definitions);
+        let pid_namespace = self.place.instance.pid_namespace.to_string();
         let parameters: [(&(dyn ToSql + Sync), Type); 9] = [
             (&self.place.host, Type::TEXT),
-            (&self.boot_id, Type::TEXT),
-            (&self.pid_namespace, Type::TEXT),
+            (&self.place.instance.boot_id, Type::TEXT),
+            (&pid_namespace, Type::TEXT),
             (&env!("CARGO_PKG_VERSION"), Type::TEXT),
             (&self.place.tags, Type::TEXT_ARRAY),
             (&self.configuration, Type::TEXT),

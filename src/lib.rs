@@ -30,6 +30,8 @@ pub mod dag;
 pub mod embedded;
 // Hosts, as jobs and other hosts see them.
 pub mod place;
+// Which process it is, told from every other one of any host.
+pub mod instance;
 // The database, reached: its address, its connections, its tables.
 pub mod store;
 // What should happen to each job now, and why.

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::spec::Placement;
+use crate::{instance::Instance, spec::Placement};
 
 /// A host, as jobs ask for it: its name, what it offers, and how long it respects others that have no lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The name of this host.
     pub host: String,
+    /// Which process it is.
+    pub instance: Instance,
     /// Its tags.
     pub tags: Vec<String>,
     /// How long a Python host's `ongoing` is respected.
@@ -21,6 +23,7 @@ impl Default for Place {
     fn default() -> Self {
         Self {
             host: String::new(),
+            instance: Instance::default(),
             tags: Vec::new(),
             max_ongoing_age: MAX_ONGOING_AGE,
         }
@@ -40,6 +43,16 @@ impl Place {
                     None => glob(pattern, &self.host),
                 })
     }
+}
+
+/// Which hosts run a job that they do not all mean the same by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnDisagreement {
+    /// Any of them, each by its own definition; `hosts` and `check` say so.
+    #[default]
+    Warn,
+    /// Those whose definition is the one that was changed last.
+    Newest,
 }
 
 /// Whether `pattern`, in which `*` stands for any text, is all of `text`.

@@ -97,6 +97,8 @@ pub struct Due {
     pub needs: Vec<(JobName, Timestamp)>,
     /// Failures in a row so far.
     pub failures: u32,
+    /// The run that somebody has asked for, if it is that one: the claim compares it.
+    pub asked: Option<Uuid>,
 }
 
 /// A range of contiguous slots.

@@ -111,6 +111,18 @@ pub struct JobSpec {
     pub overlap: Overlap,
     /// Where it may run.
     pub placement: Placement,
+    /// Whether one instance of it is kept running, started again whenever it ends.
+    #[serde(skip_serializing_if = "is_usual")]
+    pub keep_running: bool,
+    /// What becomes of a run whose claim cannot be proven because the database is away.
+    #[serde(skip_serializing_if = "is_usual")]
+    pub on_db_loss: OnDbLoss,
+    /// Whether what it prints can be read elsewhere while it prints.
+    #[serde(skip)]
+    pub stream_output: bool,
+    /// As whom, how willingly and with how much memory it runs.
+    #[serde(skip_serializing_if = "is_usual")]
+    pub run_as: RunAs,
     /// Variables of the run's environment; values may hold placeholders.
     pub env: Vec<(String, String)>,
     /// Variables whose values are read where the run starts and shown nowhere.
@@ -139,6 +151,12 @@ impl JobSpec {
         let json = serde_json::to_vec(self).expect("a job has a JSON form");
         short_hex(&Sha256::digest(json))
     }
+}
+
+/// Whether a value is what it is where nobody names it. Keys that came later than 0.1 are left out of the hash then, so
+/// that hosts of two releases mean the same by a job that has none of them.
+fn is_usual<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// The first 16 hexadecimal digits of a hash.
@@ -289,6 +307,31 @@ pub enum Overlap {
     Skip,
     /// The latest of them runs right after.
     QueueOne,
+}
+
+/// What becomes of a run whose claim cannot be proven because the database is away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnDbLoss {
+    /// It is killed before its lease ends.
+    #[default]
+    Kill,
+    /// It goes on, though another host may run it meanwhile: at least once.
+    Continue,
+}
+
+/// As whom, how willingly and with how much memory a job runs; `None`: as its host does.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct RunAs {
+    /// The name of a user of the system.
+    #[serde(skip_serializing_if = "is_usual")]
+    pub user: Option<String>,
+    /// Its priority: -20, the first, to 19, the last.
+    #[serde(skip_serializing_if = "is_usual")]
+    pub nice: Option<i8>,
+    /// How many bytes of memory all its processes may have together.
+    #[serde(skip_serializing_if = "is_usual")]
+    pub memory_max: Option<u64>,
 }
 
 /// Where a job may run.

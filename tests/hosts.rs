@@ -198,18 +198,9 @@ fn planned(patterns: &[&str], hosts: &[&str], parent: Option<Timestamp>) -> Verd
     let graph = JobGraph::resolve(vec![job("fetch", "true"), child]).expect("a graph");
     let row = |success_slot, next_run| JobState {
         next_run: Some(next_run),
-        first_run: None,
-        last_run: None,
-        last_success: None,
-        ongoing: None,
-        error_count: 0,
-        last_error: None,
         slot: Some(next_run),
         success_slot,
-        claim: None,
-        paused_until: None,
-        paused_by: None,
-        pause_reason: None,
+        ..JobState::default()
     };
     let seen = |&host: &&str| crontabber::place::Seen {
         place: place(host),

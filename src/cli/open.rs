@@ -10,6 +10,7 @@ use crate::{
     engine::Engine,
     heartbeat::Heart,
     host::{self, Host},
+    instance::Instance,
     place::{Place, Seen},
     plan::{Plan, plan},
     spec::{JobName, JobSpec},
@@ -103,6 +104,7 @@ pub(super) fn place(global: &Global, config: &Config) -> Result<Place, Failure> 
     };
     Ok(Place {
         host,
+        instance: Instance::own(),
         tags: config.daemon.tags.clone(),
         max_ongoing_age: config.daemon.max_ongoing_age,
     })

@@ -109,6 +109,7 @@ fn wanted(plan: &Plan<'_>, job: &Planned<'_>, force: bool) -> Result<Due, (Strin
             trigger: Trigger::Manual,
             needs: Vec::new(),
             failures: u32::try_from(failures).unwrap_or(0),
+            asked: None,
         });
     }
     let hint = "; --force runs it all the same";

@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use crate::{
     duration::written as spelled,
     schedule::{Rule, Timetable},
-    spec::{JobName, JobSpec, Kind, Lease, Origin, Placement, Retry, Sql},
+    spec::{JobName, JobSpec, Kind, Lease, Origin, Placement, Retry, RunAs, Sql},
 };
 
 use super::{
@@ -61,6 +61,14 @@ impl Ingredients<'_> {
             placement: Placement {
                 hosts: settings.hosts.as_ref()?.value.0.clone(),
                 on: settings.on.as_ref()?.value,
+            },
+            keep_running: settings.keep_running.as_ref()?.value,
+            on_db_loss: settings.on_db_loss.as_ref()?.value,
+            stream_output: settings.stream_output.as_ref()?.value,
+            run_as: RunAs {
+                user: settings.user.as_ref().map(|set| set.value.0.clone()),
+                nice: settings.nice.as_ref().map(|set| set.value.0),
+                memory_max: settings.memory_max.as_ref().map(|set| set.value.0),
             },
             env: self.variables(),
             secrets: self.secrets(),

@@ -1,13 +1,13 @@
 //! The keys of a job.
 
-use crate::spec::{CatchUp, On, OnLost, Overlap, Start};
+use crate::spec::{CatchUp, On, OnDbLoss, OnLost, Overlap, Start};
 
 use super::{
     names::{Channels, Parents, Plain, Secrets, Variables},
     setting::{Settings as _, settings},
     source::Place,
-    texts::{Argv, ClassPath, Directory, ExitCodes, Script, Texts},
-    value::{Count, Lasting, Limit, Number},
+    texts::{Argv, ClassPath, Directory, ExitCodes, Script, Texts, UserName},
+    value::{Bytes, Count, Lasting, Limit, Niceness, Number},
     when::{Schedules, TimeOfDay, ZoneName},
     with::With,
 };
@@ -55,6 +55,18 @@ settings! {
         start_deadline: Limit,
         /// What a slot does that falls due during an earlier run.
         overlap: Overlap,
+        /// Whether one instance of it is kept running, started again whenever it ends.
+        keep_running: bool,
+        /// What becomes of a run whose claim cannot be proven because the database is away.
+        on_db_loss: OnDbLoss,
+        /// Whether what it prints can be read elsewhere while it prints.
+        stream_output: bool,
+        /// The user it runs as; the host's own unless named.
+        user: UserName,
+        /// Its priority: -20, the first, to 19, the last.
+        nice: Niceness,
+        /// How much memory all its processes may have together.
+        memory_max: Bytes,
         /// Patterns for the hosts it may run on; none: anywhere.
         hosts: Texts,
         /// Once in the cluster or once on each of those hosts.

@@ -310,6 +310,12 @@ impl Loader<'_> {
             drain: settings.drain.as_ref()?.value.0,
             tick_drain: settings.tick_drain.as_ref()?.value.0,
             max_ongoing_age: settings.max_ongoing_age.as_ref()?.value.0,
+            poll: settings.poll.as_ref()?.value.0,
+            on_disagreement: settings.on_disagreement.as_ref()?.value,
+            state_directory: settings
+                .state_directory
+                .as_ref()
+                .map(|set| set.value.0.clone()),
             tags: settings.tags.as_ref()?.value.0.clone(),
             listen: settings.listen.as_ref().map(|set| set.value.0),
             host: settings.host.as_ref().map(|set| set.value.0.clone()),

@@ -48,9 +48,21 @@ const KEYS: &[NotYet] = &[
     ),
     key("job", "start_deadline", "a slot is run however late it is"),
     value("overlap", "queue_one", "the slot is skipped"),
+    key("job", "keep_running", "this job runs when its parents do"),
+    value("on_db_loss", "continue", "the run is killed"),
+    key("job", "stream_output", "its output can be read at its end"),
+    key("job", "user", "it runs as the user of the host"),
+    key("job", "nice", "it runs as willingly as the host"),
+    key("job", "memory_max", "it has all the memory it wants"),
     key("job", "notify", "nobody is notified"),
     key("job", "keep.days", "history is kept for ever"),
     key("job", "keep.runs", "history is kept for ever"),
+    NotYet {
+        section: "daemon",
+        key: "on_disagreement",
+        value: Some("newest"),
+        instead: "any of the hosts runs the job",
+    },
     key("daemon", "listen", "no page is served"),
 ];
 

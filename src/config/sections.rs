@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
-use crate::spec::SecretRef;
+use crate::{place::OnDisagreement, spec::SecretRef};
 
 use super::{
     diagnostic::{Code, Findings},
@@ -62,6 +62,13 @@ settings! {
         /// How long the claim of a Python host is respected, which has no lease. The same on all hosts: `migrate`
         /// tells the database, which holds Python hosts to it.
         max_ongoing_age: Limit,
+        /// How often a daemon looks at the table though nobody told it to.
+        poll: Limit,
+        /// Which hosts run a job that they do not all mean the same by.
+        on_disagreement: OnDisagreement,
+        /// Where it keeps outcomes that the database has not taken yet; `$STATE_DIRECTORY`, or the state directory of
+        /// the user, unless named.
+        state_directory: Directory,
         /// What this host offers; job files say `hosts = ["tag:..."]`.
         tags: Texts,
         /// Where the page, the API and `/metrics` are served; off unless named.

@@ -72,6 +72,28 @@ impl Setting for Argv {
     }
 }
 
+/// The name of a user of the system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct UserName(pub(super) String);
+
+impl Setting for UserName {
+    const EXPECTED: &'static str = "the name of a user such as \"backup\"";
+
+    fn read(found: &Found<'_>, findings: &mut Findings) -> Option<Self> {
+        let text = found.text::<Self>(findings)?;
+        let is_letter = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+        if text.is_empty() || text.starts_with(['-', '.']) || !text.chars().all(is_letter) {
+            found.bad_value(findings, "letters, digits, `_`, `-` and `.`");
+            return None;
+        }
+        Some(Self(text.to_owned()))
+    }
+
+    fn value(&self) -> Value {
+        json!(self.0)
+    }
+}
+
 /// Where Python finds a class: `package.module.Class`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ClassPath(pub(super) String);

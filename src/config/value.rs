@@ -7,7 +7,8 @@ use toml::de::{DeFloat, DeInteger};
 
 use crate::{
     duration,
-    spec::{CatchUp, On, OnLost, Overlap, Start},
+    place::OnDisagreement,
+    spec::{CatchUp, On, OnDbLoss, OnLost, Overlap, Start},
 };
 
 use super::{
@@ -133,6 +134,70 @@ impl<const LEAST: u32, const MOST: u32> Setting for Number<LEAST, MOST> {
     }
 }
 
+/// How willing a process is to let others go first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Niceness(pub(super) i8);
+
+impl Setting for Niceness {
+    const EXPECTED: &'static str = "a whole number from -20 to 19";
+
+    fn read(found: &Found<'_>, findings: &mut Findings) -> Option<Self> {
+        let number = found.expect::<Self, _>(found.value.as_integer(), findings)?;
+        match i8::from_str_radix(number.as_str(), number.radix()) {
+            Ok(number) if (-20..=19).contains(&number) => Some(Self(number)),
+            _ => {
+                found.bad_value(findings, "-20 (first) to 19 (last)");
+                None
+            }
+        }
+    }
+
+    fn value(&self) -> Value {
+        json!(self.0)
+    }
+}
+
+/// An amount of memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Bytes(pub(super) u64);
+
+/// What the letters stand for, the largest first: powers of 1024, as systemd has them.
+const UNITS: [(char, u64); 4] = [
+    ('T', 1 << 40),
+    ('G', 1 << 30),
+    ('M', 1 << 20),
+    ('K', 1 << 10),
+];
+
+impl Setting for Bytes {
+    const EXPECTED: &'static str = "an amount of memory such as \"512M\" or \"2G\"";
+
+    fn read(found: &Found<'_>, findings: &mut Findings) -> Option<Self> {
+        let text = found.text::<Self>(findings)?;
+        let (digits, unit) = UNITS
+            .iter()
+            .find_map(|&(letter, unit)| Some((text.strip_suffix(letter)?, unit)))
+            .unwrap_or((text, 1));
+        let is_number = digits.starts_with(|c: char| c.is_ascii_digit());
+        let number = digits.parse::<u64>().ok().filter(|_| is_number);
+        let bytes = number.and_then(|number| number.checked_mul(unit));
+        let bytes = bytes.filter(|bytes| *bytes > 0);
+        if bytes.is_none() {
+            found.bad_value(findings, "a number with K, M, G or T");
+        }
+        bytes.map(Self)
+    }
+
+    fn value(&self) -> Value {
+        let (letter, unit) = UNITS
+            .into_iter()
+            .find(|(_, unit)| self.0.is_multiple_of(*unit))
+            .map_or((None, 1), |(letter, unit)| (Some(letter), unit));
+        let number = self.0 / unit;
+        json!(letter.map_or_else(|| number.to_string(), |letter| format!("{number}{letter}")))
+    }
+}
+
 /// A value that is one of a few words.
 macro_rules! words {
     ($kind:ty, $expected:literal, $( $word:literal => $variant:path ),*) => {
@@ -169,3 +234,5 @@ words!(OnLost, "\"retry\", \"skip\" or \"hold\"", "retry" => Self::Retry, "skip"
 words!(CatchUp, "\"none\", \"latest\" or \"all\"", "none" => Self::None, "latest" => Self::Latest, "all" => Self::All);
 words!(Overlap, "\"skip\" or \"queue_one\"", "skip" => Self::Skip, "queue_one" => Self::QueueOne);
 words!(On, "\"one\" or \"each\"", "one" => Self::One, "each" => Self::Each);
+words!(OnDbLoss, "\"kill\" or \"continue\"", "kill" => Self::Kill, "continue" => Self::Continue);
+words!(OnDisagreement, "\"warn\" or \"newest\"", "warn" => Self::Warn, "newest" => Self::Newest);

@@ -111,7 +111,9 @@ pub(super) mod tests {
 
     use super::*;
     use crate::schedule::{Crontab, Rule, Timetable};
-    use crate::spec::{CatchUp, Kind, Lease, On, OnLost, Origin, Overlap, Placement, Retry, Start};
+    use crate::spec::{
+        CatchUp, Kind, Lease, On, OnDbLoss, OnLost, Origin, Overlap, Placement, Retry, RunAs, Start,
+    };
 
     /// A job that does nothing, when its parents have succeeded anew.
     pub(in crate::dag) fn job(name: &str) -> JobSpec {
@@ -140,6 +142,10 @@ pub(super) mod tests {
                 hosts: Vec::new(),
                 on: On::One,
             },
+            keep_running: false,
+            on_db_loss: OnDbLoss::Kill,
+            stream_output: false,
+            run_as: RunAs::default(),
             env: Vec::new(),
             secrets: Vec::new(),
             cwd: None,

@@ -60,6 +60,7 @@ fn by_schedule(
         trigger: Trigger::Schedule,
         needs,
         failures: failures(row),
+        asked: None,
     })
 }
 
@@ -111,6 +112,7 @@ fn by_parents(graph: &JobGraph, index: usize, row: &JobState, table: &Table) -> 
             trigger: Trigger::Parents,
             needs,
             failures: failures(row),
+            asked: None,
         }
     };
     match (retry, newest) {

@@ -49,9 +49,15 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "004_finishes",
         sql: include_str!("../../sql/migrations/004_finishes.sql"),
     },
-    #[cfg(feature = "faults")]
     Migration {
         version: 5,
+        compatible_from: 1,
+        name: "005_daemon",
+        sql: include_str!("../../sql/migrations/005_daemon.sql"),
+    },
+    #[cfg(feature = "faults")]
+    Migration {
+        version: 6,
         compatible_from: 1,
         name: "the next release's (a test's)",
         sql: "ALTER TABLE crontabber ADD COLUMN IF NOT EXISTS of_the_next_release text",

@@ -27,7 +27,7 @@ pub struct Table {
 }
 
 /// The row of one job. Field for column; see the comments in the database (`\d+ crontabber`).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct JobState {
     /// When the pending slot may start; [`never()`] for jobs that no clock starts.
     pub next_run: Option<Timestamp>,
@@ -55,6 +55,19 @@ pub struct JobState {
     pub paused_by: Option<String>,
     /// Why.
     pub pause_reason: Option<String>,
+    /// The hash of the definition that was changed last.
+    pub definition_hash: Option<String>,
+    /// A run that somebody has asked for, wherever the job may run.
+    pub triggered: Option<Triggered>,
+}
+
+/// A run that somebody has asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Triggered {
+    /// Its identity until it is claimed.
+    pub id: Uuid,
+    /// When it was asked for: its slot.
+    pub at: Timestamp,
 }
 
 /// The claim a row holds.
@@ -110,8 +123,12 @@ impl JobState {
             paused_until: columns.take_instant()?,
             paused_by: columns.take()?,
             pause_reason: columns.take()?,
+            definition_hash: columns.take()?,
+            triggered: None,
             claim: None,
         };
+        let (id, at) = (columns.take()?, columns.take_instant()?);
+        state.triggered = Option::zip(id, at).map(|(id, at)| Triggered { id, at });
         if let Some(run_id) = columns.take()? {
             state.claim = Some(LiveClaim {
                 run_id,

@@ -122,6 +122,8 @@ fn well(next: Timestamp) -> JobState {
         paused_until: None,
         paused_by: None,
         pause_reason: None,
+        definition_hash: None,
+        triggered: None,
     }
 }
 

@@ -174,6 +174,9 @@ retry.attempts = 0                        # default
 on_lost = "retry"                         # default
 catch_up = "latest"                       # default
 overlap = "skip"                          # default
+keep_running = false                      # default
+on_db_loss = "kill"                       # default
+stream_output = false                     # default
 hosts = []                                # default
 on = "one"                                # default
 secrets.TOKEN = { credential = "token" }  # crontabber.toml:14
