@@ -148,6 +148,8 @@ pub(crate) fn well(next: i64) -> JobState {
         paused_until: None,
         paused_by: None,
         pause_reason: None,
+        definition_hash: None,
+        triggered: None,
     }
 }
 
