@@ -1,5 +1,7 @@
 //! The clock that deadlines are kept on: the only file of the host that reads one.
 
+mod alarm;
+
 use std::{
     ops::{Add, Sub},
     time::Duration,
@@ -62,6 +64,8 @@ impl Sub<Duration> for Boottime {
         Self(self.0.saturating_sub(span))
     }
 }
+
+pub(crate) use alarm::Alarm;
 
 /// Waits until then; `None`: for ever. For pacing only: it stands still while the machine sleeps.
 pub(crate) async fn sleep_until(instant: Option<Instant>) {

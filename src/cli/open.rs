@@ -1,9 +1,10 @@
 //! Opening what a command needs: the configuration, the database, a runtime; no more than it needs, no earlier.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use futures_util::join;
 use jiff::Timestamp;
+use tokio::sync::Semaphore;
 
 use crate::{
     config::{self, Access, Config, Surroundings},
@@ -13,6 +14,7 @@ use crate::{
     instance::Instance,
     place::{Place, Seen},
     plan::{Plan, plan},
+    reap::Suspects,
     spec::{JobName, JobSpec},
     store::{
         Address, Database, DatabaseError, Elsewhere, Environment, Pooled, hosts,
@@ -110,21 +112,25 @@ pub(super) fn place(global: &Global, config: &Config) -> Result<Place, Failure> 
     })
 }
 
-/// A host ready for work. Must be called in a runtime.
+/// A host ready for one pass. Must be called in a runtime.
 pub(super) fn engine(global: &Global, config: Config) -> Result<Arc<Engine>, Failure> {
     let place = place(global, &config)?;
     let database = database(&config, config.daemon.max_parallel)?;
     let elsewhere = elsewhere(&config);
     Ok(Arc::new(Engine {
         host: Host::new(place, config.text_hash),
-        heart: Heart::new(database.clone(), None),
+        heart: Arc::new(Heart::new(database.clone(), None)),
         database,
         elsewhere,
-        supervisor: Supervisor::new(),
+        supervisor: Arc::new(Supervisor::new()),
+        // One connection is enough for it, and opening others takes longer than the claims.
+        turns: Arc::new(Semaphore::new(1)),
+        suspects: Arc::new(Suspects::of_a_pass()),
         terms: config.daemon.lease,
         max_parallel: config.daemon.max_parallel,
         drain: config.daemon.tick_drain,
         now: None,
+        is_stopping: AtomicBool::new(false),
         graph: config.graph,
     }))
 }
