@@ -68,6 +68,8 @@ pub mod tick;
 // pub mod daemon;
 // Being told to stop.
 pub mod stop;
+// What the service manager is told.
+pub mod systemd;
 // The clock that goes on in suspend and that nobody sets.
 pub mod clock;
 // The plan and the history, for people on a terminal and for programs behind a pipe.
