@@ -2,6 +2,8 @@
 
 mod alarm;
 
+pub(crate) use alarm::Alarm;
+
 use std::{
     ops::{Add, Sub},
     time::Duration,
@@ -65,15 +67,11 @@ impl Sub<Duration> for Boottime {
     }
 }
 
-<<<<<<< HEAD
-pub(crate) use alarm::Alarm;
-=======
 /// Since some instant in the past, as `CLOCK_MONOTONIC` counts: for service managers, which ask for that one.
 pub(crate) fn monotonic() -> Duration {
     let now = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("POSIX has CLOCK_MONOTONIC");
     now.into()
 }
->>>>>>> units
 
 /// Waits until then; `None`: for ever. For pacing only: it stands still while the machine sleeps.
 pub(crate) async fn sleep_until(instant: Option<Instant>) {

@@ -149,6 +149,12 @@ impl Engine {
         Ok(true)
     }
 
+    /// Whether the last look has seen a guard of an earlier process of this host at work: it is done in a moment.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Relaxed)
+    }
+
     /// Closes log rows that are `running` without a claim: each would keep its job from ever being claimed.
     pub async fn close_orphans(&self) {
         match reap::reap_orphans(&self.database, &self.terms, self.now).await {

@@ -63,6 +63,8 @@ struct Beating {
     job: String,
     fence: i64,
     lease: Lease,
+    /// Whether it is kept running, whatever its host does.
+    is_kept: bool,
     leash: Arc<dyn Leash>,
     cut: Option<Cut>,
 }
@@ -96,6 +98,7 @@ impl Heart {
             job: held.job().to_string(),
             fence: held.fence,
             lease: held.spec.lease,
+            is_kept: held.spec.keep_running,
             leash,
             cut: None,
         };
@@ -124,10 +127,18 @@ impl Heart {
         self.shared.runs().contains_key(&run_id)
     }
 
-    /// Whether it has nothing to renew.
+    /// What it renews, by job.
     #[must_use]
-    pub fn is_idle(&self) -> bool {
-        self.shared.runs().is_empty()
+    pub fn runs(&self) -> Vec<(String, Uuid)> {
+        let runs = self.shared.beating().into_iter();
+        runs.map(|(run_id, run)| (run.job, run_id)).collect()
+    }
+
+    /// Kills the runs that are kept running: they would not end by themselves.
+    pub fn stop_kept(&self) {
+        let mut runs = self.shared.runs();
+        let kept = runs.values_mut().filter(|run| run.is_kept);
+        kept.for_each(Beating::stop);
     }
 
     /// Kills every run that is still going on or just being started: this host is told to stop.

@@ -84,6 +84,11 @@ impl Host {
         self.has_looked.store(true, Ordering::Relaxed);
     }
 
+    /// To be called when it says something else than before: it is announced with the next look.
+    pub(crate) fn says_something_new(&self) {
+        self.has_looked.store(false, Ordering::Relaxed);
+    }
+
     /// Whether the table says that this host should announce itself again.
     #[must_use]
     pub fn is_due(&self, table: &Table) -> bool {

@@ -65,7 +65,7 @@ mod work;
 // One pass: look, plan, claim, run, record.
 pub mod tick;
 // A host that stays: passes until it is told to stop.
-// pub mod daemon;
+pub mod daemon;
 // Being told to stop.
 pub mod stop;
 // What the service manager is told.

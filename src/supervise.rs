@@ -54,6 +54,7 @@ use std::process::ExitCode;
 
 pub use client::{Order, Supervisor};
 pub use guarded::{Guarded, Reins};
+pub(crate) use kernel::watched;
 pub(crate) use remains::Remains;
 pub use sweep::sweep;
 pub use wire::BadOrder;

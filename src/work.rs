@@ -32,12 +32,20 @@ pub(crate) struct Work {
     /// What is due and not asked for yet, parents before children.
     queue: VecDeque<(usize, Due)>,
     /// What is being claimed or run here.
-    busy: HashMap<Id, JobName>,
+    busy: HashMap<Id, Busy>,
     /// What is not asked for again before then: it came back from a claim as not ours, or has just ended.
     left: HashMap<JobName, Instant>,
     tasks: JoinSet<(JobName, Came)>,
     /// Whether somebody has asked to stop: nothing is claimed then.
     is_closed: Arc<AtomicBool>,
+}
+
+/// A job under way.
+#[derive(Debug)]
+struct Busy {
+    job: JobName,
+    /// Kept running, it takes no room: nobody else would ever have it.
+    is_kept: bool,
 }
 
 /// What came of a job that was asked for.
@@ -75,7 +83,7 @@ impl Work {
         let (left, busy) = (&self.left, &self.busy);
         self.queue.retain(|(job, _)| {
             let name = &engine.graph.jobs()[*job].name;
-            !left.contains_key(name) && !busy.values().any(|one| one == name)
+            !left.contains_key(name) && !busy.values().any(|one| one.job == *name)
         });
     }
 
@@ -84,7 +92,7 @@ impl Work {
         let name = &engine.graph.jobs()[job].name;
         let is_known = self.queue.iter().any(|(queued, _)| *queued == job)
             || self.left.contains_key(name)
-            || self.busy.values().any(|one| one == name);
+            || self.busy.values().any(|one| one.job == *name);
         if !is_known {
             self.queue.push_back((job, due.clone()));
         }
@@ -120,19 +128,32 @@ impl Work {
         if self.is_closed.load(Ordering::SeqCst) {
             self.queue.clear();
         }
-        while self.tasks.len() < engine.max_parallel {
-            let Some((job, due)) = self.queue.pop_front() else {
-                return;
+        while let Some((job, due)) = self.next_with_room(engine) {
+            let spec = &engine.graph.jobs()[job];
+            let busy = Busy {
+                job: spec.name.clone(),
+                is_kept: spec.keep_running,
             };
-            let name = engine.graph.jobs()[job].name.clone();
             let (engine, is_closed) = (Arc::clone(engine), Arc::clone(&self.is_closed));
-            let of = name.clone();
+            let name = busy.job.clone();
             let task = self.tasks.spawn(async move {
                 let came = claim_run_and_record(engine, job, due, &is_closed).await;
-                (of, came)
+                (name, came)
             });
-            self.busy.insert(task.id(), name);
+            self.busy.insert(task.id(), busy);
         }
+    }
+
+    /// Takes the first of what is wanted that there is room for.
+    fn next_with_room(&mut self, engine: &Engine) -> Option<(usize, Due)> {
+        let taken = self.busy.values().filter(|busy| !busy.is_kept).count();
+        let is_kept = |job: usize| engine.graph.jobs()[job].keep_running;
+        let at = if taken < engine.max_parallel {
+            0
+        } else {
+            self.queue.iter().position(|(job, _)| is_kept(*job))?
+        };
+        self.queue.remove(at)
     }
 
     /// What has come of the next one; `None`: nothing is under way. To be dropped and asked again at will.

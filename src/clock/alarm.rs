@@ -1,22 +1,36 @@
 //! An alarm that rings on time: also after suspend, and not some milliseconds late.
 
-use std::{io, time::Duration};
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+    sync::Arc,
+    time::Duration,
+};
 
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use tokio::io::unix::AsyncFd;
 
 use super::Boottime;
+use crate::supervise::watched;
 
 /// An alarm on `CLOCK_BOOTTIME`. tokio's timers count milliseconds and stand still in suspend; this one is the kernel's.
 #[derive(Debug)]
-pub(crate) struct Alarm(AsyncFd<TimerFd>);
+pub(crate) struct Alarm {
+    timer: TimerFd,
+    /// The same timer, as tokio watches it.
+    watched: AsyncFd<Arc<OwnedFd>>,
+}
 
 impl Alarm {
     /// One that is not set. Must be called within a tokio runtime with I/O enabled.
     pub(crate) fn new() -> io::Result<Self> {
         let flags = TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK;
         let timer = TimerFd::new(ClockId::CLOCK_BOOTTIME, flags)?;
-        Ok(Self(AsyncFd::new(timer)?))
+        let same = Arc::new(timer.as_fd().try_clone_to_owned()?);
+        Ok(Self {
+            timer,
+            watched: watched(same)?,
+        })
     }
 
     /// Waits until then, or not at all if that has passed. To be dropped and asked again at will, with another instant.
@@ -24,13 +38,12 @@ impl Alarm {
         // Never zero, which would mean "no alarm".
         let instant = instant.max(Boottime::at(Duration::from_nanos(1)));
         let alarm = Expiration::OneShot(instant.since_boot().into());
-        self.0
-            .get_ref()
+        self.timer
             .set(alarm, TimerSetTimeFlags::TFD_TIMER_ABSTIME)
             .expect("a valid timer takes every instant");
         while Boottime::now() < instant {
             // An alarm that was set before this one may have rung.
-            let Ok(mut ready) = self.0.readable().await else {
+            let Ok(mut ready) = self.watched.readable().await else {
                 return;
             };
             ready.clear_ready();

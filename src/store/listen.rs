@@ -71,7 +71,9 @@ where
         Arc::new(move |said: Said<'_>| match said {
             Said::Notified(word) => hear(word),
             Said::Closed => closed.notify_one(),
-            Said::Notice(notice) => tracing::debug!(code = notice.code().code(), "{}", notice.message()),
+            Said::Notice(notice) => {
+                tracing::debug!(code = notice.code().code(), "{}", notice.message());
+            }
         })
     };
     let client = database.dedicated_to(ear).await?;

@@ -37,6 +37,18 @@ pub struct Announcement {
     pub instance: Option<Instance>,
 }
 
+impl Table {
+    /// Takes over what was read anew of these rows.
+    pub(crate) fn take(&mut self, names: &[String], read: Self) {
+        for name in names {
+            self.jobs.remove(name);
+        }
+        self.jobs.extend(read.jobs);
+        self.now = self.now.max(read.now);
+        self.announced = read.announced;
+    }
+}
+
 /// The row of one job. Field for column; see the comments in the database (`\d+ crontabber`).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct JobState {
