@@ -84,6 +84,8 @@ impl Machine {
             "crontabber-tick.service",
             "crontabber-tick.timer",
             "crontabber-embedded.service",
+            "crontabber-run@.service",
+            "crontabber.service",
         ] {
             let path = format!("etc/systemd/system/{unit}");
             self.write(&path, &rewritten(&file(unit), "/opt/crontabber"));

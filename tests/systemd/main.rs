@@ -4,6 +4,7 @@
 mod common;
 
 mod checks;
+mod installed;
 mod life;
 mod machine;
 mod relay;
