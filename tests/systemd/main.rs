@@ -7,6 +7,7 @@ mod checks;
 mod installed;
 mod life;
 mod machine;
+mod notify;
 mod relay;
 mod sandbox;
 mod unit;

@@ -1,0 +1,43 @@
+//! What of the service manager's protocol needs no systemd.
+
+use super::common::{NotifySocket, Postgres, Site};
+
+/// Prints the environment of the job, and of all processes above it up to the program.
+const ENVIRONMENTS: &str = "\
+pid=$$
+while [ \"$pid\" -gt 1 ] && ! tr '\\0' '\\n' < /proc/$pid/environ | grep -q '^IS_THE_PROGRAM='; do
+    echo \"$(cat /proc/$pid/comm):\"
+    tr '\\0' '\\n' < /proc/$pid/environ
+    pid=$(cut -d ' ' -f 4 /proc/$pid/stat)
+done
+echo \"end: $(cat /proc/$pid/comm)\"";
+
+/// What names the socket and the watchdog is for the program: a job that had it could say for the program that all is
+/// well.
+#[tokio::test]
+async fn what_systemd_tells_the_program_is_told_to_no_job_and_to_nobody_above_it() {
+    let database = Postgres::database().await;
+    let site = Site::with(&database, |_| {
+        format!(
+            "[jobs.probe]\nevery = \"1d\"\nstart = \"now\"\nshell = '''\n{ENVIRONMENTS}\n'''\n\n"
+        )
+    });
+    let manager = NotifySocket::new();
+    let tick = site
+        .on("web1", &["tick"])
+        .env("NOTIFY_SOCKET", manager.path())
+        .env("WATCHDOG_USEC", "60000000")
+        .env("IS_THE_PROGRAM", "1");
+    let ended = tick.run().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let sql = "SELECT output FROM crontabber_log WHERE app_name = 'probe'";
+    let output: String = database.query_one(sql).await;
+    // Job, guard and supervisor were looked at.
+    assert!(output.contains("CRONTABBER_RUN_ID="), "{output}");
+    assert!(output.contains("\nct-guard:\n"), "{output}");
+    assert!(output.contains("\nct-supervisor:\n"), "{output}");
+    assert!(output.ends_with("end: crontabber\n"), "{output}");
+    for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC"] {
+        assert!(!output.contains(name), "{output}");
+    }
+}
