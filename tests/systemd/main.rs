@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod by_name;
 mod checks;
 mod installed;
 mod life;
