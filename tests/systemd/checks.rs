@@ -151,7 +151,7 @@ fn the_daemon_is_watched_comes_back_and_is_the_only_one_that_is_told_to_stop() {
     assert_eq!(
         reload,
         [
-            format!("{PROGRAM} config check"),
+            format!("{PROGRAM} config check --no-secrets"),
             "/bin/kill -HUP $MAINPID".to_owned()
         ]
     );

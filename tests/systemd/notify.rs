@@ -1,4 +1,4 @@
-//! What of the service manager's protocol needs no systemd.
+//! What of the units' lines needs no systemd to be tried.
 
 use super::common::{NotifySocket, Postgres, Site};
 
@@ -40,4 +40,34 @@ async fn what_systemd_tells_the_program_is_told_to_no_job_and_to_nobody_above_it
     for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC"] {
         assert!(!output.contains(name), "{output}");
     }
+}
+
+/// systemd shows a unit's credentials to its `ExecStart=`, and not always to the commands beside it.
+#[tokio::test]
+async fn the_check_before_a_reload_finds_mistakes_and_does_not_ask_for_credentials() {
+    let site = Site::new();
+    let write = |more: &str| {
+        let toml = format!("[database]\nurl = {{ credential = \"database_url\" }}\n\n{more}");
+        std::fs::write(site.file("crontabber.toml"), toml).expect("it is ours");
+    };
+    let check = async |flags: &[&str]| {
+        let arguments = [&["config", "check"], flags].concat();
+        let ended = site.on("web1", &arguments).run().await;
+        (ended.code, ended.stdout)
+    };
+    write("[jobs.fetch]\nevery = \"1h\"\nshell = \"true\"\n");
+    let (code, said) = check(&[]).await;
+    assert!(code == Some(1) && said.contains("secret-file"), "{said}");
+    let (code, said) = check(&["--no-secrets"]).await;
+    assert!(code == Some(0) && said.contains("1 job checked"), "{said}");
+    write("[jobs.fetch]\nevry = \"1h\"\nshell = \"true\"\n");
+    let (code, said) = check(&["--no-secrets"]).await;
+    assert!(code == Some(1) && said.contains("evry"), "{said}");
+    let toml = "[jobs.fetch]\nevery = \"1h\"\nshell = \"true\"\n";
+    std::fs::write(site.file("crontabber.toml"), toml).expect("it is ours");
+    let (code, said) = check(&["--no-secrets"]).await;
+    assert!(
+        code == Some(1) && said.contains("nothing says where"),
+        "{said}"
+    );
 }
