@@ -5,6 +5,7 @@ mod common;
 
 mod by_name;
 mod checks;
+mod daemon;
 mod installed;
 mod life;
 mod machine;
