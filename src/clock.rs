@@ -1,5 +1,9 @@
 //! The clock that deadlines are kept on: the only file of the host that reads one.
 
+mod alarm;
+
+pub(crate) use alarm::Alarm;
+
 use std::{
     ops::{Add, Sub},
     time::Duration,

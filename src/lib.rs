@@ -60,8 +60,12 @@ pub mod control;
 pub mod engine;
 // How a pass went.
 pub mod pass;
+// What this process has under way.
+mod work;
 // One pass: look, plan, claim, run, record.
 pub mod tick;
+// A host that stays: passes until it is told to stop.
+pub mod daemon;
 // Being told to stop.
 pub mod stop;
 // What the service manager is told.
