@@ -153,7 +153,13 @@ fn own(cgroup: &str, mounts: &str) -> Option<PathBuf> {
         let mut fields = before.split(' ').skip(3);
         let (root, mount) = (fields.next()?, fields.next()?);
         let below = Path::new(path).strip_prefix(unescaped(root)).ok()?;
-        Some(Path::new(&unescaped(mount)).join(below))
+        // Component by component: joining nothing would leave a slash at the end.
+        Some(
+            Path::new(&unescaped(mount))
+                .components()
+                .chain(below.components())
+                .collect(),
+        )
     })
 }
 
@@ -288,7 +294,7 @@ mod tests {
             Some("/sys/fs/cgroup/unified/system.slice/crontabber.service")
         );
         let unified = "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n";
-        assert_eq!(of("0::/\n", unified).as_deref(), Some("/sys/fs/cgroup/"));
+        assert_eq!(of("0::/\n", unified).as_deref(), Some("/sys/fs/cgroup"));
         let of_a_container = "30 23 0:26 /docker/4711 /my\\040cgroups rw - cgroup2 cgroup2 rw\n";
         assert_eq!(
             of("0::/docker/4711/a\n", of_a_container).as_deref(),

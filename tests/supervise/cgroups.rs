@@ -135,7 +135,7 @@ async fn what_a_job_has_made_below_its_cgroup_goes_with_it() {
     let house = House::new();
     let mut order = house.order(
         r#"mkdir "$C/below" && sh -c 'echo 0 > "$C/below/cgroup.procs"; exec sleep 60' > /dev/null &
-        until [ -s "$C/below/cgroup.procs" ]; do sleep 0.01; done"#,
+        until grep -q . "$C/below/cgroup.procs"; do sleep 0.01; done"#,
     );
     let Some(cgroup) = house.cgroup(&order) else {
         return house.leave().await;
