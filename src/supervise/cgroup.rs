@@ -7,9 +7,9 @@
 //!   └─ run-a07e...
 //! ```
 //!
-//! **Whose is it?** A directory that an ordinary user may write to was given to him. Root may write to all of them, so
-//! for root systemd's mark decides; and where no systemd runs (a container, a machine with another init) there is nobody
-//! else who manages the tree. **Why `host`?** The kernel hands controllers, memory among them, only to the children of a
+//! **Whose is it?** systemd marks what it delegates. Older ones do so for root's eyes only; then, what an ordinary user may
+//! write to, and what is above it not, was given to him just there. And where no systemd runs (a container, a machine with
+//! another init) there is nobody who manages the tree, but there may be other hosts in it. **Why `host`?** The kernel hands controllers, memory among them, only to the children of a
 //! cgroup that has no process of its own, but for the root of all.
 //!
 //! Nothing here is needed for a run to end in time: where there is no cgroup, the guard finds the tree by itself. So
@@ -65,7 +65,7 @@ pub(super) fn prepare() -> Option<PathBuf> {
         // Refused to the jobs that want it, each with its reason.
         tracing::debug!(%error, "memory cannot be limited here");
     }
-    sweep_in(&delegated.directory);
+    delegated.tidy_up();
     Some(delegated.directory)
 }
 
@@ -74,31 +74,23 @@ pub fn can_limit_memory() -> Result<(), String> {
     find(&Surroundings::here())?.can_hand_out_memory()
 }
 
-/// Kills and removes the cgroups of runs that nobody guards any more; how many there were.
-pub(super) fn sweep() -> usize {
-    find(&Surroundings::here()).map_or(0, |delegated| sweep_in(&delegated.directory))
-}
-
-fn sweep_in(directory: &Path) -> usize {
-    let Ok(entries) = fs::read_dir(directory) else {
+/// Kills and removes the cgroups of those of these runs that nobody guards any more; how many processes were in them.
+pub(super) fn sweep(runs: &[Uuid]) -> usize {
+    let Ok(delegated) = find(&Surroundings::here()) else {
         return 0;
     };
-    let runs = entries.flatten().filter(|entry| {
-        let name = entry.file_name();
-        let run_id = name.to_str().and_then(|name| name.strip_prefix(RUN));
-        run_id.is_some_and(|id| Uuid::try_parse(id).is_ok())
-    });
-    runs.filter(|run| clear(&run.path())).count()
+    let cgroups = runs.iter().map(|&run| delegated.directory.join(name(run)));
+    cgroups.map(|path| clear(&path)).sum()
 }
 
-/// Kills and removes the cgroup of a run if no guard holds it; whether something was alive in it.
-pub(super) fn clear(path: &Path) -> bool {
+/// Kills and removes the cgroup of a run if no guard holds it; how many processes were in it.
+pub(super) fn clear(path: &Path) -> usize {
     let Ok(Some(cell)) = Cell::lock(path) else {
-        return false;
+        return 0;
     };
-    let was_alive = !cell.is_empty();
+    let alive = cell.processes().len();
     cell.clear();
-    was_alive
+    alive
 }
 
 /// What decides where this process may make cgroups.
@@ -184,7 +176,9 @@ fn is_delegated(directory: &Path, here: &Surroundings) -> Result<bool, String> {
         access(&directory.join(file), AccessFlags::W_OK)
             .map_err(|errno| format!("its cgroup {shown} is not its own ({})", errno.desc()))?;
     }
-    if !here.is_root || has_mark(directory) {
+    let is_writable = |path| access(path, AccessFlags::W_OK).is_ok();
+    let is_given = || !here.is_root && !directory.parent().is_some_and(is_writable);
+    if has_mark(directory) || is_given() {
         return Ok(true);
     }
     if here.has_systemd {
@@ -206,6 +200,28 @@ fn has_mark(directory: &Path) -> bool {
 }
 
 impl Delegated {
+    /// Clears what dead hosts have left here. What is alive of it only where no other host could have started it: one of
+    /// those may be about to deal with it.
+    fn tidy_up(&self) {
+        for entry in fs::read_dir(&self.directory)
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let name = entry.file_name();
+            let run_id = name.to_str().and_then(|name| name.strip_prefix(RUN));
+            if !run_id.is_some_and(|id| Uuid::try_parse(id).is_ok()) {
+                continue;
+            }
+            if self.is_ours_alone {
+                clear(&entry.path());
+            } else {
+                // Dropped, an empty one is removed.
+                drop(Cell::lock(&entry.path()));
+            }
+        }
+    }
+
     fn lists(&self, file: &str, word: &str) -> bool {
         let list = fs::read_to_string(self.directory.join(file)).unwrap_or_default();
         list.split_whitespace().any(|listed| listed == word)
@@ -345,11 +361,25 @@ mod tests {
             why.ends_with("is systemd's (no Delegate=yes in its unit)"),
             "{why}"
         );
+    }
+
+    #[test]
+    fn what_a_user_may_write_to_was_given_to_him_where_he_may_not_go_further_up() {
+        let (mount, here) = cgroup("", "/unit");
         let of_a_user = Surroundings {
             is_root: false,
-            ..under_systemd
+            has_systemd: true,
+            ..here
         };
+        // As below his own systemd: the mark alone would tell.
+        assert!(find(&of_a_user).is_err());
+        if Uid::effective().is_root() {
+            println!("not tried: root may go anywhere");
+            return;
+        }
+        fs::set_permissions(mount.path(), fs::Permissions::from_mode(0o555)).unwrap();
         assert!(find(&of_a_user).unwrap().is_ours_alone);
+        fs::set_permissions(mount.path(), fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     #[test]

@@ -29,7 +29,7 @@ const LOOKS: u32 = 5;
 #[must_use]
 pub fn sweep(runs: &[Uuid]) -> usize {
     let marks: Vec<Mark> = runs.iter().map(|&run| Mark::of(run)).collect();
-    let mut killed = cgroup::sweep();
+    let mut killed = cgroup::sweep(runs);
     for _ in 0..PASSES {
         let found = unguarded(&marks);
         if found.is_empty() {
