@@ -359,6 +359,7 @@ impl Daemon {
             self.is_ready = true;
             let jobs = self.engine.graph.jobs().len();
             tracing::info!(host = %self.engine.host.place.host, jobs, "ready");
+            self.engine.host.warn_of_refusals(&self.engine.graph);
             self.manager.ready(&self.status());
         }
     }
@@ -381,6 +382,7 @@ impl Daemon {
                     jobs = engine.graph.jobs().len(),
                     "the configuration is read"
                 );
+                engine.host.warn_of_refusals(&engine.graph);
                 (self.engine, self.poll) = (engine, poll);
                 // The numbers of jobs are others now.
                 self.work.want_nothing();
