@@ -7,6 +7,7 @@ mod check;
 mod config;
 mod db;
 mod fail;
+mod follow;
 mod ghosts;
 mod graph;
 mod history;

@@ -19,6 +19,7 @@ use crate::{
         schema::{self, Before},
         table::{self, Table},
     },
+    stream::Stream,
     supervise::{self, Supervisor},
 };
 
@@ -37,6 +38,8 @@ pub struct Engine {
     pub supervisor: Supervisor,
     /// Renews their claims.
     pub heart: Heart,
+    /// Tells what they print while they print it, where a job says so.
+    pub stream: Stream,
     /// The terms by which we reap.
     pub terms: Lease,
     /// How many runs at once.
@@ -58,6 +61,7 @@ impl Engine {
             host: &self.host.place.host,
             supervisor: &self.supervisor,
             heart: &self.heart,
+            stream: &self.stream,
             database: &self.database,
             elsewhere: &self.elsewhere,
         }

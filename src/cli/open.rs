@@ -19,6 +19,7 @@ use crate::{
         schema::{self, Before},
         table::{self, Table},
     },
+    stream::Stream,
     supervise::Supervisor,
     view::{
         subject::{self, Subject},
@@ -118,6 +119,7 @@ pub(super) fn engine(global: &Global, config: Config) -> Result<Arc<Engine>, Fai
     Ok(Arc::new(Engine {
         host: Host::new(place, config.text_hash),
         heart: Heart::new(database.clone(), None),
+        stream: Stream::new(database.clone(), None),
         database,
         elsewhere,
         supervisor: Supervisor::new(),

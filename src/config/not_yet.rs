@@ -50,7 +50,6 @@ const KEYS: &[NotYet] = &[
     value("overlap", "queue_one", "the slot is skipped"),
     key("job", "keep_running", "this job runs when its parents do"),
     value("on_db_loss", "continue", "the run is killed"),
-    key("job", "stream_output", "its output can be read at its end"),
     key("job", "user", "it runs as the user of the host"),
     key("job", "nice", "it runs as willingly as the host"),
     key("job", "memory_max", "it has all the memory it wants"),

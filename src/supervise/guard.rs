@@ -40,6 +40,9 @@ const LINGER: Duration = Duration::from_millis(500);
 /// How long that rest may tidy up after SIGTERM, if the grace is not shorter.
 const REST_GRACE: Duration = Duration::from_secs(1);
 
+/// How often the host is told what was printed: what it does not want to read all the time, it need not.
+const TELL_EVERY: Duration = Duration::from_millis(100);
+
 /// How soon to look again for processes that no SIGKILL has reached yet, while they go on dying.
 pub(super) const PASS: Duration = Duration::from_millis(2);
 
@@ -110,6 +113,10 @@ fn begin(
         host: Some(host),
         output: Some(output),
         capture: Capture::default(),
+        telling: words.stream.then_some(Telling {
+            told: 0,
+            again: started_at,
+        }),
         children,
         timer,
         terms,
@@ -171,6 +178,17 @@ enum Phase {
     Killing { again: Boottime, pause: Duration },
 }
 
+/// How much of what was printed the host has been told.
+///
+/// The bytes come out of the capture, so that this costs no memory: what is overwritten there before there was room in
+/// the socket is left out, and the positions tell so.
+struct Telling {
+    /// All before this byte, or it is left out.
+    told: u64,
+    /// Not before then again.
+    again: Boottime,
+}
+
 /// A run and what is known of it.
 struct Guard<'a> {
     /// `None` when there is nothing more to hear: it is gone, or it has cancelled.
@@ -178,6 +196,8 @@ struct Guard<'a> {
     /// `None` when nobody can write any more.
     output: Option<OwnedFd>,
     capture: Capture,
+    /// `None` when the host hears it at the end.
+    telling: Option<Telling>,
     children: SignalFd,
     timer: TimerFd,
     terms: Terms,
@@ -198,6 +218,7 @@ impl Guard<'_> {
                 self.listen();
             }
             self.read_output();
+            self.tell(Boottime::now());
             if self.reap_children() == Left::Nobody
                 && let Some(status) = self.status
             {
@@ -230,10 +251,37 @@ impl Guard<'_> {
     }
 
     fn next_step(&self) -> Boottime {
-        match self.phase {
+        let step = match self.phase {
             Phase::Running => self.terms.stop().min(self.terms.timeout),
             Phase::Lingering { until } | Phase::Stopping { until } => until.min(self.terms.kill()),
             Phase::Killing { again, .. } => again,
+        };
+        match &self.telling {
+            Some(telling) if self.host.is_some() && telling.told < self.capture.total() => {
+                step.min(telling.again)
+            }
+            _ => step,
+        }
+    }
+
+    /// Tells the host what was printed since the last time, as far as there is room for it.
+    fn tell(&mut self, now: Boottime) {
+        let (Some(host), Some(telling)) = (self.host, &mut self.telling) else {
+            return;
+        };
+        if telling.told == self.capture.total() || now < telling.again {
+            return;
+        }
+        telling.again = now + TELL_EVERY;
+        for (at, bytes) in self.capture.since(telling.told) {
+            let mut position = at;
+            for piece in bytes.chunks(wire::MAX_PIECE) {
+                if wire::send_printed(host, position, piece).is_err() {
+                    return;
+                }
+                position += piece.len() as u64;
+                telling.told = position;
+            }
         }
     }
 

@@ -34,7 +34,7 @@ use crate::{
     clock::Boottime,
     ended::{Ended, How, Stopped},
     heartbeat::Leash,
-    output::Output,
+    output::{Listener, Output},
 };
 
 /// How long after a run's deadline its guard may be silent before it is taken for frozen.
@@ -53,6 +53,7 @@ pub struct Guarded {
     pids: Option<(Pid, Pid)>,
     /// What came instead of "started".
     verdict: Option<Report>,
+    listener: Option<Arc<dyn Listener>>,
 }
 
 impl Guarded {
@@ -65,6 +66,7 @@ impl Guarded {
             socket,
             pids: None,
             verdict: None,
+            listener: None,
         };
         match run.receive().await {
             Report::Started { main, guard } => run.pids = Some((main, guard)),
@@ -83,6 +85,14 @@ impl Guarded {
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.pids.map(|(main, _)| main.as_raw().unsigned_abs())
+    }
+
+    /// The same, with somebody who hears what it prints, where its order says so; what was left out on the way, and the
+    /// last of it, comes with its end only.
+    #[must_use]
+    pub fn heard_by(mut self, listener: Arc<dyn Listener>) -> Self {
+        self.listener = Some(listener);
+        self
     }
 
     /// Waits until the run is over and no process of it is left. Dropped before, it cancels the run.
@@ -160,7 +170,11 @@ impl Guarded {
             });
             match received {
                 Ok(Ok(length)) if length > 0 => {
-                    if let Some(report) = Report::decode(&datagram[..length]) {
+                    if let Some((position, bytes)) = wire::printed(&datagram[..length]) {
+                        if let Some(listener) = &self.listener {
+                            listener.hear(position, bytes);
+                        }
+                    } else if let Some(report) = Report::decode(&datagram[..length]) {
                         return report;
                     }
                 }

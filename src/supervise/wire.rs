@@ -18,6 +18,7 @@ use std::{
 
 use nix::{
     errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::{
         memfd::{MFdFlags, memfd_create},
         socket::{MsgFlags, sendmsg},
@@ -67,12 +68,14 @@ pub(super) struct Words<'a> {
     pub(super) grace: Duration,
     /// The mark of the run's processes, see [`super::brand`].
     pub(super) brand: u64,
+    /// Whether the host wants to hear what is printed while it is.
+    pub(super) stream: bool,
     pub(super) cwd: &'a CStr,
     pub(super) argv: Vec<&'a CStr>,
     pub(super) env: Vec<&'a CStr>,
 }
 
-/// An order as bytes: six numbers, then cwd, arguments and `NAME=value` pairs, a NUL after each.
+/// An order as bytes: seven numbers, then cwd, arguments and `NAME=value` pairs, a NUL after each.
 pub(super) fn encode(order: &Order, brand: u64) -> Result<Vec<u8>, BadOrder> {
     if order.argv.first().is_none_or(String::is_empty) {
         return Err(BadOrder::NoProgram);
@@ -86,6 +89,7 @@ pub(super) fn encode(order: &Order, brand: u64) -> Result<Vec<u8>, BadOrder> {
         nanoseconds(order.timeout),
         nanoseconds(order.grace),
         brand,
+        order.stream.into(),
         order.argv.len() as u64,
         order.env.len() as u64,
     ] {
@@ -113,10 +117,11 @@ pub(super) fn encode(order: &Order, brand: u64) -> Result<Vec<u8>, BadOrder> {
 
 /// The order in `bytes`; `None` if they are none.
 pub(super) fn decode(bytes: &[u8]) -> Option<Words<'_>> {
-    let (numbers, mut strings) = bytes.split_at_checked(6 * 8)?;
+    let (numbers, mut strings) = bytes.split_at_checked(7 * 8)?;
     let mut numbers = numbers.chunks_exact(8).filter_map(number);
     let mut next = || numbers.next();
     let (deadline, timeout, grace, brand) = (next()?, next()?, next()?, next()?);
+    let stream = next()? != 0;
     let (arguments, variables) = (next()?, next()?);
     let mut string = || {
         let string = CStr::from_bytes_until_nul(strings).ok()?;
@@ -128,6 +133,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Words<'_>> {
         timeout: Duration::from_nanos(timeout),
         grace: Duration::from_nanos(grace),
         brand,
+        stream,
         cwd: string()?,
         argv: (0..arguments).map(|_| string()).collect::<Option<_>>()?,
         env: (0..variables).map(|_| string()).collect::<Option<_>>()?,
@@ -206,6 +212,10 @@ const STARTED: u8 = 1;
 const NOT_STARTED: u8 = 2;
 const ENDED: u8 = 3;
 const LOST: u8 = 4;
+const PRINTED: u8 = 5;
+
+/// The most that is printed in one datagram.
+pub(super) const MAX_PIECE: usize = 8 * 1024;
 
 /// Tag, reason, status, total, length of the head.
 const ENDED_HEADER: usize = 1 + 1 + 4 + 8 + 4;
@@ -260,11 +270,35 @@ pub(super) fn send_lost(socket: &impl AsFd) -> nix::Result<()> {
     send(socket, &[&[LOST]])
 }
 
+/// Tells the host what was printed from byte `position` on, if there is plenty of room for it. Never waits.
+///
+/// A socket is writable as long as three quarters of its buffer are free: so whatever the host leaves unread, there is
+/// room for how the run ends.
+pub(super) fn send_printed(socket: &impl AsFd, position: u64, bytes: &[u8]) -> nix::Result<()> {
+    let mut look = [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)];
+    poll(&mut look, PollTimeout::ZERO)?;
+    if !look[0].any().unwrap_or_default() {
+        return Err(Errno::EAGAIN);
+    }
+    let parts: [&[u8]; 3] = [&[PRINTED], &position.to_ne_bytes(), bytes];
+    send_with(socket, &parts, MsgFlags::MSG_DONTWAIT)
+}
+
+/// What was printed, and from which byte on; `None` if the datagram says something else.
+pub(super) fn printed(datagram: &[u8]) -> Option<(u64, &[u8])> {
+    let mut rest = datagram.strip_prefix(&[PRINTED])?;
+    Some((u64::from_ne_bytes(take(&mut rest)?), rest))
+}
+
 /// Sends one datagram. Waits only when ten reports are unread, and a run makes two.
 fn send(socket: &impl AsFd, parts: &[&[u8]]) -> nix::Result<()> {
+    send_with(socket, parts, MsgFlags::empty())
+}
+
+fn send_with(socket: &impl AsFd, parts: &[&[u8]], flags: MsgFlags) -> nix::Result<()> {
     let parts: Vec<IoSlice> = parts.iter().map(|part| IoSlice::new(part)).collect();
     let socket = socket.as_fd().as_raw_fd();
-    sendmsg::<()>(socket, &parts, &[], MsgFlags::MSG_NOSIGNAL, None).map(drop)
+    sendmsg::<()>(socket, &parts, &[], MsgFlags::MSG_NOSIGNAL | flags, None).map(drop)
 }
 
 impl Report {
@@ -344,6 +378,7 @@ mod tests {
             timeout: Duration::MAX,
             grace: Duration::from_millis(1500),
             deadline: Boottime::at(Duration::from_secs(7)),
+            stream: true,
         }
     }
 
@@ -355,6 +390,7 @@ mod tests {
         assert_eq!(words.env, [c"A=1=2", c"EMPTY="]);
         assert_eq!(words.cwd, c"/tmp");
         assert_eq!(words.brand, 42);
+        assert!(words.stream);
         assert_eq!(words.grace, Duration::from_millis(1500));
         assert_eq!(words.timeout, Duration::from_nanos(u64::MAX));
         assert_eq!(words.deadline, Boottime::at(Duration::from_secs(7)));
@@ -432,6 +468,46 @@ mod tests {
             (Output::HEAD, Output::TAIL)
         );
         assert_eq!(output.total, capture.total());
+    }
+
+    #[test]
+    fn a_host_that_reads_nothing_still_gets_room_for_the_end() {
+        let flags = SockFlag::SOCK_CLOEXEC;
+        let (guard, host) =
+            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags).unwrap();
+        let mut sent = 0;
+        while send_printed(&guard, sent, b"x").is_ok() {
+            sent += 1;
+            assert!(sent < 100_000, "it never has enough");
+        }
+        let mut capture = Capture::default();
+        capture.push(&vec![b'y'; Output::HEAD + Output::TAIL]);
+        // It would wait here for ever.
+        send_ended(&guard, ExitStatus::from_raw(0), None, &capture).unwrap();
+
+        let mut datagram = vec![0; MAX_REPORT];
+        let mut heard = || {
+            let length = recv(host.as_raw_fd(), &mut datagram, MsgFlags::MSG_DONTWAIT).unwrap();
+            datagram[..length].to_vec()
+        };
+        assert!(sent > 10, "{sent}");
+        for position in 0..sent {
+            assert_eq!(printed(&heard()), Some((position, &b"x"[..])));
+        }
+        assert!(matches!(
+            Report::decode(&heard()),
+            Some(Report::Ended { .. })
+        ));
+    }
+
+    #[test]
+    fn a_socket_filled_to_the_brim_would_keep_the_end_waiting() {
+        let flags = SockFlag::SOCK_CLOEXEC;
+        let (guard, _host) =
+            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags).unwrap();
+        let greedy = |bytes: &[u8]| send_with(&guard, &[bytes], MsgFlags::MSG_DONTWAIT);
+        while greedy(&[PRINTED; 8]).is_ok() {}
+        assert_eq!(greedy(&[ENDED; 100]), Err(Errno::EAGAIN));
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crontabber::{
     },
     stop::Stopper,
     store::{Address, Elsewhere, Environment, table::Table},
+    stream::Stream,
     supervise::Supervisor,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -79,6 +80,7 @@ impl Host {
             host: Identity::new(place, configuration.join(" ")),
             graph: JobGraph::resolve(self.jobs.clone()).expect("the test's own jobs"),
             heart: Heart::new(database.clone(), self.now),
+            stream: Stream::new(database.clone(), self.now),
             database,
             elsewhere: Elsewhere::default(),
             supervisor: Supervisor::with_program(env!("CARGO_BIN_EXE_crontabber")),
