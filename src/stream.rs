@@ -220,6 +220,10 @@ struct Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        output::Capture,
+        store::{Address, Environment},
+    };
 
     fn desk(runs: u128) -> Desk {
         let mut desk = Desk::default();
@@ -228,6 +232,26 @@ mod tests {
             run.pieces.hear(0, &vec![b'x'; 40_000]);
         }
         desk
+    }
+
+    #[tokio::test]
+    async fn a_record_waits_a_moment_at_most_for_a_server_that_does_not_answer() {
+        // It takes connections, as a frozen server does, and says nothing.
+        let frozen = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("postgres://x@{}/x", frozen.local_addr().unwrap());
+        let address = Address::parse(&url, &Environment::of_this_process()).unwrap();
+        let hour = Duration::from_hours(1);
+        let stream = Stream::new(Database::new(address, "test", 1, hour), None);
+        let printing = stream.open(Uuid::nil());
+        let mut capture = Capture::default();
+        capture.push(b"something");
+        let output = capture.output();
+        let ended = printing.end(&output, Duration::from_millis(20));
+        timeout(Duration::from_secs(20), ended).await.unwrap();
+        assert!(
+            stream.shared.desk().runs.is_empty(),
+            "nothing is kept for later"
+        );
     }
 
     #[test]

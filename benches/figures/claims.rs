@@ -22,6 +22,7 @@ use crontabber::{
     run::{Means, run},
     spec::JobSpec,
     store::{Address, Database, Elsewhere, Environment, table, transaction},
+    stream::Stream,
     supervise::Supervisor,
 };
 use futures_util::future::join_all;
@@ -148,6 +149,7 @@ struct Ours<'a> {
     database: Database,
     supervisor: Supervisor,
     heart: Heart,
+    stream: Stream,
 }
 
 impl<'a> Ours<'a> {
@@ -160,6 +162,7 @@ impl<'a> Ours<'a> {
         Self {
             graph,
             heart: Heart::new(database.clone(), None),
+            stream: Stream::new(database.clone(), None),
             database,
             supervisor: Supervisor::with_program(CRONTABBER),
         }
@@ -205,6 +208,7 @@ impl<'a> Ours<'a> {
             host: &place.host,
             supervisor: &self.supervisor,
             heart: &self.heart,
+            stream: &self.stream,
             database: &self.database,
             elsewhere: &elsewhere,
         };

@@ -433,7 +433,7 @@ mod tests {
         );
         refuses(
             |order| order.argv.push("x".repeat(7_000_000)),
-            "command and environment have 7000076 bytes, at most 6291456 are allowed",
+            "command and environment have 7000084 bytes, at most 6291456 are allowed",
         );
     }
 

@@ -1,5 +1,9 @@
 //! What it may cost.
 
+use jiff::Timestamp;
+use tokio_postgres::types::{ToSql, Type};
+use uuid::Uuid;
+
 use super::{
     common::tables,
     world::{STREAMS, World},
@@ -31,16 +35,21 @@ async fn ten_mebibytes_in_a_second_leave_a_mebibyte_in_the_table_and_the_record_
 async fn written(statement: &str) -> (i64, i32) {
     let database = tables().await;
     let client = database.connect().await;
-    let run = uuid::Uuid::new_v4();
+    let run = Uuid::new_v4();
     for batch in 0..40 {
         let numbers: Vec<i32> = (batch * 5..batch * 5 + 5).collect();
         let runs = vec![run; 5];
         let texts = vec!["x"; 5];
-        let now = None::<jiff::Timestamp>;
-        client
-            .execute(statement, &[&runs, &numbers, &texts, &64_i32, &now])
-            .await
-            .expect("the tables take it");
+        let now = None::<Timestamp>;
+        let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
+            (&runs, Type::UUID_ARRAY),
+            (&numbers, Type::INT4_ARRAY),
+            (&texts, Type::TEXT_ARRAY),
+            (&64, Type::INT4),
+            (&now, Type::TIMESTAMPTZ),
+        ];
+        let written = client.query_typed(statement, &parameters).await;
+        written.expect("the tables take it");
     }
     let row = client
         .query_one("SELECT count(*), min(chunk) FROM crontabber_output", &[])

@@ -40,7 +40,7 @@ async fn a_host_that_streams_clears_away_what_has_been_over_for_an_hour() {
         stream_output: true,
         ..job("own", "echo own")
     };
-    let left = ["not over", "nobody knows it, new", "over for less", "own\n"];
+    let left = ["nobody knows it, new", "not over", "over for less", "own\n"];
     assert_eq!(left_after(streams).await, left);
 }
 

@@ -73,26 +73,3 @@ async fn a_host_that_dies_leaves_what_was_told_and_the_follower_hears_that_the_r
         after.stderr
     );
 }
-
-#[tokio::test]
-async fn a_frozen_database_keeps_the_record_waiting_for_no_piece() {
-    let private = Private::new();
-    let keys = format!("{STREAMS}\nlease = \"2m\"");
-    let world = World::on(
-        private.database().await,
-        &keys,
-        "echo first; read x < $GATE; echo second",
-    );
-    let pass = world.pass();
-    let follower = world.follower_who_has_read("first\n").await;
-    drop(follower);
-    private.freeze();
-    world.open_gate();
-    until(SOON, "the record has been tried in vain", async || {
-        pass.stderr().contains("cannot record the run")
-    })
-    .await;
-    private.thaw();
-    assert_eq!(pass.finished().await.code, Some(0));
-    assert_eq!(world.record().await, ["success", "first\nsecond\n"]);
-}

@@ -87,8 +87,12 @@ impl World {
         follower
     }
 
-    /// How many pieces there are.
+    /// How many pieces there are; none before the first pass has made the tables.
     pub(crate) async fn pieces(&self) -> i64 {
+        let made = "SELECT to_regclass('crontabber_output') IS NOT NULL";
+        if !self.database.query_one::<bool>(made).await {
+            return 0;
+        }
         let sql = "SELECT count(*) FROM crontabber_output";
         self.database.query_one(sql).await
     }
