@@ -23,6 +23,7 @@ use nix::{
 use super::{
     kernel::{Reaped, reap},
     spawn::{Started, spawn},
+    telling::Telling,
     tree::descendants,
     wire,
 };
@@ -39,9 +40,6 @@ const LINGER: Duration = Duration::from_millis(500);
 
 /// How long that rest may tidy up after SIGTERM, if the grace is not shorter.
 const REST_GRACE: Duration = Duration::from_secs(1);
-
-/// How often the host is told what was printed: what it does not want to read all the time, it need not.
-const TELL_EVERY: Duration = Duration::from_millis(100);
 
 /// How soon to look again for processes that no SIGKILL has reached yet, while they go on dying.
 pub(super) const PASS: Duration = Duration::from_millis(2);
@@ -113,10 +111,7 @@ fn begin(
         host: Some(host),
         output: Some(output),
         capture: Capture::default(),
-        telling: words.stream.then_some(Telling {
-            told: 0,
-            again: started_at,
-        }),
+        telling: words.stream.then(|| Telling::new(started_at)),
         children,
         timer,
         terms,
@@ -178,17 +173,6 @@ enum Phase {
     Killing { again: Boottime, pause: Duration },
 }
 
-/// How much of what was printed the host has been told.
-///
-/// The bytes come out of the capture, so that this costs no memory: what is overwritten there before there was room in
-/// the socket is left out, and the positions tell so.
-struct Telling {
-    /// All before this byte, or it is left out.
-    told: u64,
-    /// Not before then again.
-    again: Boottime,
-}
-
 /// A run and what is known of it.
 struct Guard<'a> {
     /// `None` when there is nothing more to hear: it is gone, or it has cancelled.
@@ -218,7 +202,9 @@ impl Guard<'_> {
                 self.listen();
             }
             self.read_output();
-            self.tell(Boottime::now());
+            if let (Some(host), Some(telling)) = (self.host, &mut self.telling) {
+                telling.tell(host, &self.capture, Boottime::now());
+            }
             if self.reap_children() == Left::Nobody
                 && let Some(status) = self.status
             {
@@ -256,32 +242,10 @@ impl Guard<'_> {
             Phase::Lingering { until } | Phase::Stopping { until } => until.min(self.terms.kill()),
             Phase::Killing { again, .. } => again,
         };
-        match &self.telling {
-            Some(telling) if self.host.is_some() && telling.told < self.capture.total() => {
-                step.min(telling.again)
-            }
-            _ => step,
-        }
-    }
-
-    /// Tells the host what was printed since the last time, as far as there is room for it.
-    fn tell(&mut self, now: Boottime) {
-        let (Some(host), Some(telling)) = (self.host, &mut self.telling) else {
-            return;
-        };
-        if telling.told == self.capture.total() || now < telling.again {
-            return;
-        }
-        telling.again = now + TELL_EVERY;
-        for (at, bytes) in self.capture.since(telling.told) {
-            let mut position = at;
-            for piece in bytes.chunks(wire::MAX_PIECE) {
-                if wire::send_printed(host, position, piece).is_err() {
-                    return;
-                }
-                position += piece.len() as u64;
-                telling.told = position;
-            }
+        let again = self.telling.as_ref().filter(|_| self.host.is_some());
+        match again.and_then(|telling| telling.again(&self.capture)) {
+            Some(again) => step.min(again),
+            None => step,
         }
     }
 

@@ -28,6 +28,7 @@ use super::{
     REFUSED,
     kernel::watched,
     link::{Link, bury, sweep},
+    telling::printed,
     wire::{self, MAX_REPORT, Report},
 };
 use crate::{
@@ -170,7 +171,7 @@ impl Guarded {
             });
             match received {
                 Ok(Ok(length)) if length > 0 => {
-                    if let Some((position, bytes)) = wire::printed(&datagram[..length]) {
+                    if let Some((position, bytes)) = printed(&datagram[..length]) {
                         if let Some(listener) = &self.listener {
                             listener.hear(position, bytes);
                         }

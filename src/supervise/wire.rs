@@ -18,7 +18,6 @@ use std::{
 
 use nix::{
     errno::Errno,
-    poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::{
         memfd::{MFdFlags, memfd_create},
         socket::{MsgFlags, sendmsg},
@@ -212,10 +211,8 @@ const STARTED: u8 = 1;
 const NOT_STARTED: u8 = 2;
 const ENDED: u8 = 3;
 const LOST: u8 = 4;
-const PRINTED: u8 = 5;
-
-/// The most that is printed in one datagram.
-pub(super) const MAX_PIECE: usize = 8 * 1024;
+/// See [`super::telling`].
+pub(super) const PRINTED: u8 = 5;
 
 /// Tag, reason, status, total, length of the head.
 const ENDED_HEADER: usize = 1 + 1 + 4 + 8 + 4;
@@ -270,32 +267,12 @@ pub(super) fn send_lost(socket: &impl AsFd) -> nix::Result<()> {
     send(socket, &[&[LOST]])
 }
 
-/// Tells the host what was printed from byte `position` on, if there is plenty of room for it. Never waits.
-///
-/// A socket is writable as long as three quarters of its buffer are free: so whatever the host leaves unread, there is
-/// room for how the run ends.
-pub(super) fn send_printed(socket: &impl AsFd, position: u64, bytes: &[u8]) -> nix::Result<()> {
-    let mut look = [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)];
-    poll(&mut look, PollTimeout::ZERO)?;
-    if !look[0].any().unwrap_or_default() {
-        return Err(Errno::EAGAIN);
-    }
-    let parts: [&[u8]; 3] = [&[PRINTED], &position.to_ne_bytes(), bytes];
-    send_with(socket, &parts, MsgFlags::MSG_DONTWAIT)
-}
-
-/// What was printed, and from which byte on; `None` if the datagram says something else.
-pub(super) fn printed(datagram: &[u8]) -> Option<(u64, &[u8])> {
-    let mut rest = datagram.strip_prefix(&[PRINTED])?;
-    Some((u64::from_ne_bytes(take(&mut rest)?), rest))
-}
-
-/// Sends one datagram. Waits only when ten reports are unread, and a run makes two.
+/// Sends one datagram. Waits only when the buffer is full, and a run makes two; what is told on the way leaves room.
 fn send(socket: &impl AsFd, parts: &[&[u8]]) -> nix::Result<()> {
     send_with(socket, parts, MsgFlags::empty())
 }
 
-fn send_with(socket: &impl AsFd, parts: &[&[u8]], flags: MsgFlags) -> nix::Result<()> {
+pub(super) fn send_with(socket: &impl AsFd, parts: &[&[u8]], flags: MsgFlags) -> nix::Result<()> {
     let parts: Vec<IoSlice> = parts.iter().map(|part| IoSlice::new(part)).collect();
     let socket = socket.as_fd().as_raw_fd();
     sendmsg::<()>(socket, &parts, &[], MsgFlags::MSG_NOSIGNAL | flags, None).map(drop)
@@ -337,7 +314,7 @@ impl Report {
 }
 
 /// Takes the first `N` bytes off.
-fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+pub(super) fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
     let (taken, rest) = bytes.split_first_chunk::<N>()?;
     *bytes = rest;
     Some(*taken)
@@ -468,46 +445,6 @@ mod tests {
             (Output::HEAD, Output::TAIL)
         );
         assert_eq!(output.total, capture.total());
-    }
-
-    #[test]
-    fn a_host_that_reads_nothing_still_gets_room_for_the_end() {
-        let flags = SockFlag::SOCK_CLOEXEC;
-        let (guard, host) =
-            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags).unwrap();
-        let mut sent = 0;
-        while send_printed(&guard, sent, b"x").is_ok() {
-            sent += 1;
-            assert!(sent < 100_000, "it never has enough");
-        }
-        let mut capture = Capture::default();
-        capture.push(&vec![b'y'; Output::HEAD + Output::TAIL]);
-        // It would wait here for ever.
-        send_ended(&guard, ExitStatus::from_raw(0), None, &capture).unwrap();
-
-        let mut datagram = vec![0; MAX_REPORT];
-        let mut heard = || {
-            let length = recv(host.as_raw_fd(), &mut datagram, MsgFlags::MSG_DONTWAIT).unwrap();
-            datagram[..length].to_vec()
-        };
-        assert!(sent > 10, "{sent}");
-        for position in 0..sent {
-            assert_eq!(printed(&heard()), Some((position, &b"x"[..])));
-        }
-        assert!(matches!(
-            Report::decode(&heard()),
-            Some(Report::Ended { .. })
-        ));
-    }
-
-    #[test]
-    fn a_socket_filled_to_the_brim_would_keep_the_end_waiting() {
-        let flags = SockFlag::SOCK_CLOEXEC;
-        let (guard, _host) =
-            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags).unwrap();
-        let greedy = |bytes: &[u8]| send_with(&guard, &[bytes], MsgFlags::MSG_DONTWAIT);
-        while greedy(&[PRINTED; 8]).is_ok() {}
-        assert_eq!(greedy(&[ENDED; 100]), Err(Errno::EAGAIN));
     }
 
     #[test]
