@@ -109,13 +109,13 @@ async fn supervised(
 ) -> (Ended, Option<Cut>) {
     match means.supervisor.start(order).await {
         Ok(mut guarded) => {
-            means.heart.add(held, Arc::new(guarded.reins()));
+            let renewal = means.heart.hold(held, Arc::new(guarded.reins()));
             if let Some(printing) = printing {
                 guarded = guarded.heard_by(printing.listener());
             }
             crate::faults::point("running");
             let ended = guarded.ended().await;
-            (ended, means.heart.remove(held.run_id))
+            (ended, renewal.end())
         }
         Err(error) => {
             let why = format!("cannot start a guard: {error}");
