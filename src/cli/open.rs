@@ -26,6 +26,7 @@ use crate::{
         schema::{self, Before},
         table::{self, Table},
     },
+    stream::Stream,
     supervise::Supervisor,
     view::{
         subject::{self, Subject},
@@ -143,6 +144,7 @@ pub(super) fn engine(global: &Global, config: Config) -> Result<Arc<Engine>, Fai
         host: Host::new(place, config.text_hash.clone()),
         heart: Arc::new(Heart::new(database.clone(), None)),
         outcomes: Arc::new(outcomes(&config, &database)),
+        stream: Arc::new(Stream::new(database.clone(), None)),
         database,
         elsewhere,
         supervisor: Arc::new(Supervisor::new()),
@@ -178,6 +180,7 @@ pub(super) fn stay(
             host: Host::new(place, config.text_hash.clone()).that_stays(Arc::clone(said)),
             heart: Arc::new(Heart::new(database.clone(), None)),
             outcomes: Arc::new(outcomes(&config, &database)),
+            stream: Arc::new(Stream::new(database.clone(), None)),
             database,
             elsewhere: elsewhere(&config),
             supervisor: Arc::new(Supervisor::new()),
@@ -212,6 +215,7 @@ pub(super) fn reload(global: &Global, fresh: &Fresh, said: &Arc<Mutex<Said>>) ->
             engine: Arc::new(Engine {
                 host: Host::new(place, config.text_hash.clone()).that_stays(Arc::clone(&said)),
                 heart: Arc::clone(&before.heart),
+                stream: Arc::clone(&before.stream),
                 database: before.database.clone(),
                 elsewhere: elsewhere(&config),
                 supervisor: Arc::clone(&before.supervisor),

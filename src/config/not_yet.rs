@@ -50,7 +50,6 @@ const KEYS: &[NotYet] = &[
     value("overlap", "queue_one", "the slot is skipped"),
     key("job", "keep_running", "this job runs when its parents do"),
     value("on_db_loss", "continue", "the run is killed"),
-    key("job", "stream_output", "its output can be read at its end"),
     key("job", "notify", "nobody is notified"),
     key("job", "keep.days", "history is kept for ever"),
     key("job", "keep.runs", "history is kept for ever"),
