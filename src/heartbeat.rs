@@ -45,6 +45,8 @@ struct Shared {
     changed: Notify,
     /// Whether this host was told to stop: a run that was just being started then is killed when it comes.
     is_stopped: AtomicBool,
+    /// Whether it gives up what it keeps running: likewise.
+    keeps_nothing: AtomicBool,
 }
 
 /// How a run is held while it goes on, whoever carries it out. Neither of these ever waits.
@@ -64,6 +66,8 @@ struct Beating {
     lease: Lease,
     leash: Arc<dyn Leash>,
     cut: Option<Cut>,
+    /// Whether it would never end by itself.
+    is_kept: bool,
 }
 
 /// Why this host cut a run short itself.
@@ -83,6 +87,7 @@ impl Heart {
             runs: Mutex::default(),
             changed: Notify::new(),
             is_stopped: AtomicBool::new(false),
+            keeps_nothing: AtomicBool::new(false),
         });
         let task = tokio::spawn(beat(Arc::clone(&shared), database, now));
         Self { shared, task }
@@ -96,10 +101,12 @@ impl Heart {
             lease: held.spec.lease,
             leash,
             cut: None,
+            is_kept: held.spec.keep_running,
         };
         let mut runs = self.shared.runs();
         // Asked under the lock that `stop_all` takes after it has said so: one of the two sees the other.
-        if self.shared.is_stopped.load(Ordering::SeqCst) {
+        let keeps_nothing = self.shared.keeps_nothing.load(Ordering::SeqCst);
+        if self.shared.is_stopped.load(Ordering::SeqCst) || beating.is_kept && keeps_nothing {
             beating.stop();
         }
         runs.insert(held.run_id, beating);
@@ -126,6 +133,15 @@ impl Heart {
     pub fn stop_all(&self) {
         self.shared.is_stopped.store(true, Ordering::SeqCst);
         self.shared.runs().values_mut().for_each(Beating::stop);
+    }
+
+    /// Stops what this host keeps running, for another host to take over: it would outlast any wait for the runs to end.
+    pub fn stop_kept(&self) {
+        self.shared.keeps_nothing.store(true, Ordering::SeqCst);
+        let mut runs = self.shared.runs();
+        runs.values_mut()
+            .filter(|run| run.is_kept)
+            .for_each(Beating::stop);
     }
 }
 

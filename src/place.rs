@@ -17,6 +17,8 @@ pub struct Place {
     pub tags: Vec<String>,
     /// How long a Python host's `ongoing` is respected.
     pub max_ongoing_age: Duration,
+    /// Whether this process stays, as a daemon does: only then does it take jobs that are kept running.
+    pub stays: bool,
 }
 
 impl Default for Place {
@@ -26,6 +28,7 @@ impl Default for Place {
             instance: Instance::default(),
             tags: Vec::new(),
             max_ongoing_age: MAX_ONGOING_AGE,
+            stays: false,
         }
     }
 }

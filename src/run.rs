@@ -3,6 +3,7 @@
 
 mod effects;
 mod environment;
+mod healthy;
 pub mod placeholder;
 mod sql;
 
@@ -95,7 +96,10 @@ async fn supervised(held: &Held, order: &Order, means: &Means<'_>) -> (Ended, Op
         Ok(guarded) => {
             means.heart.add(held, Arc::new(guarded.reins()));
             crate::faults::point("running");
-            let ended = guarded.ended().await;
+            let ended = tokio::select! {
+                ended = guarded.ended() => ended,
+                never = healthy::watch(held, means.database) => match never {},
+            };
             (ended, means.heart.remove(held.run_id))
         }
         Err(error) => {
@@ -125,6 +129,6 @@ fn order(held: &Held, host: &str) -> Result<Order, String> {
         stdin: Vec::new(),
         timeout: held.spec.timeout,
         grace: held.spec.lease.grace,
-        deadline: crate::faults::deadline(held.deadline()),
+        deadline: crate::faults::deadline(held.must_end_by()),
     })
 }

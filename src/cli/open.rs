@@ -107,6 +107,7 @@ pub(super) fn place(global: &Global, config: &Config) -> Result<Place, Failure> 
         instance: Instance::own(),
         tags: config.daemon.tags.clone(),
         max_ongoing_age: config.daemon.max_ongoing_age,
+        stays: false,
     })
 }
 

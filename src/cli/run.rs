@@ -100,6 +100,11 @@ fn wanted(plan: &Plan<'_>, job: &Planned<'_>, force: bool) -> Result<Due, (Strin
     if let Verdict::Unsupported(_) = &job.verdict {
         return Err((job.reason(), Exit::Configuration));
     }
+    if job.spec.keep_running {
+        // By hand it would end with the terminal, and keep the daemons off until then.
+        let why = "is kept running by daemons; `crontabber cancel` starts it anew where it runs";
+        return Err((why.to_owned(), Exit::NotDue));
+    }
     if force {
         let failures = job.row.map_or(0, |row| row.error_count);
         return Ok(Due {

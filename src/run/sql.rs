@@ -59,7 +59,7 @@ pub(super) async fn carry_out(
     means: &Means<'_>,
 ) -> (Ended, Option<Cut>, Option<Effects>) {
     let (terms, mut seen) = watch::channel(Terms {
-        deadline: held.deadline(),
+        deadline: held.must_end_by(),
         is_cancelled: false,
     });
     means.heart.add(held, Arc::new(terms));

@@ -31,6 +31,7 @@ pub struct Host {
     url: String,
     jobs: Vec<JobSpec>,
     now: Option<Timestamp>,
+    stays: bool,
 }
 
 impl Host {
@@ -41,6 +42,7 @@ impl Host {
             url: database.url().into(),
             jobs: jobs.to_vec(),
             now: None,
+            stays: false,
         }
     }
 
@@ -48,6 +50,14 @@ impl Host {
     pub fn at(&self, now: Timestamp) -> Self {
         Self {
             now: Some(now),
+            ..self.clone()
+        }
+    }
+
+    /// The same, one that takes what daemons take.
+    pub fn staying(&self) -> Self {
+        Self {
+            stays: true,
             ..self.clone()
         }
     }
@@ -73,6 +83,7 @@ impl Host {
         let configuration: Vec<String> = self.jobs.iter().map(JobSpec::definition).collect();
         let place = Place {
             host: self.name.clone(),
+            stays: self.stays,
             ..Place::default()
         };
         Arc::new(Engine {
