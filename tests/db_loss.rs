@@ -8,7 +8,7 @@ use common::{
     Beats, Cut, Database, Life, Postgres, Private, Proxy, Site, left_over, until, uptime,
 };
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 const LEASE: Duration = Duration::from_secs(3);
 
