@@ -60,10 +60,16 @@ pub mod control;
 pub mod engine;
 // How a pass went.
 pub mod pass;
+// What this process has under way.
+mod work;
 // One pass: look, plan, claim, run, record.
 pub mod tick;
+// A host that stays: passes until it is told to stop.
+pub mod daemon;
 // Being told to stop.
 pub mod stop;
+// What the service manager is told.
+pub mod systemd;
 // The clock that goes on in suspend and that nobody sets.
 pub mod clock;
 // The plan and the history, for people on a terminal and for programs behind a pipe.

@@ -37,7 +37,7 @@ pub struct Pass {
     /// Claims that found their job run, moved, paused or blocked since the plan.
     pub changed: usize,
     /// Claims that were not started because nobody could say whether they are durable.
-    pub doubtful: Vec<String>,
+    pub doubtful: usize,
     /// What broke the pass off.
     pub error: Option<DatabaseError>,
     /// The signal of a second request to stop.
@@ -78,7 +78,7 @@ impl Pass {
             }
             Claimed::Doubtful(why) => {
                 tracing::warn!(%job, %why, "not started: the claim is in doubt");
-                self.doubtful.push(format!("{job}: {why}"));
+                self.doubtful += 1;
             }
             Claimed::Ours(_) => {}
         }
@@ -144,7 +144,7 @@ impl Pass {
         match (&self.error, self.killed_by) {
             (_, Some(signal)) => Exit::of_signal(signal),
             (Some(error), None) => error.exit(),
-            (None, None) if self.failed > 0 || !self.doubtful.is_empty() => Exit::Failed,
+            (None, None) if self.failed > 0 || self.doubtful > 0 => Exit::Failed,
             (None, None) if self.well > 0 => Exit::Ok,
             (None, None) if self.ongoing > 0 => Exit::Ongoing,
             (None, None) if self.contended > 0 => Exit::Contended,

@@ -94,13 +94,13 @@ pub async fn run(claim: Claim, means: &Means<'_>) -> Finished {
 async fn supervised(held: &Held, order: &Order, means: &Means<'_>) -> (Ended, Option<Cut>) {
     match means.supervisor.start(order).await {
         Ok(guarded) => {
-            means.heart.add(held, Arc::new(guarded.reins()));
+            let renewal = means.heart.hold(held, Arc::new(guarded.reins()));
             crate::faults::point("running");
             let ended = tokio::select! {
                 ended = guarded.ended() => ended,
                 never = healthy::watch(held, means.database) => match never {},
             };
-            (ended, means.heart.remove(held.run_id))
+            (ended, renewal.end())
         }
         Err(error) => {
             let why = format!("cannot start a guard: {error}");

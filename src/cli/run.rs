@@ -16,8 +16,9 @@ use crate::{
     record::{Outcome, Recorded},
     spec::JobName,
     stop::{Stop, Stopper},
-    tick::{LAST_WORDS, run_and_record},
+    tick::LAST_WORDS,
     view::text::harmless,
+    work::run_and_record,
 };
 
 use super::{
