@@ -3,6 +3,7 @@
 mod by_hand;
 #[path = "../common/mod.rs"]
 mod common;
+mod daemons;
 mod moved;
 mod restarted;
 mod seen;
