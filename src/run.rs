@@ -3,6 +3,7 @@
 
 mod effects;
 mod environment;
+mod healthy;
 pub mod placeholder;
 mod sql;
 
@@ -115,7 +116,10 @@ async fn supervised(
                 guarded = guarded.heard_by(printing.listener());
             }
             crate::faults::point("running");
-            let ended = guarded.ended().await;
+            let ended = tokio::select! {
+                ended = guarded.ended() => ended,
+                never = healthy::watch(held, means.database) => match never {},
+            };
             (ended, renewal.end())
         }
         Err(error) => {
@@ -158,7 +162,7 @@ async fn order(held: &Held, host: &str) -> Result<Order, String> {
         stdin: Vec::new(),
         timeout: held.spec.timeout,
         grace: held.spec.lease.grace,
-        deadline: crate::faults::deadline(held.deadline()),
+        deadline: crate::faults::deadline(held.must_end_by()),
         stream: held.spec.stream_output,
     })
 }

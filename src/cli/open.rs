@@ -132,6 +132,16 @@ pub(super) fn place(global: &Global, config: &Config) -> Result<Place, Failure> 
         tags: config.daemon.tags.clone(),
         rights: Rights::here(config.graph.jobs().iter().map(|job| &job.run_as)),
         max_ongoing_age: config.daemon.max_ongoing_age,
+        stays: false,
+    })
+}
+
+/// The same of a process that stays.
+fn place_that_stays(global: &Global, config: &Config) -> Result<Place, Failure> {
+    let place = place(global, config)?;
+    Ok(Place {
+        stays: true,
+        ..place
     })
 }
 
@@ -169,7 +179,7 @@ pub(super) fn stay(
     config: Config,
     said: &Arc<Mutex<Said>>,
 ) -> Result<Fresh, Failure> {
-    let place = place(global, &config)?;
+    let place = place_that_stays(global, &config)?;
     // Two more: records and looks must not wait for claims.
     let database = database(&config, config.daemon.max_parallel.min(TURNS) + 2)?;
     let heartbeat = config.daemon.lease.heartbeat;
@@ -202,7 +212,7 @@ pub(super) fn reload(global: &Global, fresh: &Fresh, said: &Arc<Mutex<Said>>) ->
     let began_with = fresh.access.clone();
     Arc::new(move |before: &Engine| {
         let config = configuration(&global).map_err(|failure| failure.to_string())?;
-        let place = place(&global, &config).map_err(|failure| failure.to_string())?;
+        let place = place_that_stays(&global, &config).map_err(|failure| failure.to_string())?;
         if config.database != began_with {
             return Err("`[database]` has changed: that takes a restart".to_owned());
         }

@@ -23,10 +23,32 @@ pub(super) enum Wanted {
 }
 
 pub(super) fn wanted(graph: &JobGraph, index: usize, row: &JobState, table: &Table) -> Wanted {
-    match &graph.jobs()[index].timetable {
+    let spec = &graph.jobs()[index];
+    match &spec.timetable {
         Some(when) => by_schedule(graph, index, row, table, when),
+        None if spec.keep_running => always(row, table.now),
         None => by_parents(graph, index, row, table),
     }
+}
+
+/// A job that is kept running: due when its next start has come, whoever runs it meanwhile. Each start is a slot.
+fn always(row: &JobState, now: Timestamp) -> Wanted {
+    let Some(pending) = row.pending() else {
+        return Wanted::At(now);
+    };
+    let at = row.next_run.unwrap_or(pending).max(pending);
+    if at > now {
+        return Wanted::At(at);
+    }
+    Wanted::Now(Due {
+        pending: Some(pending),
+        slot: pending,
+        coalesced: None,
+        trigger: Trigger::Schedule,
+        needs: Vec::new(),
+        failures: failures(row),
+        asked: None,
+    })
 }
 
 fn by_schedule(

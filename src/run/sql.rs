@@ -61,7 +61,7 @@ pub(super) async fn carry_out(
     means: &Means<'_>,
 ) -> (Ended, Option<Cut>, Option<Effects>) {
     let (terms, mut seen) = watch::channel(Terms {
-        deadline: held.deadline(),
+        deadline: held.must_end_by(),
         is_cancelled: false,
     });
     let renewal = means.heart.hold(held, Arc::new(terms));

@@ -38,6 +38,7 @@ pub struct Host {
     url: String,
     jobs: Vec<JobSpec>,
     now: Option<Timestamp>,
+    stays: bool,
 }
 
 impl Host {
@@ -48,6 +49,7 @@ impl Host {
             url: database.url().into(),
             jobs: jobs.to_vec(),
             now: None,
+            stays: false,
         }
     }
 
@@ -55,6 +57,14 @@ impl Host {
     pub fn at(&self, now: Timestamp) -> Self {
         Self {
             now: Some(now),
+            ..self.clone()
+        }
+    }
+
+    /// The same, one that takes what daemons take.
+    pub fn staying(&self) -> Self {
+        Self {
+            stays: true,
             ..self.clone()
         }
     }
@@ -80,6 +90,7 @@ impl Host {
         let configuration: Vec<String> = self.jobs.iter().map(JobSpec::definition).collect();
         let place = Place {
             host: self.name.clone(),
+            stays: self.stays,
             ..Place::default()
         };
         Arc::new(Engine {

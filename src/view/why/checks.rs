@@ -46,6 +46,9 @@ fn due(job: &Planned<'_>, times: &Times) -> Check {
                 ),
             )
         }
+        (Some(row), None) if job.spec.keep_running => {
+            by_schedule(row, &render::when(job.spec), times)
+        }
         (None, None) => (Some(false), "no host has met it yet".to_owned()),
         (Some(row), Some(_)) => by_schedule(row, &render::when(job.spec), times),
         (Some(_), None) => by_parents(job),
