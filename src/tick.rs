@@ -117,7 +117,8 @@ impl Tick {
             Look::ChildrenOf(parent) => {
                 for &child in graph.children(parent) {
                     let queued = self.queue.iter().any(|(job, _)| *job == child);
-                    if let Verdict::Run(due) = &plan.jobs[child].verdict
+                    let here = plan.here(child).map(|job| &job.verdict);
+                    if let Some(Verdict::Run(due)) = here
                         && !queued
                         && !self.left.contains(&child)
                     {
@@ -145,7 +146,7 @@ impl Tick {
                 }
                 Ok(not_ours) => {
                     self.left.insert(job);
-                    self.pass.left(&spec.name, &not_ours);
+                    self.pass.left(&spec.row(&place.host), &not_ours);
                     if matches!(not_ours, Claimed::Doubtful(_)) {
                         engine.close_orphans().await;
                     }

@@ -6,7 +6,6 @@ use clap::{ArgGroup, Args};
 
 use crate::{
     control::{self, Target},
-    place::glob,
     plan::Plan,
     view::{
         subject::{self, Subject},
@@ -67,8 +66,11 @@ pub(super) fn resolve(
     let plan = view.plan();
     let (mut names, mut mistakes) = (Vec::<String>::new(), Vec::new());
     for name in typed {
-        let known = subject::named(&plan, name);
-        match known.map(|subject| (is_ghost(&subject), among)) {
+        let known = match (subject::named(&plan, name), among) {
+            (Some(ghost @ Subject::Ghost(..)), Among::Ghosts) => vec![ghost],
+            _ => subject::meant(&plan, name),
+        };
+        match known.first().map(|subject| (is_ghost(subject), among)) {
             Some((true, Among::Jobs)) => mistakes.push(format!(
                 "`{}` is a row that no job of this configuration has; only a host that knows it can say when it is \
                  wanted (crontabber ghosts)",
@@ -78,7 +80,7 @@ pub(super) fn resolve(
                 "`{name}` is a job of this configuration; take it out of {} first",
                 file_of(&plan, name)
             )),
-            Some(_) => names.push(name.clone()),
+            Some(_) => names.extend(known.iter().map(|subject| subject.name().to_owned())),
             None if name.contains('*') => match matching(&plan, name, among) {
                 matches if matches.is_empty() => {
                     mistakes.push(format!("no name matches `{}`", harmless(name)));
@@ -115,7 +117,7 @@ fn matching(plan: &Plan<'_>, pattern: &str, among: Among) -> Vec<String> {
             Among::All => true,
             Among::Ghosts => is_ghost(subject),
         })
-        .filter(|subject| glob(pattern, subject.name()))
+        .filter(|subject| subject.is_called(pattern))
         .map(|subject| subject.name().to_owned())
         .collect()
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::{
     dag::JobGraph,
     plan::Planned,
-    spec::{CatchUp, Kind, OnLost, Overlap},
+    spec::{CatchUp, Kind, On, OnLost, Overlap},
 };
 
 /// What the configuration says; durations in seconds.
@@ -20,6 +20,7 @@ pub(super) struct Definition<'a> {
     jitter_offset: Option<f64>,
     children: Vec<&'a str>,
     hosts: &'a [String],
+    on: On,
     timeout: f64,
     retry: RetryInSeconds,
     lease: LeaseInSeconds,
@@ -94,9 +95,10 @@ impl<'a> Definition<'a> {
             does: &spec.kind,
             promise: promise(&spec.kind),
             timezone: timetable.map(|when| when.timezone.as_str()),
-            jitter_offset: timetable.map(|when| when.offset(spec.name.as_str()).as_secs_f64()),
+            jitter_offset: timetable.map(|when| when.offset(&planned.name).as_secs_f64()),
             children: super::names(graph, graph.children(planned.index)),
             hosts: &spec.placement.hosts,
+            on: spec.placement.on,
             timeout: spec.timeout.as_secs_f64(),
             retry: RetryInSeconds {
                 first: retry.first.as_secs_f64(),
