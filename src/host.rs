@@ -350,8 +350,8 @@ fn moved<'a>(spec: &'a JobSpec, name: RowName, row: &JobState, now: Timestamp) -
 }
 
 /// Makes the rows of the jobs that no row knows yet; returns their names.
-pub async fn adopt<'a>(
-    plan: &Plan<'a>,
+pub async fn adopt(
+    plan: &Plan<'_>,
     graph: &JobGraph,
     database: &Database,
 ) -> Result<Vec<String>, DatabaseError> {

@@ -292,13 +292,11 @@ fn verdict(rows: &Rows<'_>, node: Node<'_>) -> Verdict {
 
 /// Why no host would run a row.
 fn nobody(rows: &Rows<'_>, node: Node<'_>) -> Option<NoHost> {
-    match node.host {
-        Some(_) => rows.silent(node),
-        None => {
-            let table = rows.table;
-            no_host(&rows.spec(node).placement, &table.hosts, table.now)
-        }
+    if node.host.is_some() {
+        return rows.silent(node);
     }
+    let table = rows.table;
+    no_host(&rows.spec(node).placement, &table.hosts, table.now)
 }
 
 fn runs_here(rows: &Rows<'_>, node: Node<'_>) -> bool {

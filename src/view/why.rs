@@ -169,10 +169,10 @@ fn due_now(job: &Planned<'_>, due: &Due, known: &Known<'_>) -> String {
     if job.state(known.plan.now) != State::Overdue {
         return format!("{name} is about to run: {what}, and the next pass starts it.");
     }
-    let whose = if !checks::live(job, known).is_empty() {
-        "the hosts that may run it are busy, or their passes fail: their logs say which"
-    } else {
+    let whose = if checks::live(job, known).is_empty() {
         "no host that may run it has passed lately: is `crontabber tick` in its crontab, or the daemon running?"
+    } else {
+        "the hosts that may run it are busy, or their passes fail: their logs say which"
     };
     format!("{name} should be running: {what}, and nothing keeps it but that {whose}")
 }

@@ -2,6 +2,7 @@
 
 use crontabber::{
     control::{self, Answer, By, Change, Claims, Decision, Happened, Target, markings, resettings},
+    spec::RowName,
     store::{Database as Referee, table::Table},
 };
 use jiff::Timestamp;
