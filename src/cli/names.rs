@@ -21,7 +21,8 @@ use super::{
 /// Exact names and patterns.
 #[derive(Debug, Args)]
 pub(super) struct Names {
-    /// The jobs, by their exact names; or with --yes patterns, in which `*` stands for any text
+    /// The jobs, by their exact names, or JOB@HOST for the row of one host; or with --yes patterns, in which `*` stands
+    /// for any text
     #[arg(value_name = "JOB", required = true)]
     pub(super) jobs: Vec<String>,
     /// Yes, all the jobs that the patterns match
@@ -33,7 +34,8 @@ pub(super) struct Names {
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("which").args(["jobs", "all"]).required(true))]
 pub(super) struct NamesOrAll {
-    /// The jobs, by their exact names; or with --yes patterns, in which `*` stands for any text
+    /// The jobs, by their exact names, or JOB@HOST for the row of one host; or with --yes patterns, in which `*` stands
+    /// for any text
     #[arg(value_name = "JOB")]
     pub(super) jobs: Vec<String>,
     /// All jobs of this configuration
