@@ -121,7 +121,7 @@ impl Scene {
                 let blocks: Vec<String> = blocks.iter().map(ToString::to_string).collect();
                 blocks.join("; ")
             }
-            Verdict::NoHost(no_host) => no_host.sentence(|at| ago(at)),
+            Verdict::NoHost(no_host) => no_host.sentence(ago),
             other => format!("{other:?}"),
         }
     }
