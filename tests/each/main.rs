@@ -9,4 +9,5 @@ mod graph;
 mod mixed;
 mod people;
 mod rows;
+mod stay;
 mod world;
