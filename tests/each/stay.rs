@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 
 use crate::common::{Postgres, RunStart, Site, until};
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 fn starts_of(starts: &[RunStart], job: &str) -> usize {
     starts.iter().filter(|start| start.job == job).count()
