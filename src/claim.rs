@@ -59,7 +59,7 @@ use crate::{
     clock::Boottime,
     place::Place,
     plan::{Due, Live, Trigger},
-    spec::{JobName, JobSpec, OnDbLoss, OnLost},
+    spec::{JobSpec, OnDbLoss, OnLost, RowName},
     store::{
         Connection, Database, error::DatabaseError, instant::Instant, limited,
         recurring::Parameter, transaction,
@@ -78,6 +78,8 @@ pub struct Claim(Held);
 pub struct Held {
     /// The job as this host knew it when it claimed: the record goes by this, whatever is reloaded meanwhile.
     pub spec: JobSpec,
+    /// The row that was claimed: the job's name, or `name@host` of a job that runs on each host.
+    pub row: RowName,
     /// The identity of the run.
     pub run_id: Uuid,
     /// Grows with every claim of the job.
@@ -214,7 +216,7 @@ async fn look_up(
     match rows.first() {
         Some(row) => {
             let held = request.held(row, since_here)?;
-            tracing::warn!(job = %held.spec.name, slot = %due.slot, run_id = %held.run_id, "the acknowledgement of the claim was lost; the claim stands");
+            tracing::warn!(job = %held.job(), slot = %due.slot, run_id = %held.run_id, "the acknowledgement of the claim was lost; the claim stands");
             if is_warned {
                 let why = "its look-up was acknowledged with a warning";
                 return give_back(database, &held, why).await;
@@ -231,7 +233,7 @@ async fn look_up(
 async fn give_back(database: &Database, held: &Held, why: &str) -> Result<Claimed, DatabaseError> {
     free(
         database,
-        held.spec.name.as_str(),
+        held.job().as_str(),
         (held.run_id, held.fence),
         why,
     )
@@ -263,6 +265,7 @@ struct Request<'a> {
     instance: String,
     max_ongoing_age: f64,
     spec: &'a JobSpec,
+    row: RowName,
     due: &'a Due,
     run_id: Uuid,
     grip: Arc<Grip>,
@@ -285,6 +288,7 @@ impl<'a> Request<'a> {
             instance: place.instance.to_string(),
             max_ongoing_age: place.max_ongoing_age.as_secs_f64(),
             spec,
+            row: spec.row(&place.host),
             due,
             run_id,
             grip: Grip::new(run_id),
@@ -304,7 +308,7 @@ impl<'a> Request<'a> {
 
     /// The four messages of a claim, sent in one go; an error in any of them turns the COMMIT into a ROLLBACK.
     async fn send(&self, client: &Connection) -> Result<Answer, DatabaseError> {
-        let job = self.spec.name.as_str();
+        let job = self.row.as_str();
         let coalesced = self.due.coalesced;
         let (last, count) = (
             coalesced.map(|slots| slots.last),
@@ -355,7 +359,7 @@ impl<'a> Request<'a> {
 
     async fn send_lookup(&self, client: &Connection) -> Result<Vec<Row>, DatabaseError> {
         let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
-            (&self.spec.name.as_str(), Type::TEXT),
+            (&self.row.as_str(), Type::TEXT),
             (&self.run_id, Type::UUID),
             (&self.lease, Type::FLOAT8),
             (&self.now, Type::TIMESTAMPTZ),
@@ -367,6 +371,7 @@ impl<'a> Request<'a> {
     fn held(&self, row: &Row, since_here: Boottime) -> Result<Held, DatabaseError> {
         Ok(Held {
             spec: self.spec.clone(),
+            row: self.row.clone(),
             run_id: self.run_id,
             fence: row.try_get("fence")?,
             slot: self.due.slot,
@@ -504,10 +509,10 @@ impl Held {
         }
     }
 
-    /// The name of the job.
+    /// The name of the job, as its row has it.
     #[must_use]
-    pub fn job(&self) -> &JobName {
-        &self.spec.name
+    pub fn job(&self) -> &RowName {
+        &self.row
     }
 
     /// The database's clock now, as far as this host can tell without asking.

@@ -17,6 +17,7 @@ mod memory;
 mod status;
 
 use std::{
+    collections::BTreeSet,
     io,
     sync::{
         Arc, Mutex, PoisonError,
@@ -43,7 +44,7 @@ use crate::{
     host::Said,
     pass::Pass,
     plan::plan,
-    spec::JobName,
+    spec::{JobName, on_host},
     stop::{Called, Stopper},
     store::{error::DatabaseError, listen::Listener, table::Table},
     systemd::Manager,
@@ -272,7 +273,7 @@ impl Daemon {
             }
             looking::Answer::Rows(names, part) => {
                 for name in &names {
-                    if let Ok(name) = row_of(name).parse() {
+                    if let Ok(name) = job_of(name).parse() {
                         self.work.no_longer_leave(&name);
                     }
                 }
@@ -311,7 +312,7 @@ impl Daemon {
                 self.look_around(job, UNTIL_READ);
             }
             Ok((job, Came::Left(claimed))) => {
-                self.tally.left(&job, &claimed);
+                self.tally.left(&self.engine.row(&job), &claimed);
                 let for_ = match claimed {
                     Claimed::Doubtful(_) => AFTER_DOUBT,
                     Claimed::Contended => AFTER_CONTENTION,
@@ -340,17 +341,32 @@ impl Daemon {
     /// Reads the row of a job and of those that wait for it; until then, or for so long, it is not asked for again.
     fn look_around(&mut self, job: JobName, leave: Duration) {
         let graph = &self.engine.graph;
-        let mut rows = vec![job.to_string()];
+        let mut jobs: BTreeSet<usize> = graph.number(&job).into_iter().collect();
         for &child in graph
             .number(&job)
             .map_or(&[][..], |job| graph.children(job))
         {
-            let parents = graph.parents(child).iter();
-            rows.extend(parents.map(|&parent| graph.jobs()[parent].name.to_string()));
-            rows.push(graph.jobs()[child].name.to_string());
+            jobs.extend(graph.parents(child));
+            jobs.insert(child);
         }
-        self.looking.want_rows(rows);
+        let rows = jobs.into_iter().flat_map(|job| self.rows_of(job));
+        self.looking.want_rows(rows.collect());
         self.work.leave(job, Instant::now() + leave);
+    }
+
+    /// The rows of a job, as far as they are known; this host's in any case.
+    fn rows_of(&self, job: usize) -> Vec<String> {
+        let spec = &self.engine.graph.jobs()[job];
+        let mut rows = vec![spec.row(&self.engine.host.place.host).to_string()];
+        if let Some(table) = self.table.as_ref().filter(|_| spec.is_on_each()) {
+            let names = table.jobs.keys();
+            rows.extend(
+                names
+                    .filter(|row| job_of(row) == spec.name.as_str())
+                    .cloned(),
+            );
+        }
+        rows
     }
 
     /// The configuration, the database and the tables are proven.
@@ -427,8 +443,8 @@ const AFTER_DOUBT: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_hours(1);
 
 /// The job of a row.
-fn row_of(name: &str) -> &str {
-    name.split('@').next().unwrap_or(name)
+fn job_of(row: &str) -> &str {
+    on_host(row).map_or(row, |(job, _)| job)
 }
 
 /// Waits for the answer of a task, if there is one.

@@ -2,6 +2,8 @@
 //!
 //! `config` makes these from TOML; everything after it takes them as given.
 
+mod row;
+
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use serde::Serialize;
@@ -9,6 +11,8 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::schedule::Timetable;
+
+pub use row::{EVERY_HOST, RowName, is_host_name, on_host};
 
 /// The name of a job: the key of its row, `app_name` in SQL.
 ///

@@ -57,7 +57,7 @@ impl About<'_> {
         Problem {
             severity,
             kind,
-            name: Some(self.job.spec.name.to_string()),
+            name: Some(self.job.name.to_string()),
             host: None,
             brief,
             sentence,
@@ -139,7 +139,7 @@ impl About<'_> {
             .blocked
             .of(age(self.known.plan.now, since))?;
         let parent = to_blame(blocks)?.parent.as_str();
-        let root = roots.get(self.job.spec.name.as_str())?;
+        let root = roots.get(self.job.name.as_ref())?;
         let waits = if root.name() == parent {
             root.why()
         } else {
@@ -179,7 +179,7 @@ impl About<'_> {
 
     fn stuck(&self, live: &Live) -> Option<Problem> {
         let stuck = Stuck {
-            name: self.job.spec.name.as_str(),
+            name: &self.job.name,
             until: live.lease_until?,
             host: live.host.as_deref().unwrap_or_default(),
             lease: self.job.spec.lease,

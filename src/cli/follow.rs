@@ -88,7 +88,7 @@ async fn next_run(
             return Ok(Some(run_id));
         }
         if fence(now) != fence(before) {
-            let newest = async |client: &Connection| entry::newest_run(client, name).await;
+            let newest = async |client: &Connection| entry::newest_run(client, &[name]).await;
             let run = ask(view, newest).await?;
             return Ok(run.and_then(|run| run.run_id));
         }

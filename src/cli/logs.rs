@@ -13,7 +13,8 @@ use crate::{
     view::{
         Medium, Times,
         entry::{self, Entry, Prefix},
-        logs, subject,
+        logs,
+        subject::{self, Subject},
         text::harmless,
     },
 };
@@ -100,9 +101,13 @@ impl Logs {
 /// The run that is meant. A name that is a job's is that job's, though it may look like the beginning of an id.
 async fn wanted(view: &View, of: &str) -> Result<Entry, Failure> {
     let plan = view.plan();
-    if let Some(job) = subject::named(&plan, of) {
+    let rows: Vec<&str> = subject::meant(&plan, of)
+        .iter()
+        .map(Subject::name)
+        .collect();
+    if !rows.is_empty() {
         let client = view.connection().await?;
-        let run = entry::newest_run(&client, job.name()).await?;
+        let run = entry::newest_run(&client, &rows).await?;
         return run.ok_or_else(|| Failure::Usage(format!("`{}` has never run", harmless(of))));
     }
     run(view, &plan, of).await

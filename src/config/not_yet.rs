@@ -38,7 +38,6 @@ const fn value(key: &'static str, value: &'static str, instead: &'static str) ->
 
 const KEYS: &[NotYet] = &[
     key("job", "action", "this job does not run"),
-    value("on", "each", "this job does not run"),
     value("catch_up", "none", "the latest missed slot is run"),
     value("catch_up", "all", "only the latest missed slot is run"),
     key(

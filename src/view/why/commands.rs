@@ -36,7 +36,7 @@ pub(super) fn after(subject: &Subject<'_>) -> Vec<Command> {
 }
 
 fn of_job(job: &Planned<'_>) -> Vec<Command> {
-    let name = job.spec.name.as_str();
+    let name = job.name.as_ref();
     let mut commands = match &job.verdict {
         Verdict::Blocked(blocks) => blocks
             .iter()
