@@ -18,8 +18,10 @@ use crate::{
     dag::JobGraph,
     heartbeat::Heart,
     host::{self, Host},
+    outcomes::Outcomes,
     plan::{Due, Plan, Verdict, plan},
     reap::{self, Suspects},
+    record::{Recorder, deliver},
     run::Means,
     spec::Lease,
     store::{
@@ -50,6 +52,8 @@ pub struct Engine {
     pub turns: Arc<Semaphore>,
     /// Which expired leases of others this host acts upon.
     pub suspects: Arc<Suspects>,
+    /// What the referee has not taken yet.
+    pub outcomes: Arc<Outcomes>,
     /// The terms by which we reap.
     pub terms: Lease,
     /// How many runs at once.
@@ -78,10 +82,26 @@ impl Engine {
         }
     }
 
+    /// Where runs are written down.
+    #[must_use]
+    pub fn recorder(&self) -> Recorder<'_> {
+        Recorder {
+            host: &self.host.place.host,
+            database: &self.database,
+            outcomes: &self.outcomes,
+            now: self.now,
+        }
+    }
+
     /// Reads the table; before that, once each and only where the table says so: makes the tables of an empty
     /// database, reaps, announces this host, makes the rows of new jobs.
     pub async fn look(&self) -> Result<Table, DatabaseError> {
         let mut table = self.read_or_create().await?;
+        if self.outcomes.are_left() {
+            // Before anything is reaped: these runs have ended well or badly, and are not lost.
+            deliver(self.recorder()).await?;
+            table = self.read().await?;
+        }
         let (mut reaped, mut announced) = (false, false);
         for _ in 0..ROUNDS {
             if !reaped {

@@ -25,6 +25,8 @@ pub mod schedule;
 pub mod backoff;
 // From a heap of jobs to a graph that is known to be sound.
 pub mod dag;
+// Where this program keeps what must outlive it.
+mod state_directory;
 // A private PostgreSQL of the machine's own, for who has none.
 #[cfg(feature = "embedded")]
 pub mod embedded;
@@ -48,6 +50,8 @@ pub mod supervise;
 pub mod heartbeat;
 // Doing the work of a claim.
 pub mod run;
+// Outcomes that the database has not taken yet, on disk.
+pub mod outcomes;
 // Writing down how it went, and when the job is wanted next.
 pub mod record;
 // Closing the runs of hosts that stopped renewing.

@@ -94,7 +94,9 @@ impl Pass {
         let (job, slot, run_id, attempt) = (held.job(), held.slot, held.run_id, held.attempt);
         let outcome = after.outcome.as_str();
         let reason = after.reason.as_deref();
-        if after.effect == Effect::Failed || recorded == Recorded::Fenced {
+        if after.effect == Effect::Failed
+            || matches!(recorded, Recorded::Fenced | Recorded::Forgotten)
+        {
             self.failed += 1;
         } else {
             self.well += 1;
@@ -108,6 +110,9 @@ impl Pass {
             }
             Recorded::Already => {
                 tracing::info!(%job, %slot, %run_id, attempt, reason, "{outcome}, recorded before");
+            }
+            Recorded::Forgotten => {
+                tracing::error!(%job, %slot, %run_id, attempt, reason, "forgotten: it ended with {outcome}, and the database has lost its claim; the log says so");
             }
             Recorded::Fenced => {
                 tracing::error!(%job, %slot, %run_id, attempt, reason, "fenced: it ended, but another host holds the job; nothing was recorded");

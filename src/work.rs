@@ -229,7 +229,7 @@ pub(crate) async fn run_and_record(
 ) -> Result<Ran, DatabaseError> {
     let finished = run(claim, &engine.means()).await;
     let (held, output) = (finished.held().clone(), finished.output().text());
-    let (after, recorded) = record(finished, &engine.database, engine.now).await?;
+    let (after, recorded) = record(finished, engine.recorder()).await?;
     Ok(Ran {
         held,
         after,

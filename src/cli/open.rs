@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, atomic::AtomicBool};
 
 use futures_util::join;
 use jiff::Timestamp;
+use nix::unistd::Uid;
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -13,10 +14,12 @@ use crate::{
     heartbeat::Heart,
     host::{self, Host, Said},
     instance::Instance,
+    outcomes::Outcomes,
     place::{Place, Seen},
     plan::{Plan, plan},
     reap::Suspects,
     spec::{JobName, JobSpec},
+    state_directory::state_directory,
     store::{
         Address, Database, DatabaseError, Elsewhere, Environment, Pooled, hosts,
         schema::{self, Before},
@@ -95,6 +98,13 @@ fn address(access: &Access) -> Result<Address, Failure> {
     Ok(address)
 }
 
+/// Where outcomes are kept that the referee has not taken yet.
+fn outcomes(config: &Config) -> Outcomes {
+    let named = config.daemon.state_directory.clone();
+    let usual = || state_directory(Uid::effective(), |name| std::env::var_os(name));
+    Outcomes::below(&named.unwrap_or_else(usual))
+}
+
 /// This host, as the command line, the configuration or the machine names it.
 pub(super) fn place(global: &Global, config: &Config) -> Result<Place, Failure> {
     let named = global.host.clone().or_else(|| config.daemon.host.clone());
@@ -119,11 +129,12 @@ pub(super) fn engine(global: &Global, config: Config) -> Result<Arc<Engine>, Fai
     let database = database(&config, config.daemon.max_parallel)?;
     let elsewhere = elsewhere(&config);
     Ok(Arc::new(Engine {
-        host: Host::new(place, config.text_hash),
+        host: Host::new(place, config.text_hash.clone()),
         heart: Arc::new(Heart::new(database.clone(), None)),
         database,
         elsewhere,
         supervisor: Arc::new(Supervisor::new()),
+        outcomes: Arc::new(outcomes(&config)),
         // One connection is enough for it, and opening others takes longer than the claims.
         turns: Arc::new(Semaphore::new(1)),
         suspects: Arc::new(Suspects::of_a_pass()),
@@ -158,6 +169,7 @@ pub(super) fn stay(
             database,
             elsewhere: elsewhere(&config),
             supervisor: Arc::new(Supervisor::new()),
+            outcomes: Arc::new(outcomes(&config)),
             turns: Arc::new(Semaphore::new(TURNS)),
             suspects: Arc::new(Suspects::with_patience(heartbeat)),
             terms: config.daemon.lease,
@@ -192,6 +204,7 @@ pub(super) fn reload(global: &Global, fresh: &Fresh, said: &Arc<Mutex<Said>>) ->
                 database: before.database.clone(),
                 elsewhere: elsewhere(&config),
                 supervisor: Arc::clone(&before.supervisor),
+                outcomes: Arc::clone(&before.outcomes),
                 turns: Arc::clone(&before.turns),
                 suspects: Arc::clone(&before.suspects),
                 terms: config.daemon.lease,

@@ -42,7 +42,7 @@ impl DatabaseClock {
     pub(super) fn when(&self, instant: Timestamp) -> Option<Boottime> {
         let (said, heard) = self.said?;
         let ahead = Duration::try_from(instant.duration_since(said)).unwrap_or_default();
-        Some(heard + ahead.mul_f64(1.0 + DRIFT).saturating_add(TICK))
+        Some(heard + ahead.div_f64(1.0 - DRIFT).saturating_add(TICK))
     }
 }
 
