@@ -19,6 +19,7 @@ use uuid::Uuid;
 use crate::{
     dag::JobGraph,
     place::{Place, Seen},
+    rights::refusal,
     spec::{JobName, JobSpec, Kind, On},
     store::table::{JobState, Table, never},
 };
@@ -79,6 +80,8 @@ pub enum Verdict {
     Held,
     /// It is due, but not on this host.
     Elsewhere,
+    /// It is due, but this host may not run it as it asks; why not, and what to do.
+    Refused(String),
     /// It is due, but this build cannot run it.
     Unsupported(&'static str),
 }
@@ -251,6 +254,7 @@ fn verdict(
             .or_else(|| no_host(&spec.placement, &table.hosts, now).map(Verdict::NoHost))
             .or_else(|| blocked(&due, table, place))
             .or_else(|| (!place.matches(&spec.placement)).then_some(Verdict::Elsewhere))
+            .or_else(|| refusal(spec, &place.rights).map(Verdict::Refused))
             .unwrap_or(Verdict::Run(due)),
     }
 }

@@ -14,6 +14,7 @@ use crate::{
     pass::Ran,
     plan::{Due, Plan, Planned, Trigger, Verdict, plan},
     record::{Outcome, Recorded},
+    rights::{Rights, refusal},
     spec::JobName,
     stop::{Stop, Stopper},
     tick::LAST_WORDS,
@@ -82,7 +83,7 @@ pub(super) fn one(
         let job = plan
             .get(name.as_str())
             .expect("the graph holds the job that was looked up in it");
-        match wanted(&plan, job, force) {
+        match wanted(&plan, job, &engine.host.place.rights, force) {
             Ok(due) => run(&engine, job, &due).await,
             Err((why, exit)) => Ok(Ended::NotRun(exit, format!("{name} {why}"))),
         }
@@ -90,7 +91,12 @@ pub(super) fn one(
 }
 
 /// What to claim, or why nothing and with which exit code.
-fn wanted(plan: &Plan<'_>, job: &Planned<'_>, force: bool) -> Result<Due, (String, Exit)> {
+fn wanted(
+    plan: &Plan<'_>,
+    job: &Planned<'_>,
+    rights: &Rights,
+    force: bool,
+) -> Result<Due, (String, Exit)> {
     if let Verdict::Ongoing(live) = &job.verdict {
         let host = live.host.as_deref().unwrap_or("a Python host");
         return Err((
@@ -100,6 +106,9 @@ fn wanted(plan: &Plan<'_>, job: &Planned<'_>, force: bool) -> Result<Due, (Strin
     }
     if let Verdict::Unsupported(_) = &job.verdict {
         return Err((job.reason(), Exit::Configuration));
+    }
+    if let Some(why) = refusal(job.spec, rights) {
+        return Err((format!("cannot run here: {why}"), Exit::Configuration));
     }
     if force {
         let failures = job.row.map_or(0, |row| row.error_count);
