@@ -310,3 +310,30 @@ async fn with_another_kill_mode_the_run_goes_on_without_them() {
     boot(&machine, BEHEADED).await;
     assert_eq!(machine.said("child"), "lives\n", "{}", machine.said("log"));
 }
+
+#[tokio::test]
+async fn a_stop_that_takes_longer_than_systemd_would_wait_is_waited_for() {
+    let database = Postgres::database().await;
+    let Some(machine) = machine(&database, PATIENT, "TimeoutStopSec=1s").await else {
+        return;
+    };
+    // Three times what systemd would wait; `drain` is two minutes.
+    let scenario = "\
+systemctl start crontabber.service
+until [ -e child ]; do sleep 0.02; done
+systemctl stop --no-block crontabber.service
+sleep 3
+show ActiveState > /out/state
+touch may_end
+until [ \"$(show ActiveState)\" = inactive ]; do sleep 0.02; done
+";
+    boot(&machine, scenario).await;
+    assert_eq!(
+        machine.said("state"),
+        "deactivating\n",
+        "{}",
+        machine.said("log")
+    );
+    assert_eq!(machine.said("daemons"), "success 0\n");
+    assert_eq!(outcomes(&database).await, [["patient", "success"]]);
+}
