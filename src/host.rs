@@ -21,6 +21,7 @@ use crate::{
     instance::Instance,
     place::{ANNOUNCE_EVERY, LIVE_FOR, Place, Seen},
     plan::{Plan, Planned, Verdict},
+    rights::refusal,
     spec::{CatchUp, EVERY_HOST, JobSpec, RowName, on_host},
     store::{
         Connection, Database,
@@ -102,6 +103,17 @@ impl Host {
             at: Timestamp::MAX,
         });
         Ok(table)
+    }
+
+    /// Says which jobs are for this host and yet not for this process, that may not run them as they ask. To be called
+    /// once, when it starts to work: other hosts may be able to, but nobody should find out by waiting.
+    pub fn warn_of_refusals(&self, graph: &JobGraph) {
+        let here = |spec: &&JobSpec| self.place.matches(&spec.placement);
+        for spec in graph.jobs().iter().filter(here) {
+            if let Some(why) = refusal(spec, &self.place.rights) {
+                tracing::warn!(job = %spec.name, "left to other hosts: {why}");
+            }
+        }
     }
 
     /// To be called after this process's first look, which is the last one to announce another configuration than

@@ -21,6 +21,7 @@ use uuid::Uuid;
 use crate::{
     dag::JobGraph,
     place::{Place, Seen},
+    rights::refusal,
     spec::{JobSpec, Kind, RowName, on_host},
     store::table::{JobState, Table, never},
 };
@@ -87,6 +88,8 @@ pub enum Verdict {
     Held,
     /// It is due, but not on this host.
     Elsewhere,
+    /// It is due, but this host may not run it as it asks; why not, and what to do.
+    Refused(String),
     /// It is due, but this build cannot run it.
     Unsupported(&'static str),
 }
@@ -287,6 +290,7 @@ fn verdict(rows: &Rows<'_>, node: Node<'_>) -> Verdict {
             .or_else(|| nobody(rows, node).map(Verdict::NoHost))
             .or_else(|| blocked(&due, table, place))
             .or_else(|| (!runs_here(rows, node)).then_some(Verdict::Elsewhere))
+            .or_else(|| refusal(spec, &place.rights).map(Verdict::Refused))
             .unwrap_or(Verdict::Run(due)),
     }
 }

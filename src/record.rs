@@ -265,10 +265,13 @@ async fn look_up(record: &Record, database: &Database) -> Result<Recorded, Datab
     Ok(Recorded::Fenced)
 }
 
-/// Its claim was acknowledged and is not there: the log is told, so that the gap can be seen.
-async fn forgotten(record: &Record, database: &Database) -> Result<Recorded, DatabaseError> {
+/// It was acknowledged and is not there: the log is told, so that the gap can be seen.
+pub(crate) async fn forgotten(
+    record: &Record,
+    database: &Database,
+) -> Result<Recorded, DatabaseError> {
     let what_happened = format!(
-        "the database has forgotten this run, a failover lost its claim; it ended with {}",
+        "the database has forgotten this run, a failover has lost it; it ended with {}",
         record.summary()
     );
     let parameters: [(&(dyn ToSql + Sync), Type); 8] = [

@@ -15,6 +15,7 @@ use crate::{
     ended::Ended,
     heartbeat::{Cut, Heart},
     output::Output,
+    rights::{Account, Terms},
     spec::Kind,
     store::{Database, Elsewhere},
     supervise::{Order, Supervisor},
@@ -71,7 +72,7 @@ pub async fn run(claim: Claim, means: &Means<'_>) -> Finished {
     crate::faults::point("before-spawn");
     let (ended, cut, effects) = match &held.spec.kind {
         Kind::Sql(text) => sql::carry_out(&held, text, means).await,
-        _ => match order(&held, means.host) {
+        _ => match order(&held, means.host).await {
             Ok(order) => {
                 let (ended, cut) = supervised(&held, &order, means).await;
                 (ended, cut, None)
@@ -106,7 +107,7 @@ async fn supervised(held: &Held, order: &Order, means: &Means<'_>) -> (Ended, Op
 }
 
 /// What the guard is told: the process, its whole environment, and its limits.
-fn order(held: &Held, host: &str) -> Result<Order, String> {
+async fn order(held: &Held, host: &str) -> Result<Order, String> {
     let values = placeholder::Values::of(held, host);
     let argv = match &held.spec.kind {
         Kind::Command(argv) => argv
@@ -118,10 +119,23 @@ fn order(held: &Held, host: &str) -> Result<Order, String> {
             return Err("this version runs `command`, `shell` and `sql` jobs only".to_owned());
         }
     };
+    let asked = &held.spec.run_as;
+    // Not as the plan knew him: users come and go, and their numbers are given again.
+    let account = match &asked.user {
+        Some(name) => Some(Account::named(name).await?),
+        None => None,
+    };
+    let cwd = held.spec.cwd.clone();
     Ok(Order {
+        run_id: held.run_id,
         argv,
-        env: environment::of(held, &values)?,
-        cwd: held.spec.cwd.clone().unwrap_or_else(|| "/".into()),
+        env: environment::of(held, &values, account.as_ref())?,
+        cwd: cwd.unwrap_or_else(|| account.as_ref().map_or("/".into(), Account::directory)),
+        terms: Terms {
+            account: account.filter(|account| !account.is_own()),
+            nice: asked.nice,
+            memory_max: asked.memory_max,
+        },
         stdin: Vec::new(),
         timeout: held.spec.timeout,
         grace: held.spec.lease.grace,

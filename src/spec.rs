@@ -131,7 +131,7 @@ pub struct JobSpec {
     pub env: Vec<(String, String)>,
     /// Variables whose values are read where the run starts and shown nowhere.
     pub secrets: Vec<(String, SecretRef)>,
-    /// The directory a run starts in; `None`: `/`.
+    /// The directory a run starts in; `None`: that of its user, or `/`.
     pub cwd: Option<PathBuf>,
     /// Exit codes that mean "try again" and count as no error.
     pub temporary_exit_codes: Vec<i32>,

@@ -18,6 +18,7 @@ use crate::{
     place::{Place, Seen},
     plan::{Plan, plan},
     reap::Suspects,
+    rights::Rights,
     spec::{JobName, JobSpec, is_host_name, on_host},
     state_directory::state_directory,
     store::{
@@ -134,6 +135,7 @@ pub(super) fn place(global: &Global, config: &Config) -> Result<Place, Failure> 
         host,
         instance: Instance::own(),
         tags: config.daemon.tags.clone(),
+        rights: Rights::here(config.graph.jobs().iter().map(|job| &job.run_as)),
         max_ongoing_age: config.daemon.max_ongoing_age,
     })
 }

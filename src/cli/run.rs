@@ -14,6 +14,7 @@ use crate::{
     pass::Ran,
     plan::{Due, Plan, Planned, Trigger, Verdict, plan},
     record::{Outcome, Recorded},
+    rights::{Rights, refusal},
     spec::{JobName, on_host},
     stop::{Stop, Stopper},
     tick::LAST_WORDS,
@@ -108,7 +109,7 @@ pub(super) fn one(
             let why = format!("{name} runs on each of hosts = {hosts:?}, and this is none of them");
             return Ok(Ended::NotRun(Exit::NotDue, why));
         };
-        match wanted(&plan, job, force) {
+        match wanted(&plan, job, &engine.host.place.rights, force) {
             Ok(due) => run(&engine, job, &due).await,
             Err((why, exit)) => Ok(Ended::NotRun(exit, format!("{} {why}", job.name))),
         }
@@ -116,7 +117,12 @@ pub(super) fn one(
 }
 
 /// What to claim, or why nothing and with which exit code.
-fn wanted(plan: &Plan<'_>, job: &Planned<'_>, force: bool) -> Result<Due, (String, Exit)> {
+fn wanted(
+    plan: &Plan<'_>,
+    job: &Planned<'_>,
+    rights: &Rights,
+    force: bool,
+) -> Result<Due, (String, Exit)> {
     if let Verdict::Ongoing(live) = &job.verdict {
         let host = live.host.as_deref().unwrap_or("a Python host");
         return Err((
@@ -126,6 +132,9 @@ fn wanted(plan: &Plan<'_>, job: &Planned<'_>, force: bool) -> Result<Due, (Strin
     }
     if let Verdict::Unsupported(_) = &job.verdict {
         return Err((job.reason(), Exit::Configuration));
+    }
+    if let Some(why) = refusal(job.spec, rights) {
+        return Err((format!("cannot run here: {why}"), Exit::Configuration));
     }
     if force {
         let failures = job.row.map_or(0, |row| row.error_count);

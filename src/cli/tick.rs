@@ -51,6 +51,7 @@ pub(super) fn pass(global: &Global, exit: impl FnOnce(&Pass) -> Exit) -> Result<
     let config = open::configuration(global)?;
     block_on(async {
         let engine = open::engine(global, config)?;
+        engine.host.warn_of_refusals(&engine.graph);
         let mut stop = Stopper::listen()?;
         let pass = tick(&engine, &mut stop).await;
         if stdout().is_terminal() || global.verbose > 0 {

@@ -93,12 +93,20 @@ impl Planned<'_> {
             Verdict::Paused(_) => State::Paused,
             Verdict::Held => State::Held,
             Verdict::NoHost(_) | Verdict::Blocked(_) => State::Blocked,
-            Verdict::Run(_) | Verdict::Elsewhere | Verdict::Unsupported(_) if late => {
+            Verdict::Run(_)
+            | Verdict::Elsewhere
+            | Verdict::Refused(_)
+            | Verdict::Unsupported(_)
+                if late =>
+            {
                 State::Overdue
             }
             _ if row.error_count > 0 && self.retries() => State::Retrying,
             _ if row.error_count > 0 => State::Failing,
-            Verdict::Run(_) | Verdict::Elsewhere | Verdict::Unsupported(_) => State::Due,
+            Verdict::Run(_)
+            | Verdict::Elsewhere
+            | Verdict::Refused(_)
+            | Verdict::Unsupported(_) => State::Due,
             _ if row.last_run.is_none() => State::NeverRun,
             Verdict::NotYet(_) | Verdict::AfterParents | Verdict::New(_) => State::Ok,
         }
@@ -156,6 +164,7 @@ impl Planned<'_> {
             Verdict::Elsewhere => {
                 format!("runs on hosts = {:?}, not here", self.spec.placement.hosts)
             }
+            Verdict::Refused(why) => why.clone(),
             Verdict::Unsupported(what) => format!("this version does not run `{what}` jobs yet"),
             Verdict::Ongoing(live) if live.run_id.is_none() => "run by a Python host".to_owned(),
             Verdict::New(_) => "no host has met it yet".to_owned(),

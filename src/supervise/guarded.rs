@@ -6,6 +6,7 @@ use std::{
         fd::{AsRawFd, OwnedFd},
         unix::process::ExitStatusExt,
     },
+    path::PathBuf,
     process::ExitStatus,
     sync::{
         Arc,
@@ -25,7 +26,7 @@ use nix::{
 use tokio::{io::unix::AsyncFd, time::timeout};
 
 use super::{
-    REFUSED,
+    REFUSED, cgroup,
     kernel::watched,
     link::{Link, bury, sweep},
     wire::{self, MAX_REPORT, Report},
@@ -53,11 +54,17 @@ pub struct Guarded {
     pids: Option<(Pid, Pid)>,
     /// What came instead of "started".
     verdict: Option<Report>,
+    /// Where its cgroup is, or would be.
+    cgroup: Option<PathBuf>,
 }
 
 impl Guarded {
     /// Waits for the first word about a run.
-    pub(super) async fn begin(link: Arc<Link>, reins: Reins) -> io::Result<Self> {
+    pub(super) async fn begin(
+        link: Arc<Link>,
+        reins: Reins,
+        cgroup: Option<PathBuf>,
+    ) -> io::Result<Self> {
         let socket = watched(Arc::clone(&reins.socket))?;
         let mut run = Self {
             link,
@@ -65,6 +72,7 @@ impl Guarded {
             socket,
             pids: None,
             verdict: None,
+            cgroup,
         };
         match run.receive().await {
             Report::Started { main, guard } => run.pids = Some((main, guard)),
@@ -115,6 +123,10 @@ impl Guarded {
                     Report::Closed => self.abandoned().await,
                     _ => How::GuardLost,
                 };
+                if let Some(cgroup) = &self.cgroup {
+                    // The guard would have removed it. What is not dead yet is swept at the next start.
+                    cgroup::clear(cgroup);
+                }
                 without_output(how, silent.then_some(Stopped::Deadline))
             }
         }

@@ -129,7 +129,10 @@ impl<'a> Subject<'a> {
         let next = match planned.verdict {
             Verdict::New(first) => first,
             Verdict::NotYet(at) => Some(at),
-            Verdict::Run(_) | Verdict::Elsewhere | Verdict::Unsupported(_) => by_clock,
+            Verdict::Run(_)
+            | Verdict::Elsewhere
+            | Verdict::Refused(_)
+            | Verdict::Unsupported(_) => by_clock,
             Verdict::Paused(until) => Some(by_clock.map_or(until, |at| at.max(until))),
             Verdict::AfterParents
             | Verdict::NoHost(_)

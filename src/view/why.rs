@@ -155,6 +155,7 @@ fn conclusion(job: &Planned<'_>, known: &Known<'_>) -> String {
             format!("{name} is not running because it waits for a person: {why}.")
         }
         Verdict::Elsewhere => elsewhere(job, known),
+        Verdict::Refused(why) => refused(job, why, known),
         Verdict::Unsupported(_) => format!("{name} is due, but {}.", job.reason()),
     }
 }
@@ -215,6 +216,20 @@ fn elsewhere(job: &Planned<'_>, known: &Known<'_>) -> String {
         hosts => format!(
             "{name} is due, and the next pass of {} starts it; this host may not.",
             hosts.join(" or ")
+        ),
+    }
+}
+
+/// Not here; and who else may, as far as placement tells.
+fn refused(job: &Planned<'_>, why: &str, known: &Known<'_>) -> String {
+    let name = &job.name;
+    let mut others = checks::live(job, known);
+    others.retain(|host| *host != known.place.host);
+    match others.as_slice() {
+        [] => format!("{name} is due, but {why}."),
+        others => format!(
+            "{name} is due, but {why}. {} may, if it can.",
+            others.join(" or ")
         ),
     }
 }

@@ -5,6 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     dag::render,
     plan::{self, BlockedBy, ON_LOST, Planned, Verdict, no_host, that_match},
+    rights::refusal,
+    spec::RunAs,
     store::table::{JobState, never},
     view::{Times, subject::Subject, text::counted},
 };
@@ -18,6 +20,7 @@ pub(super) fn of(job: &Planned<'_>, known: &Known<'_>) -> Vec<Check> {
     checks.push(not_paused(job, &known.times));
     checks.push(not_ongoing(job, &known.times));
     checks.push(placement(job, known));
+    checks.extend(rights(job, known));
     checks.push(retry(job, &known.times));
     if let Verdict::Unsupported(_) = job.verdict {
         checks.push(Check {
@@ -263,6 +266,20 @@ fn on_host(job: &Planned<'_>, host: &str, known: &Known<'_>) -> Check {
             ),
         },
     }
+}
+
+/// Whether it may be run here as it asks; nothing where it asks for nothing.
+fn rights(job: &Planned<'_>, known: &Known<'_>) -> Option<Check> {
+    let asked = &job.spec.run_as;
+    if *asked == RunAs::default() {
+        return None;
+    }
+    let refusal = refusal(job.spec, &known.place.rights);
+    Some(Check {
+        check: "rights",
+        passed: Some(refusal.is_none()),
+        detail: refusal.unwrap_or_else(|| "this host may run it as it asks".to_owned()),
+    })
 }
 
 /// The live hosts that may run it.

@@ -62,7 +62,7 @@ fn of_job(job: &Planned<'_>) -> Vec<Command> {
     }
     match &job.verdict {
         Verdict::Run(_) => commands.push(command("To run it here, now:", "run", name)),
-        Verdict::Ongoing(_) | Verdict::Unsupported(_) => {}
+        Verdict::Ongoing(_) | Verdict::Refused(_) | Verdict::Unsupported(_) => {}
         _ => commands.push(command(
             "To run it anyway:",
             "run",
