@@ -59,7 +59,7 @@ use crate::{
     clock::Boottime,
     place::Place,
     plan::{Due, Live, Trigger},
-    spec::{JobSpec, OnLost, RowName},
+    spec::{JobSpec, OnDbLoss, OnLost, RowName},
     store::{
         Connection, Database, error::DatabaseError, instant::Instant, limited,
         recurring::Parameter, transaction,
@@ -281,7 +281,7 @@ struct Request<'a> {
 impl<'a> Request<'a> {
     fn new(place: &'a Place, spec: &'a JobSpec, due: &'a Due, now: Option<Timestamp>) -> Self {
         let run_id = Uuid::new_v4();
-        let after = |slot| spec.timetable.as_ref()?.next(slot, slot);
+        let after = |slot| slot_after(spec, slot);
         let delay = backoff::delay(&spec.retry, due.failures + 1, chance(run_id));
         Self {
             host: &place.host,
@@ -388,6 +388,16 @@ impl<'a> Request<'a> {
     }
 }
 
+/// The slot after one, for whoever has to go on from the row alone. A job that is kept running starts again at once: its
+/// slots are the instants of its starts.
+fn slot_after(spec: &JobSpec, slot: Timestamp) -> Option<Timestamp> {
+    match &spec.timetable {
+        Some(when) => when.next(slot, slot),
+        None if spec.keep_running => slot.checked_add(SignedDuration::from_micros(1)).ok(),
+        None => None,
+    }
+}
+
 fn on_lost(policy: OnLost) -> &'static str {
     match policy {
         OnLost::Retry => "retry",
@@ -487,6 +497,16 @@ impl Held {
                 SignedDuration::try_from(self.spec.timeout).unwrap_or(SignedDuration::MAX),
             )
             .unwrap_or(Timestamp::MAX)
+    }
+
+    /// The instant by which the run is dead if nothing more is heard of its claim: its deadline, or, where it goes on
+    /// without a proof, later than its timeout.
+    #[must_use]
+    pub fn must_end_by(&self) -> Boottime {
+        match self.spec.on_db_loss {
+            OnDbLoss::Kill => self.deadline(),
+            OnDbLoss::Continue => self.since_here + self.spec.timeout + self.spec.lease.lease,
+        }
     }
 
     /// The name of the job, as its row has it.

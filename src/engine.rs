@@ -30,6 +30,7 @@ use crate::{
         schema::{self, Before},
         table::{self, Table},
     },
+    stream::Stream,
     supervise::Supervisor,
 };
 
@@ -48,6 +49,8 @@ pub struct Engine {
     pub supervisor: Arc<Supervisor>,
     /// Renews their claims.
     pub heart: Arc<Heart>,
+    /// Tells what they print while they print it, where a job says so.
+    pub stream: Arc<Stream>,
     /// How many claims at once: each needs a connection.
     pub turns: Arc<Semaphore>,
     /// Which expired leases of others this host acts upon.
@@ -77,6 +80,7 @@ impl Engine {
             host: &self.host.place.host,
             supervisor: &self.supervisor,
             heart: &self.heart,
+            stream: &self.stream,
             database: &self.database,
             elsewhere: &self.elsewhere,
         }

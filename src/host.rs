@@ -75,8 +75,23 @@ impl Host {
     #[must_use]
     pub fn that_stays(self, said: Arc<Mutex<Said>>) -> Self {
         Self {
+            place: Place {
+                stays: true,
+                ..self.place
+            },
             said: Some(said),
             ..self
+        }
+    }
+
+    /// Says which jobs are for this host and yet not for this process, that may not run them as they ask. To be called
+    /// once, when it starts to work: other hosts may be able to, but nobody should find out by waiting.
+    pub fn warn_of_refusals(&self, graph: &JobGraph) {
+        let here = |spec: &&JobSpec| self.place.matches(&spec.placement);
+        for spec in graph.jobs().iter().filter(here) {
+            if let Some(why) = refusal(spec, &self.place.rights) {
+                tracing::warn!(job = %spec.name, "left to other hosts: {why}");
+            }
         }
     }
 
@@ -103,17 +118,6 @@ impl Host {
             at: Timestamp::MAX,
         });
         Ok(table)
-    }
-
-    /// Says which jobs are for this host and yet not for this process, that may not run them as they ask. To be called
-    /// once, when it starts to work: other hosts may be able to, but nobody should find out by waiting.
-    pub fn warn_of_refusals(&self, graph: &JobGraph) {
-        let here = |spec: &&JobSpec| self.place.matches(&spec.placement);
-        for spec in graph.jobs().iter().filter(here) {
-            if let Some(why) = refusal(spec, &self.place.rights) {
-                tracing::warn!(job = %spec.name, "left to other hosts: {why}");
-            }
-        }
     }
 
     /// To be called after this process's first look, which is the last one to announce another configuration than
@@ -301,7 +305,7 @@ struct Move<'a> {
     to: Option<Timestamp>,
 }
 
-/// Gives the jobs that have a schedule, but no clock in their row, their next slot: their parents started them before,
+/// Gives the jobs that have a schedule, or are kept running, but have no clock in their row, their next slot: their parents started them before,
 /// or somebody has taken away the claim of a Python host's first run, which leaves no `next_run` at all.
 /// Every host does so, not only the one that has met an old definition: nothing would ever start them.
 pub async fn wind_up(
@@ -312,7 +316,6 @@ pub async fn wind_up(
     now: Option<Timestamp>,
 ) -> Result<Vec<String>, DatabaseError> {
     let moves = graph.jobs().iter().filter_map(|spec| {
-        let when = spec.timetable.as_ref()?;
         let name = own_row(spec, place)?;
         let row = table.jobs.get(name.as_str())?;
         let has_no_clock = match (row.slot, row.next_run) {
@@ -325,8 +328,8 @@ pub async fn wind_up(
         if !has_no_clock || is_paused || row.ongoing.is_some() {
             return None;
         }
-        let to = Some(when.next(table.now, row.slot.unwrap_or(table.now))?);
         let from = row.slot;
+        let to = Some(next_slot(spec, table.now, from.unwrap_or(table.now))?);
         Some(Move {
             spec,
             name,
@@ -431,10 +434,10 @@ fn moved<'a>(spec: &'a JobSpec, name: RowName, row: &JobState, now: Timestamp) -
     let from = row
         .pending()
         .filter(|&pending| pending > now && row.error_count == 0)?;
-    let to = match &spec.timetable {
-        Some(when) => Some(when.next(now, from)?),
-        None => None,
-    };
+    let to = next_slot(spec, now, from);
+    if spec.timetable.is_some() && to.is_none() {
+        return None;
+    }
     let from = Some(from);
     (to != from).then_some(Move {
         spec,
@@ -442,6 +445,14 @@ fn moved<'a>(spec: &'a JobSpec, name: RowName, row: &JobState, now: Timestamp) -
         from,
         to,
     })
+}
+
+/// The next slot that the definition gives a job, `anchor` being a known one; one that is kept running is due at once.
+fn next_slot(spec: &JobSpec, now: Timestamp, anchor: Timestamp) -> Option<Timestamp> {
+    match &spec.timetable {
+        Some(when) => when.next(now, anchor),
+        None => spec.keep_running.then_some(now),
+    }
 }
 
 /// Makes the rows of the jobs that no row knows yet; returns their names.

@@ -4,7 +4,7 @@ use crate::{
     claim::{Claimed, Held},
     exit::Exit,
     plan::{Plan, Verdict},
-    record::{After, Effect, Outcome, Recorded},
+    record::{After, Outcome, Recorded},
     spec::RowName,
     stop::Stop,
     store::error::DatabaseError,
@@ -95,9 +95,7 @@ impl Pass {
         let (job, slot, run_id, attempt) = (held.job(), held.slot, held.run_id, held.attempt);
         let outcome = after.outcome.as_str();
         let reason = after.reason.as_deref();
-        if after.effect == Effect::Failed
-            || matches!(recorded, Recorded::Fenced | Recorded::Forgotten)
-        {
+        if after.effect.is_failure() || matches!(recorded, Recorded::Fenced | Recorded::Forgotten) {
             self.failed += 1;
         } else {
             self.well += 1;

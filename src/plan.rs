@@ -90,6 +90,8 @@ pub enum Verdict {
     Elsewhere,
     /// It is due, but this host may not run it as it asks; why not, and what to do.
     Refused(String),
+    /// It is due, but is kept running, and this process does not stay.
+    ForDaemons,
     /// It is due, but this build cannot run it.
     Unsupported(&'static str),
 }
@@ -259,11 +261,7 @@ fn verdict(rows: &Rows<'_>, node: Node<'_>) -> Verdict {
     let (spec, table, place) = (rows.spec(node), rows.table, rows.place);
     let now = table.now;
     let Some(row) = rows.row(node) else {
-        return Verdict::New(
-            spec.timetable
-                .as_ref()
-                .and_then(|when| when.first(now, spec.start)),
-        );
+        return Verdict::New(first_slot(spec, now));
     };
     let wanted = wants::wanted(rows, node, row);
     if let Some(since) = live_since(row, now, place.max_ongoing_age) {
@@ -272,7 +270,8 @@ fn verdict(rows: &Rows<'_>, node: Node<'_>) -> Verdict {
             host: row.claim.as_ref().map(|claim| claim.host.clone()),
             run_id: row.claim.as_ref().map(|claim| claim.run_id),
             lease_until: row.claim.as_ref().map(|claim| claim.lease_until),
-            due: matches!(wanted, wants::Wanted::Now(_)),
+            // One that is kept running is where it should be.
+            due: matches!(wanted, wants::Wanted::Now(_)) && !spec.keep_running,
         });
     }
     if let Some(until) = row.paused_until.filter(|&until| until > now) {
@@ -291,7 +290,16 @@ fn verdict(rows: &Rows<'_>, node: Node<'_>) -> Verdict {
             .or_else(|| blocked(&due, table, place))
             .or_else(|| (!runs_here(rows, node)).then_some(Verdict::Elsewhere))
             .or_else(|| refusal(spec, &place.rights).map(Verdict::Refused))
+            .or_else(|| (spec.keep_running && !place.stays).then_some(Verdict::ForDaemons))
             .unwrap_or(Verdict::Run(due)),
+    }
+}
+
+/// The first slot of a job that no row knows yet; `None`: its parents decide.
+fn first_slot(spec: &JobSpec, now: Timestamp) -> Option<Timestamp> {
+    match &spec.timetable {
+        Some(when) => when.first(now, spec.start),
+        None => spec.keep_running.then_some(now),
     }
 }
 

@@ -214,7 +214,7 @@ fn is_untranslatable(error: &DatabaseError) -> bool {
 }
 
 /// The text with `?` for everything that some encoding may not have.
-fn ascii(text: &str) -> String {
+pub(crate) fn ascii(text: &str) -> String {
     let plain = |c: char| if c.is_ascii() { c } else { '?' };
     text.chars().map(plain).collect()
 }

@@ -29,9 +29,11 @@ pub(super) fn problems(
         // That its last run failed, or was lost, is part of the story.
         Verdict::Held => return about.held().into_iter().collect(),
         Verdict::New(_) | Verdict::NotYet(_) | Verdict::AfterParents => None,
-        Verdict::Run(_) | Verdict::Elsewhere | Verdict::Refused(_) | Verdict::Unsupported(_) => {
-            about.late()
-        }
+        Verdict::Run(_)
+        | Verdict::Elsewhere
+        | Verdict::Refused(_)
+        | Verdict::ForDaemons
+        | Verdict::Unsupported(_) => about.late(),
         Verdict::NoHost(no_host) => about.no_host(no_host),
         Verdict::Blocked(blocks) => about.blocked(blocks, roots),
         Verdict::Ongoing(live) => about.stuck(live).or_else(|| about.ongoing(live)),
@@ -118,7 +120,9 @@ impl About<'_> {
         let severity = limits.of(late)?;
         let times = self.times();
         let why = match &self.job.verdict {
-            Verdict::Elsewhere | Verdict::Unsupported(_) => format!(": {}", self.job.reason()),
+            Verdict::Elsewhere | Verdict::ForDaemons | Verdict::Unsupported(_) => {
+                format!(": {}", self.job.reason())
+            }
             // Not `Refused`: what monitoring may do says nothing of what the hosts may.
             _ => String::new(),
         };

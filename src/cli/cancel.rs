@@ -65,7 +65,7 @@ pub(super) struct Cancel {
 /// How often it is asked whether the run has ended.
 const ASK_EVERY: Duration = Duration::from_millis(200);
 
-fn wait(text: &str) -> Result<Duration, String> {
+pub(super) fn wait(text: &str) -> Result<Duration, String> {
     duration::parse(text).map_err(|bad| match bad.help {
         Some(help) => format!("{}; {help}", bad.message),
         None => bad.message,

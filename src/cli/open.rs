@@ -26,6 +26,7 @@ use crate::{
         schema::{self, Before},
         table::{self, Table},
     },
+    stream::Stream,
     supervise::Supervisor,
     view::{
         subject::{self, Subject},
@@ -137,6 +138,16 @@ pub(super) fn place(global: &Global, config: &Config) -> Result<Place, Failure> 
         tags: config.daemon.tags.clone(),
         rights: Rights::here(config.graph.jobs().iter().map(|job| &job.run_as)),
         max_ongoing_age: config.daemon.max_ongoing_age,
+        stays: false,
+    })
+}
+
+/// The same of a process that stays.
+fn place_that_stays(global: &Global, config: &Config) -> Result<Place, Failure> {
+    let place = place(global, config)?;
+    Ok(Place {
+        stays: true,
+        ..place
     })
 }
 
@@ -149,6 +160,7 @@ pub(super) fn engine(global: &Global, config: Config) -> Result<Arc<Engine>, Fai
         host: Host::new(place, config.text_hash.clone()),
         heart: Arc::new(Heart::new(database.clone(), None)),
         outcomes: Arc::new(outcomes(&config, &database)),
+        stream: Arc::new(Stream::new(database.clone(), None)),
         database,
         elsewhere,
         supervisor: Arc::new(Supervisor::new()),
@@ -173,7 +185,7 @@ pub(super) fn stay(
     config: Config,
     said: &Arc<Mutex<Said>>,
 ) -> Result<Fresh, Failure> {
-    let place = place(global, &config)?;
+    let place = place_that_stays(global, &config)?;
     // Two more: records and looks must not wait for claims.
     let database = database(&config, config.daemon.max_parallel.min(TURNS) + 2)?;
     let heartbeat = config.daemon.lease.heartbeat;
@@ -184,6 +196,7 @@ pub(super) fn stay(
             host: Host::new(place, config.text_hash.clone()).that_stays(Arc::clone(said)),
             heart: Arc::new(Heart::new(database.clone(), None)),
             outcomes: Arc::new(outcomes(&config, &database)),
+            stream: Arc::new(Stream::new(database.clone(), None)),
             database,
             elsewhere: elsewhere(&config),
             supervisor: Arc::new(Supervisor::new()),
@@ -205,7 +218,7 @@ pub(super) fn reload(global: &Global, fresh: &Fresh, said: &Arc<Mutex<Said>>) ->
     let began_with = fresh.access.clone();
     Arc::new(move |before: &Engine| {
         let config = configuration(&global).map_err(|failure| failure.to_string())?;
-        let place = place(&global, &config).map_err(|failure| failure.to_string())?;
+        let place = place_that_stays(&global, &config).map_err(|failure| failure.to_string())?;
         if config.database != began_with {
             return Err("`[database]` has changed: that takes a restart".to_owned());
         }
@@ -218,6 +231,7 @@ pub(super) fn reload(global: &Global, fresh: &Fresh, said: &Arc<Mutex<Said>>) ->
             engine: Arc::new(Engine {
                 host: Host::new(place, config.text_hash.clone()).that_stays(Arc::clone(&said)),
                 heart: Arc::clone(&before.heart),
+                stream: Arc::clone(&before.stream),
                 database: before.database.clone(),
                 elsewhere: elsewhere(&config),
                 supervisor: Arc::clone(&before.supervisor),

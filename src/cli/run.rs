@@ -133,6 +133,11 @@ fn wanted(
     if let Verdict::Unsupported(_) = &job.verdict {
         return Err((job.reason(), Exit::Configuration));
     }
+    if job.spec.keep_running {
+        // By hand it would end with the terminal, and keep the daemons off until then.
+        let why = "is kept running by daemons; `crontabber cancel` starts it anew where it runs";
+        return Err((why.to_owned(), Exit::NotDue));
+    }
     if let Some(why) = refusal(job.spec, rights) {
         return Err((format!("cannot run here: {why}"), Exit::Configuration));
     }

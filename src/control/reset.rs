@@ -60,7 +60,13 @@ fn resetting<'a>(spec: &JobSpec, job: &Target<'a>, now: Timestamp) -> Resetting<
         after_pending: None,
     };
     let Some(when) = &spec.timetable else {
-        return stay;
+        // A start that has come and found nobody yet stays the one to come.
+        let at = pending.filter(|&pending| pending <= now).unwrap_or(now);
+        return Resetting {
+            slot: spec.keep_running.then_some(at),
+            next_run: if spec.keep_running { at } else { never() },
+            ..stay
+        };
     };
     // A job that no clock starts any more has a schedule again: its slots are new.
     let pending = pending.filter(|&pending| pending < never());

@@ -22,10 +22,32 @@ pub(super) enum Wanted {
 }
 
 pub(super) fn wanted(rows: &Rows<'_>, node: Node<'_>, row: &JobState) -> Wanted {
-    match &rows.spec(node).timetable {
+    let spec = rows.spec(node);
+    match &spec.timetable {
         Some(when) => by_schedule(rows, node, row, when),
+        None if spec.keep_running => always(row, rows.table.now),
         None => by_parents(rows, node, row),
     }
+}
+
+/// A job that is kept running: due when its next start has come, whoever runs it meanwhile. Each start is a slot.
+fn always(row: &JobState, now: Timestamp) -> Wanted {
+    let Some(pending) = row.pending() else {
+        return Wanted::At(now);
+    };
+    let at = row.next_run.unwrap_or(pending).max(pending);
+    if at > now {
+        return Wanted::At(at);
+    }
+    Wanted::Now(Due {
+        pending: Some(pending),
+        slot: pending,
+        coalesced: None,
+        trigger: Trigger::Schedule,
+        needs: Vec::new(),
+        failures: failures(row),
+        asked: None,
+    })
 }
 
 fn by_schedule(rows: &Rows<'_>, node: Node<'_>, row: &JobState, when: &Timetable) -> Wanted {

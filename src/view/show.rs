@@ -11,7 +11,7 @@ use crate::{
     dag::{JobGraph, render},
     duration::{short as short_span, written},
     plan::{Plan, Planned},
-    spec::{JobSpec, Kind, Lease, On, OnLost, Placement, Retry},
+    spec::{JobSpec, Kind, Lease, NO_TIMEOUT, On, OnLost, Placement, Retry},
     store::table::{JobState, never},
 };
 
@@ -97,7 +97,7 @@ impl<'a> Show<'a> {
         let origin = format!("{}:{}", spec.origin.file.display(), spec.origin.line);
         lines.labelled("defined in", &origin);
         lines.labelled("does", &does(&spec.kind));
-        lines.labelled("promise", promise(&spec.kind).sentence());
+        lines.labelled("promise", promise(spec).sentence());
         lines.labelled("schedule", &schedule(planned));
         lines.labelled(
             "depends on",
@@ -108,7 +108,7 @@ impl<'a> Show<'a> {
             &names(self.graph, self.graph.children(planned.index)).join(", "),
         );
         lines.labelled("runs on", &runs_on(&spec.placement));
-        lines.labelled("timeout", &written(spec.timeout));
+        lines.labelled("timeout", &timeout(spec.timeout));
         lines.labelled("retry", &retry(&spec.retry));
         lines.labelled("lease", &lease(&spec.lease, spec.on_lost));
         lines.labelled("tags", &spec.tags.join(", "));
@@ -272,6 +272,13 @@ fn schedule(planned: &Planned<'_>) -> String {
     match offset.filter(|offset| !offset.is_zero()) {
         Some(offset) => format!("{when}; {} after its slots, by its jitter", written(offset)),
         None => when,
+    }
+}
+
+fn timeout(timeout: Duration) -> String {
+    match timeout {
+        NO_TIMEOUT => "never".to_owned(),
+        timeout => written(timeout),
     }
 }
 

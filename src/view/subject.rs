@@ -132,6 +132,7 @@ impl<'a> Subject<'a> {
             Verdict::Run(_)
             | Verdict::Elsewhere
             | Verdict::Refused(_)
+            | Verdict::ForDaemons
             | Verdict::Unsupported(_) => by_clock,
             Verdict::Paused(until) => Some(by_clock.map_or(until, |at| at.max(until))),
             Verdict::AfterParents

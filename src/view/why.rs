@@ -126,6 +126,10 @@ fn conclusion(job: &Planned<'_>, known: &Known<'_>) -> String {
                 times.both(*at)
             )
         }
+        Verdict::NotYet(at) if job.spec.keep_running => format!(
+            "{name} is not running because its last run has ended; it is started again {}.",
+            times.both(*at)
+        ),
         Verdict::NotYet(at) => format!(
             "{name} is not running because it is not due; it runs {}.",
             times.both(*at)
@@ -156,6 +160,7 @@ fn conclusion(job: &Planned<'_>, known: &Known<'_>) -> String {
         }
         Verdict::Elsewhere => elsewhere(job, known),
         Verdict::Refused(why) => refused(job, why, known),
+        Verdict::ForDaemons => for_daemons(job, known),
         Verdict::Unsupported(_) => format!("{name} is due, but {}.", job.reason()),
     }
 }
@@ -232,6 +237,20 @@ fn refused(job: &Planned<'_>, why: &str, known: &Known<'_>) -> String {
             others.join(" or ")
         ),
     }
+}
+
+/// Nothing keeps it but that nobody who stays has come by.
+fn for_daemons(job: &Planned<'_>, known: &Known<'_>) -> String {
+    let name = &job.spec.name;
+    if job.state(known.plan.now) == State::Overdue {
+        return format!(
+            "{name} should be running: it is kept running by daemons, and none that may run it has started it: is \
+             `crontabber daemon` running on such a host?"
+        );
+    }
+    format!(
+        "{name} is about to run: it is kept running, and the next daemon that may run it starts it; no pass does."
+    )
 }
 
 fn ghost(name: &str, subject: &Subject<'_>, times: &Times) -> String {

@@ -46,6 +46,9 @@ fn due(job: &Planned<'_>, times: &Times) -> Check {
                 ),
             )
         }
+        (Some(row), None) if job.spec.keep_running => {
+            by_schedule(row, &render::when(job.spec), times)
+        }
         (None, None) => (Some(false), "no host has met it yet".to_owned()),
         (Some(row), Some(_)) => by_schedule(row, &render::when(job.spec), times),
         (Some(_), None) => by_parents(job),
@@ -249,6 +252,20 @@ fn placement(job: &Planned<'_>, known: &Known<'_>) -> Check {
     }
 }
 
+/// Whether it may be run here as it asks; nothing where it asks for nothing.
+fn rights(job: &Planned<'_>, known: &Known<'_>) -> Option<Check> {
+    let asked = &job.spec.run_as;
+    if *asked == RunAs::default() {
+        return None;
+    }
+    let refusal = refusal(job.spec, &known.place.rights);
+    Some(Check {
+        check: "rights",
+        passed: Some(refusal.is_none()),
+        detail: refusal.unwrap_or_else(|| "this host may run it as it asks".to_owned()),
+    })
+}
+
 /// Of a row that is one host's: only that one may run it.
 fn on_host(job: &Planned<'_>, host: &str, known: &Known<'_>) -> Check {
     let mut hosts = known.plan.hosts.iter();
@@ -266,20 +283,6 @@ fn on_host(job: &Planned<'_>, host: &str, known: &Known<'_>) -> Check {
             ),
         },
     }
-}
-
-/// Whether it may be run here as it asks; nothing where it asks for nothing.
-fn rights(job: &Planned<'_>, known: &Known<'_>) -> Option<Check> {
-    let asked = &job.spec.run_as;
-    if *asked == RunAs::default() {
-        return None;
-    }
-    let refusal = refusal(job.spec, &known.place.rights);
-    Some(Check {
-        check: "rights",
-        passed: Some(refusal.is_none()),
-        detail: refusal.unwrap_or_else(|| "this host may run it as it asks".to_owned()),
-    })
 }
 
 /// The live hosts that may run it.
