@@ -227,7 +227,7 @@ fn elsewhere(job: &Planned<'_>, known: &Known<'_>) -> String {
 
 /// Not here; and who else may, as far as placement tells.
 fn refused(job: &Planned<'_>, why: &str, known: &Known<'_>) -> String {
-    let name = &job.spec.name;
+    let name = &job.name;
     let mut others = checks::live(job, known);
     others.retain(|host| *host != known.place.host);
     match others.as_slice() {
