@@ -166,7 +166,10 @@ pub struct Figures {
 pub fn check(known: &Known<'_>, scope: &Scope) -> Checked {
     let plan = known.plan;
     let roots = blocked::roots(plan);
-    let within = |job: &&Planned<'_>| scope.holds(job.spec.name.as_str(), &job.spec.tags);
+    let within = |job: &&Planned<'_>| {
+        let (name, tags) = (job.spec.name.as_str(), &job.spec.tags);
+        scope.holds(name, tags) || scope.holds(&job.name, tags)
+    };
     let mut problems = Vec::new();
     if scope.is_all() {
         problems.extend(fleet::no_pass(known));

@@ -5,7 +5,7 @@ use crate::{
     exit::Exit,
     plan::{Plan, Verdict},
     record::{After, Outcome, Recorded},
-    spec::JobName,
+    spec::RowName,
     stop::Stop,
     store::error::DatabaseError,
 };
@@ -50,10 +50,11 @@ impl Pass {
         for job in &plan.jobs {
             if let Verdict::Ongoing(live) = &job.verdict
                 && live.due
+                && job.is_here
                 && self.well + self.failed == 0
             {
                 self.ongoing += 1;
-                tracing::debug!(job = %job.spec.name, host = live.host.as_deref(), "ongoing elsewhere");
+                tracing::debug!(job = %job.name, host = live.host.as_deref(), "ongoing elsewhere");
             }
         }
     }
@@ -62,7 +63,7 @@ impl Pass {
         tracing::info!(job = %held.job(), slot = %held.slot, run_id = %held.run_id, attempt = held.attempt, fence = held.fence, "ongoing");
     }
 
-    pub(crate) fn left(&mut self, job: &JobName, claimed: &Claimed) {
+    pub(crate) fn left(&mut self, job: &RowName, claimed: &Claimed) {
         match claimed {
             Claimed::Contended => {
                 self.contended += 1;

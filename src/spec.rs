@@ -2,6 +2,8 @@
 //!
 //! `config` makes these from TOML; everything after it takes them as given.
 
+mod row;
+
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use serde::Serialize;
@@ -9,6 +11,8 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::schedule::Timetable;
+
+pub use row::{EVERY_HOST, RowName, is_host_name, on_host};
 
 /// The name of a job: the key of its row, `app_name` in SQL.
 ///
@@ -127,7 +131,7 @@ pub struct JobSpec {
     pub env: Vec<(String, String)>,
     /// Variables whose values are read where the run starts and shown nowhere.
     pub secrets: Vec<(String, SecretRef)>,
-    /// The directory a run starts in; `None`: `/`.
+    /// The directory a run starts in; `None`: that of its user, or `/`.
     pub cwd: Option<PathBuf>,
     /// Exit codes that mean "try again" and count as no error.
     pub temporary_exit_codes: Vec<i32>,

@@ -65,7 +65,7 @@ settings! {
         user: UserName,
         /// Its priority: -20, the first, to 19, the last.
         nice: Niceness,
-        /// How much memory all its processes may have together.
+        /// How much memory all its processes may have together; then all of them are killed.
         memory_max: Bytes,
         /// Patterns for the hosts it may run on; none: anywhere.
         hosts: Texts,
@@ -75,7 +75,7 @@ settings! {
         env: Variables<Plain>,
         /// Variables of a run that are read where it starts.
         secrets: Secrets,
-        /// The directory a run starts in; `/` unless named.
+        /// The directory a run starts in; that of its `user`, or `/`, unless named.
         cwd: Directory,
         /// Exit codes that mean "try again" and count as no error.
         temporary_exit_codes: ExitCodes,

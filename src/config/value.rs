@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use toml::de::{DeFloat, DeInteger};
 
 use crate::{
-    duration,
+    duration, memory,
     place::OnDisagreement,
     spec::{CatchUp, On, OnDbLoss, OnLost, Overlap, Start},
 };
@@ -184,20 +184,12 @@ impl Setting for Niceness {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Bytes(pub(super) u64);
 
-/// What the letters stand for, the largest first: powers of 1024, as systemd has them.
-const UNITS: [(char, u64); 4] = [
-    ('T', 1 << 40),
-    ('G', 1 << 30),
-    ('M', 1 << 20),
-    ('K', 1 << 10),
-];
-
 impl Setting for Bytes {
     const EXPECTED: &'static str = "an amount of memory such as \"512M\" or \"2G\"";
 
     fn read(found: &Found<'_>, findings: &mut Findings) -> Option<Self> {
         let text = found.text::<Self>(findings)?;
-        let (digits, unit) = UNITS
+        let (digits, unit) = memory::UNITS
             .iter()
             .find_map(|&(letter, unit)| Some((text.strip_suffix(letter)?, unit)))
             .unwrap_or((text, 1));
@@ -212,12 +204,7 @@ impl Setting for Bytes {
     }
 
     fn value(&self) -> Value {
-        let (letter, unit) = UNITS
-            .into_iter()
-            .find(|(_, unit)| self.0.is_multiple_of(*unit))
-            .map_or((None, 1), |(letter, unit)| (Some(letter), unit));
-        let number = self.0 / unit;
-        json!(letter.map_or_else(|| number.to_string(), |letter| format!("{number}{letter}")))
+        json!(memory::written(self.0))
     }
 }
 

@@ -98,6 +98,7 @@ impl Planned<'_> {
             Verdict::NoHost(_) | Verdict::Blocked(_) => State::Blocked,
             Verdict::Run(_)
             | Verdict::Elsewhere
+            | Verdict::Refused(_)
             | Verdict::ForDaemons
             | Verdict::Unsupported(_)
                 if late =>
@@ -108,6 +109,7 @@ impl Planned<'_> {
             _ if row.error_count > 0 => State::Failing,
             Verdict::Run(_)
             | Verdict::Elsewhere
+            | Verdict::Refused(_)
             | Verdict::ForDaemons
             | Verdict::Unsupported(_) => State::Due,
             _ if row.last_run.is_none() => State::NeverRun,
@@ -133,7 +135,7 @@ impl Planned<'_> {
             .spec
             .timetable
             .as_ref()
-            .map(|when| when.offset(self.spec.name.as_str()));
+            .map(|when| when.offset(&self.name));
         offset
             .and_then(|offset| offset.try_into().ok())
             .unwrap_or_default()
@@ -163,9 +165,14 @@ impl Planned<'_> {
                     || "its run was lost".to_owned(),
                     |why| format!("held: {why}"),
                 ),
+            Verdict::Elsewhere if self.spec.is_on_each() => match self.host() {
+                Some(host) => format!("{host} runs it"),
+                None => "no host that it runs on has met it yet".to_owned(),
+            },
             Verdict::Elsewhere => {
                 format!("runs on hosts = {:?}, not here", self.spec.placement.hosts)
             }
+            Verdict::Refused(why) => why.clone(),
             Verdict::ForDaemons => FOR_DAEMONS.to_owned(),
             Verdict::Unsupported(what) => format!("this version does not run `{what}` jobs yet"),
             Verdict::Ongoing(live) if live.run_id.is_none() => "run by a Python host".to_owned(),
@@ -191,6 +198,7 @@ impl fmt::Display for Block {
         let parent = &self.parent;
         match &self.why {
             BlockedBy::NeverRan => write!(f, "{parent} has never succeeded"),
+            BlockedBy::NoHost => write!(f, "{parent} has no row of a live host"),
             BlockedBy::Running => write!(f, "{parent} is running"),
             BlockedBy::Failing(Some(error)) => write!(f, "{parent} is failing: {error}"),
             BlockedBy::Failing(None) => write!(f, "{parent} is failing"),

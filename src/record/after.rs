@@ -12,6 +12,7 @@ use crate::{
     claim::{self, Held},
     ended::{Ended, How, Stopped},
     heartbeat::Cut,
+    memory,
     plan::{Slots, Trigger},
     run::Finished,
     schedule::Timetable,
@@ -126,7 +127,10 @@ pub fn after(finished: &Finished) -> After {
     } else {
         next(held, ended, outcome, finished.at)
     };
-    let reason = reason(ended, outcome, finished.cut);
+    let reason = match ended.stopped {
+        Some(Stopped::OutOfMemory) => Some(out_of_memory(held)),
+        _ => reason(ended, outcome, finished.cut),
+    };
     let failed = next.effect.is_failure();
     let last_error = failed.then(|| last_error(outcome, reason.as_deref(), ended));
     let (exit_code, signal) = match ended.how {
@@ -152,6 +156,7 @@ fn outcome(ended: &Ended, cut: Option<Cut>) -> Outcome {
     match (ended.stopped, &ended.how) {
         (Some(Stopped::Timeout), _) => Outcome::Timeout,
         (Some(Stopped::Cancelled), _) if cut.is_none() => Outcome::Cancelled,
+        (Some(Stopped::OutOfMemory), _) => Outcome::Failure,
         (Some(_), _) | (None, How::GuardLost) => Outcome::Lost,
         (None, How::Exited(0) | How::CarriedOut) => Outcome::Success,
         (None, How::Exited(_) | How::Signaled(_) | How::NotStarted(_) | How::Refused(_)) => {
@@ -308,6 +313,17 @@ fn reason(ended: &Ended, outcome: Outcome, cut: Option<Cut>) -> Option<String> {
         (_, How::Signaled(signal)) => format!("signal {signal}{}", detail()),
     };
     Some(clipped(&reason, 500))
+}
+
+/// Whose limit it was: the job's own, or that of whatever this host runs in.
+fn out_of_memory(held: &Held) -> String {
+    match held.spec.run_as.memory_max {
+        Some(bytes) => format!(
+            "killed: out of memory (memory_max {})",
+            memory::written(bytes)
+        ),
+        None => "killed: out of memory (of its host)".to_owned(),
+    }
 }
 
 /// The last line that says anything.

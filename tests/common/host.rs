@@ -23,6 +23,7 @@ use crontabber::{
     },
     stop::Stopper,
     store::{Address, Elsewhere, Environment, table::Table},
+    stream::Stream,
     supervise::Supervisor,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -96,6 +97,7 @@ impl Host {
             host: Identity::new(place, configuration.join(" ")),
             graph: JobGraph::resolve(self.jobs.clone()).expect("the test's own jobs"),
             heart: Arc::new(Heart::new(database.clone(), self.now)),
+            stream: Arc::new(Stream::new(database.clone(), self.now)),
             database,
             elsewhere: Elsewhere::default(),
             supervisor: Arc::new(Supervisor::with_program(env!("CARGO_BIN_EXE_crontabber"))),

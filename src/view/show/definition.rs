@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::{
     dag::JobGraph,
     plan::Planned,
-    spec::{CatchUp, JobSpec, Kind, NO_TIMEOUT, OnDbLoss, OnLost, Overlap},
+    spec::{CatchUp, JobSpec, Kind, NO_TIMEOUT, On, OnDbLoss, OnLost, Overlap},
 };
 
 /// What the configuration says; durations in seconds.
@@ -20,6 +20,7 @@ pub(super) struct Definition<'a> {
     jitter_offset: Option<f64>,
     children: Vec<&'a str>,
     hosts: &'a [String],
+    on: On,
     /// `None`: as long as it wants.
     timeout: Option<f64>,
     keep_running: bool,
@@ -103,9 +104,10 @@ impl<'a> Definition<'a> {
             does: &spec.kind,
             promise: promise(spec),
             timezone: timetable.map(|when| when.timezone.as_str()),
-            jitter_offset: timetable.map(|when| when.offset(spec.name.as_str()).as_secs_f64()),
+            jitter_offset: timetable.map(|when| when.offset(&planned.name).as_secs_f64()),
             children: super::names(graph, graph.children(planned.index)),
             hosts: &spec.placement.hosts,
+            on: spec.placement.on,
             timeout: (spec.timeout < NO_TIMEOUT).then_some(spec.timeout.as_secs_f64()),
             keep_running: spec.keep_running,
             retry: RetryInSeconds {

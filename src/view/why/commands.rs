@@ -36,7 +36,7 @@ pub(super) fn after(subject: &Subject<'_>) -> Vec<Command> {
 }
 
 fn of_job(job: &Planned<'_>) -> Vec<Command> {
-    let name = job.spec.name.as_str();
+    let name = job.name.as_ref();
     let mut commands = match &job.verdict {
         Verdict::Blocked(blocks) => blocks
             .iter()
@@ -69,7 +69,7 @@ fn of_job(job: &Planned<'_>) -> Vec<Command> {
     }
     match &job.verdict {
         Verdict::Run(_) => commands.push(command("To run it here, now:", "run", name)),
-        Verdict::Ongoing(_) | Verdict::Unsupported(_) => {}
+        Verdict::Ongoing(_) | Verdict::Refused(_) | Verdict::Unsupported(_) => {}
         // Only daemons start it.
         _ if job.spec.keep_running => {}
         _ => commands.push(command(
