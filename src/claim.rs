@@ -523,6 +523,28 @@ impl Held {
     }
 }
 
+#[cfg(test)]
+impl Held {
+    /// What a claim of this job would hold that was made at an instant for that slot, after so many failures in a row.
+    pub(crate) fn of(spec: &JobSpec, at: Timestamp, error_count: i32) -> Self {
+        let run_id = Uuid::nil();
+        Self {
+            row: spec.row("alpha"),
+            spec: spec.clone(),
+            run_id,
+            fence: 1,
+            slot: at,
+            trigger: Trigger::Schedule,
+            attempt: 1,
+            error_count,
+            last_success: None,
+            since: at,
+            since_here: Boottime::now(),
+            grip: Grip::new(run_id),
+        }
+    }
+}
+
 impl Claim {
     /// What it holds.
     #[must_use]
