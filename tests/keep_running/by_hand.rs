@@ -60,7 +60,12 @@ async fn a_reset_forgets_its_errors_and_its_delay() {
     let now = noon() + minutes(21);
     let (engine, table) = (alpha.at(now).engine(), alpha.at(now).table().await);
     let spec = &engine.graph.jobs()[0];
-    let resettings = resettings(&[(spec, table.jobs.get("relay"))], now);
+    let target = Target {
+        name: "relay",
+        spec: Some(spec),
+        row: table.jobs.get("relay"),
+    };
+    let resettings = resettings(&[target], now);
     let reset = control::reset(
         &engine.database,
         &BY,

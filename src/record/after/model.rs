@@ -6,10 +6,12 @@ use std::{collections::BTreeMap, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
+use uuid::Uuid;
 
 use super::{Effect, after};
 use crate::{
-    claim::Held,
+    claim::{Grip, Held},
+    clock::Boottime,
     dag::JobGraph,
     ended::{Ended, How},
     output::Output,
@@ -77,7 +79,20 @@ pub(super) fn noon() -> Timestamp {
 
 /// A run of this job, claimed at noon after so many failures, that has ended so after so long.
 pub(super) fn finished(spec: &JobSpec, error_count: i32, how: How, after: Duration) -> Finished {
-    let held = Held::of(spec, noon(), error_count);
+    let held = Held {
+        row: spec.row("alpha"),
+        spec: spec.clone(),
+        run_id: Uuid::nil(),
+        fence: 1,
+        slot: noon(),
+        trigger: crate::plan::Trigger::Schedule,
+        attempt: 1,
+        error_count,
+        last_success: None,
+        since: noon(),
+        since_here: Boottime::now(),
+        grip: Grip::new(Uuid::nil()),
+    };
     Finished {
         at: held.since + SignedDuration::try_from(after).expect("a short one"),
         held,
