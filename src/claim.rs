@@ -40,6 +40,11 @@
 //! before that, on a clock that goes on in suspend and that nobody sets, counted from *before* the statement
 //! that granted the lease was sent. After that instant the run is dead: see [`crate::supervise`].
 
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
 use futures_util::join;
 use jiff::{SignedDuration, Timestamp};
 use tokio_postgres::{
@@ -91,6 +96,40 @@ pub struct Held {
     pub since: Timestamp,
     /// The same moment on this host's own clock, taken before the statement was sent.
     pub since_here: Boottime,
+    /// Says that this process deals with the run, as long as anybody here knows of it.
+    #[expect(dead_code, reason = "it says what it says by being there")]
+    grip: Arc<Grip>,
+}
+
+/// A run that this process deals with, from before its claim is sent until after it is recorded. A claim of this process
+/// without one was given up: what claimed it never learned that it had, and nothing of it was started.
+#[derive(Debug)]
+struct Grip(Uuid);
+
+/// All of them: a process is one owner, however many engines it has.
+static IN_HAND: Mutex<BTreeSet<Uuid>> = Mutex::new(BTreeSet::new());
+
+fn in_hand() -> MutexGuard<'static, BTreeSet<Uuid>> {
+    // Nothing that holds this lock can panic half-way through a change.
+    IN_HAND.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether this process deals with the run.
+pub(crate) fn is_in_hand(run_id: Uuid) -> bool {
+    in_hand().contains(&run_id)
+}
+
+impl Grip {
+    fn new(run_id: Uuid) -> Arc<Self> {
+        in_hand().insert(run_id);
+        Arc::new(Self(run_id))
+    }
+}
+
+impl Drop for Grip {
+    fn drop(&mut self) {
+        in_hand().remove(&self.0);
+    }
 }
 
 /// What came of an attempt to claim a job. None of these is an error.
@@ -190,15 +229,32 @@ async fn look_up(
 
 /// Ends a claim that is not started, so that its job need not wait for the lease to end.
 async fn give_back(database: &Database, held: &Held, why: &str) -> Result<Claimed, DatabaseError> {
+    free(
+        database,
+        held.spec.name.as_str(),
+        (held.run_id, held.fence),
+        why,
+    )
+    .await?;
+    Ok(Claimed::Doubtful(why.to_owned()))
+}
+
+/// Ends a claim of which it is known that nothing of it was started.
+pub(crate) async fn free(
+    database: &Database,
+    job: &str,
+    (run_id, fence): (Uuid, i64),
+    why: &str,
+) -> Result<(), DatabaseError> {
     let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
-        (&held.spec.name.as_str(), Type::TEXT),
-        (&held.run_id, Type::UUID),
-        (&held.fence, Type::INT8),
+        (&job, Type::TEXT),
+        (&run_id, Type::UUID),
+        (&fence, Type::INT8),
         (&why, Type::TEXT),
     ];
     let sql = include_str!("../sql/give_back.sql");
     transaction::run(database, sql, &parameters).await?;
-    Ok(Claimed::Doubtful(why.to_owned()))
+    Ok(())
 }
 
 /// Everything the statements of one claim are given.
@@ -209,6 +265,7 @@ struct Request<'a> {
     spec: &'a JobSpec,
     due: &'a Due,
     run_id: Uuid,
+    grip: Arc<Grip>,
     lease: f64,
     next_slot: Option<Timestamp>,
     after_pending: Option<Timestamp>,
@@ -230,6 +287,7 @@ impl<'a> Request<'a> {
             spec,
             due,
             run_id,
+            grip: Grip::new(run_id),
             lease: spec.lease.lease.as_secs_f64(),
             next_slot: after(due.slot),
             after_pending: due.pending.and_then(after),
@@ -320,6 +378,7 @@ impl<'a> Request<'a> {
                 .map(|Instant(at)| at),
             since: row.try_get("ongoing")?,
             since_here,
+            grip: Arc::clone(&self.grip),
         })
     }
 }

@@ -151,14 +151,15 @@ impl Engine {
         }
     }
 
-    /// Closes the runs whose leases are over, and those of this host of which nothing is left; `true`: there were such.
+    /// Closes the runs whose leases are over, and those of this host of which nothing is left; `true`: the table is another
+    /// one now.
     async fn reap(&self, table: &Table) -> Result<bool, DatabaseError> {
         let expired = self.suspects.ripe(table, &self.terms, Boottime::now());
         let place = &self.host.place;
         let ended = reap::ended(table, &self.graph, place, &self.heart, &self.database).await?;
         self.is_stopping.store(ended.is_stopping, Ordering::Relaxed);
         if expired.is_empty() && ended.runs.is_empty() {
-            return Ok(false);
+            return Ok(ended.gave_back);
         }
         let runs = (expired.as_slice(), ended.runs.as_slice());
         for lost in reap::reap(&self.database, &self.terms, runs, self.now).await? {

@@ -100,10 +100,19 @@ fn address(access: &Access) -> Result<Address, Failure> {
 }
 
 /// Where outcomes are kept that the referee has not taken yet.
-fn outcomes(config: &Config) -> Outcomes {
+fn outcomes(config: &Config, database: &Database) -> Outcomes {
     let named = config.daemon.state_directory.clone();
     let usual = || state_directory(Uid::effective(), |name| std::env::var_os(name));
-    Outcomes::below(&named.unwrap_or_else(usual))
+    let schema = config
+        .database
+        .as_ref()
+        .map(|wanted| wanted.schema.as_str());
+    let tables = format!(
+        "{} {}",
+        database.address().shown(),
+        schema.unwrap_or_default()
+    );
+    Outcomes::below(&named.unwrap_or_else(usual), &tables)
 }
 
 /// This host, as the command line, the configuration or the machine names it.
@@ -133,10 +142,10 @@ pub(super) fn engine(global: &Global, config: Config) -> Result<Arc<Engine>, Fai
     Ok(Arc::new(Engine {
         host: Host::new(place, config.text_hash.clone()),
         heart: Arc::new(Heart::new(database.clone(), None)),
+        outcomes: Arc::new(outcomes(&config, &database)),
         database,
         elsewhere,
         supervisor: Arc::new(Supervisor::new()),
-        outcomes: Arc::new(outcomes(&config)),
         // One connection is enough for it, and opening others takes longer than the claims.
         turns: Arc::new(Semaphore::new(1)),
         suspects: Arc::new(Suspects::of_a_pass()),
@@ -168,10 +177,10 @@ pub(super) fn stay(
         engine: Arc::new(Engine {
             host: Host::new(place, config.text_hash.clone()).that_stays(Arc::clone(said)),
             heart: Arc::new(Heart::new(database.clone(), None)),
+            outcomes: Arc::new(outcomes(&config, &database)),
             database,
             elsewhere: elsewhere(&config),
             supervisor: Arc::new(Supervisor::new()),
-            outcomes: Arc::new(outcomes(&config)),
             turns: Arc::new(Semaphore::new(TURNS)),
             suspects: Arc::new(Suspects::with_patience(heartbeat)),
             terms: config.daemon.lease,
