@@ -8,6 +8,7 @@ mod config;
 mod daemon;
 mod db;
 mod fail;
+mod follow;
 mod ghosts;
 mod graph;
 mod history;

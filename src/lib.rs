@@ -46,6 +46,8 @@ pub mod plan;
 pub mod claim;
 // What a run printed: the beginning and the end.
 pub mod output;
+// The same while it is being printed.
+pub mod stream;
 // How a run ended, whoever carried it out.
 pub mod ended;
 // Processes under guard, whose trees end in time.

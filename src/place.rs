@@ -19,6 +19,8 @@ pub struct Place {
     pub rights: Rights,
     /// How long a Python host's `ongoing` is respected.
     pub max_ongoing_age: Duration,
+    /// Whether this process stays, as a daemon does: only then does it take jobs that are kept running.
+    pub stays: bool,
 }
 
 impl Default for Place {
@@ -29,6 +31,7 @@ impl Default for Place {
             tags: Vec::new(),
             rights: Rights::default(),
             max_ongoing_age: MAX_ONGOING_AGE,
+            stays: false,
         }
     }
 }

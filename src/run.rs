@@ -3,6 +3,7 @@
 
 mod effects;
 mod environment;
+mod healthy;
 pub mod placeholder;
 mod sql;
 
@@ -18,6 +19,7 @@ use crate::{
     rights::{Account, Terms},
     spec::Kind,
     store::{Database, Elsewhere},
+    stream::{Printing, Stream},
     supervise::{Order, Supervisor},
 };
 
@@ -60,6 +62,8 @@ pub struct Means<'a> {
     pub supervisor: &'a Supervisor,
     /// Renews the claims meanwhile.
     pub heart: &'a Heart,
+    /// Tells what runs print while they print it, where a job says so.
+    pub stream: &'a Stream,
     /// The referee, where SQL is carried out unless it names another database.
     pub database: &'a Database,
     /// The way to those others.
@@ -70,18 +74,26 @@ pub struct Means<'a> {
 pub async fn run(claim: Claim, means: &Means<'_>) -> Finished {
     let held = claim.into_held();
     crate::faults::point("before-spawn");
+    let printing = held
+        .spec
+        .stream_output
+        .then(|| means.stream.open(held.run_id));
     let (ended, cut, effects) = match &held.spec.kind {
-        Kind::Sql(text) => sql::carry_out(&held, text, means).await,
+        Kind::Sql(text) => sql::carry_out(&held, text, printing.as_ref(), means).await,
         _ => match order(&held, means.host).await {
             Ok(order) => {
-                let (ended, cut) = supervised(&held, &order, means).await;
+                let (ended, cut) = supervised(&held, &order, printing.as_ref(), means).await;
                 (ended, cut, None)
             }
             Err(why) => (Ended::not_started(why), None, None),
         },
     };
-    crate::faults::point("before-record");
     let at = held.database_now();
+    if let Some(printing) = printing {
+        // Its lease is renewed no more: a wait must not use it up.
+        printing.end(&ended.output, held.spec.lease.margin).await;
+    }
+    crate::faults::point("before-record");
     Finished {
         held,
         ended,
@@ -91,12 +103,23 @@ pub async fn run(claim: Claim, means: &Means<'_>) -> Finished {
     }
 }
 
-async fn supervised(held: &Held, order: &Order, means: &Means<'_>) -> (Ended, Option<Cut>) {
+async fn supervised(
+    held: &Held,
+    order: &Order,
+    printing: Option<&Printing>,
+    means: &Means<'_>,
+) -> (Ended, Option<Cut>) {
     match means.supervisor.start(order).await {
-        Ok(guarded) => {
+        Ok(mut guarded) => {
             let renewal = means.heart.hold(held, Arc::new(guarded.reins()));
+            if let Some(printing) = printing {
+                guarded = guarded.heard_by(printing.listener());
+            }
             crate::faults::point("running");
-            let ended = guarded.ended().await;
+            let ended = tokio::select! {
+                ended = guarded.ended() => ended,
+                never = healthy::watch(held, means.database) => match never {},
+            };
             (ended, renewal.end())
         }
         Err(error) => {
@@ -139,6 +162,7 @@ async fn order(held: &Held, host: &str) -> Result<Order, String> {
         stdin: Vec::new(),
         timeout: held.spec.timeout,
         grace: held.spec.lease.grace,
-        deadline: crate::faults::deadline(held.deadline()),
+        deadline: crate::faults::deadline(held.must_end_by()),
+        stream: held.spec.stream_output,
     })
 }

@@ -41,6 +41,9 @@
 //! may print for half a second more, gets SIGTERM, then SIGKILL: nothing outlives the run. A job that wants a
 //! lasting process asks systemd for one.
 //!
+//! **What it prints** the host hears with the end: beginning, end, and how much there was. Where an order says so it also
+//! hears it on the way, as far as that delays nothing.
+//!
 //! **How much it costs.** Supervisor and guard are this binary, started anew once (so that it is small, has one
 //! thread and may fork) and then forked without exec: a guard shares all but a few pages.
 
@@ -56,6 +59,7 @@ mod remains;
 mod spawn;
 mod supervisor;
 mod sweep;
+mod telling;
 mod tree;
 mod wire;
 

@@ -102,6 +102,7 @@ fn order(argv: &[&str]) -> Order {
         timeout: Duration::from_mins(1),
         grace: Duration::from_secs(1),
         deadline: Boottime::now() + Duration::from_mins(1),
+        stream: false,
     }
 }
 

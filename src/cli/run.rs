@@ -15,7 +15,7 @@ use crate::{
     plan::{Due, Plan, Planned, Trigger, Verdict, plan},
     record::{Outcome, Recorded},
     rights::{Rights, refusal},
-    spec::JobName,
+    spec::{JobName, on_host},
     stop::{Stop, Stopper},
     tick::LAST_WORDS,
     view::text::harmless,
@@ -40,7 +40,7 @@ Examples:
   crontabber run report              if it is due
   crontabber run report --force      in any case, unless it is running already")]
 pub(super) struct Run {
-    /// The job
+    /// The job; of one that runs on each host the row of this one
     job: String,
     /// Run it though it is not due, blocked or paused; never while it is running
     #[arg(long)]
@@ -50,7 +50,7 @@ pub(super) struct Run {
 impl Run {
     pub(super) fn answer(self, global: &Global) -> Result<Exit, Failure> {
         let config = open::configuration(global)?;
-        let name = open::job(&config, &self.job)?.name.clone();
+        let name = self.name(global, &config)?;
         Ok(match one(global, config, &name, self.force)? {
             Ended::Ran(exit) => exit,
             Ended::NotRun(exit, why) => {
@@ -58,6 +58,28 @@ impl Run {
                 exit
             }
         })
+    }
+}
+
+impl Run {
+    /// The job. `JOB@HOST` is understood where it can be done: on that host.
+    fn name(&self, global: &Global, config: &Config) -> Result<JobName, Failure> {
+        let row = on_host(&self.job).and_then(|(job, host)| {
+            let job = open::job(config, job).ok()?;
+            job.is_on_each().then_some((job, host))
+        });
+        let Some((job, host)) = row else {
+            return Ok(open::job(config, &self.job)?.name.clone());
+        };
+        if open::place(global, config)?.host == host {
+            return Ok(job.name.clone());
+        }
+        Err(Failure::Usage(format!(
+            "`{}` is the row of another host; type `crontabber run {}` on {}",
+            harmless(&self.job),
+            job.name,
+            harmless(host)
+        )))
     }
 }
 
@@ -80,12 +102,16 @@ pub(super) fn one(
         let engine = open::engine(global, config)?;
         let table = engine.look().await?;
         let plan = plan(&engine.graph, &table, &engine.host.place);
-        let job = plan
-            .get(name.as_str())
-            .expect("the graph holds the job that was looked up in it");
+        let number = engine.graph.number(name);
+        let number = number.expect("the graph holds the job that was looked up in it");
+        let Some(job) = plan.here(number) else {
+            let hosts = &engine.graph.jobs()[number].placement.hosts;
+            let why = format!("{name} runs on each of hosts = {hosts:?}, and this is none of them");
+            return Ok(Ended::NotRun(Exit::NotDue, why));
+        };
         match wanted(&plan, job, &engine.host.place.rights, force) {
             Ok(due) => run(&engine, job, &due).await,
-            Err((why, exit)) => Ok(Ended::NotRun(exit, format!("{name} {why}"))),
+            Err((why, exit)) => Ok(Ended::NotRun(exit, format!("{} {why}", job.name))),
         }
     })
 }
@@ -106,6 +132,11 @@ fn wanted(
     }
     if let Verdict::Unsupported(_) = &job.verdict {
         return Err((job.reason(), Exit::Configuration));
+    }
+    if job.spec.keep_running {
+        // By hand it would end with the terminal, and keep the daemons off until then.
+        let why = "is kept running by daemons; `crontabber cancel` starts it anew where it runs";
+        return Err((why.to_owned(), Exit::NotDue));
     }
     if let Some(why) = refusal(job.spec, rights) {
         return Err((format!("cannot run here: {why}"), Exit::Configuration));
@@ -138,7 +169,7 @@ fn wanted(
 }
 
 async fn run(engine: &Arc<Engine>, job: &Planned<'_>, due: &Due) -> Result<Ended, Failure> {
-    let name = &job.spec.name;
+    let name = &job.name;
     // Before the claim: a signal that came between the two would leave the job claimed and not run.
     let mut stop = Stopper::listen()?;
     let claimed = claim(

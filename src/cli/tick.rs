@@ -90,7 +90,7 @@ async fn dry_run(global: &Global) -> Result<Exit, Failure> {
         .jobs
         .iter()
         .filter(|job| matches!(job.verdict, Verdict::Run(_)));
-    let names: Vec<&str> = runs.map(|job| job.spec.name.as_str()).collect();
+    let names: Vec<&str> = runs.map(|job| job.name.as_ref()).collect();
     let names = if names.is_empty() {
         "nothing".to_owned()
     } else {

@@ -83,6 +83,29 @@ impl<const LEAST: u64> Setting for Lasting<LEAST> {
     }
 }
 
+/// How long something may take; `None`: as long as it wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Timeout(pub(super) Option<Duration>);
+
+impl Setting for Timeout {
+    const EXPECTED: &'static str = "a duration such as \"90s\" or \"1h30m\", or \"never\"";
+
+    fn read(found: &Found<'_>, findings: &mut Findings) -> Option<Self> {
+        if found.value.as_str() == Some(NEVER) {
+            return Some(Self(None));
+        }
+        Limit::read(found, findings).map(|limit| Self(Some(limit.0)))
+    }
+
+    fn value(&self) -> Value {
+        self.0
+            .map_or(json!(NEVER), |limit| Lasting::<1>(limit).value())
+    }
+}
+
+/// The word for a length of time that never passes.
+const NEVER: &str = "never";
+
 /// A whole number in a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Count<const LEAST: u32, const MOST: u32>(pub(super) u32);

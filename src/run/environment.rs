@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::placeholder::{Values, instant};
-use crate::{claim::Held, config::Surroundings, rights::Account};
+use crate::{claim::Held, config::Surroundings, rights::Account, spec::NO_TIMEOUT};
 
 /// Where programs are looked for, as in a crontab of root's.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -64,8 +64,10 @@ pub(super) fn of_the_run(held: &Held) -> Vec<(&'static str, String)> {
             format!("{}/{}", held.job(), instant(held.slot)),
         ),
         ("CRONTABBER_FENCE", held.fence.to_string()),
-        ("CRONTABBER_DEADLINE", instant(held.times_out_at())),
     ];
+    if held.spec.timeout < NO_TIMEOUT {
+        env.push(("CRONTABBER_DEADLINE", instant(held.times_out_at())));
+    }
     if let Some(at) = held.last_success {
         env.push(("CRONTABBER_LAST_SUCCESS", instant(at)));
     }

@@ -42,6 +42,8 @@ pub struct Order {
     pub grace: Duration,
     /// Until when the host can prove its claim, unless it says more later: nothing of the run is left then.
     pub deadline: Boottime,
+    /// Whether what it prints is to be told while it goes on, see [`Guarded::heard_by`].
+    pub stream: bool,
 }
 
 impl Order {

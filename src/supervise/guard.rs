@@ -29,6 +29,7 @@ use super::{
     cell::Cell,
     kernel::{Reaped, reap},
     spawn::{Started, spawn},
+    telling::Telling,
     tree::descendants,
     wire::{self, Words},
 };
@@ -120,6 +121,7 @@ fn begin(
         host: Some(host),
         output: Some(output),
         capture: Capture::default(),
+        telling: words.stream.then(|| Telling::new(started_at)),
         children,
         timer,
         terms,
@@ -203,6 +205,8 @@ struct Guard<'a> {
     /// `None` when nobody can write any more.
     output: Option<OwnedFd>,
     capture: Capture,
+    /// `None` when the host hears it at the end.
+    telling: Option<Telling>,
     children: SignalFd,
     timer: TimerFd,
     terms: Terms,
@@ -225,6 +229,9 @@ impl Guard<'_> {
                 self.listen();
             }
             self.read_output();
+            if let (Some(host), Some(telling)) = (self.host, &mut self.telling) {
+                telling.tell(host, &self.capture, Boottime::now());
+            }
             if self.reap_children() == Left::Nobody
                 && let Some(status) = self.status
             {
@@ -280,10 +287,15 @@ impl Guard<'_> {
     }
 
     fn next_step(&self) -> Boottime {
-        match self.phase {
+        let step = match self.phase {
             Phase::Running => self.terms.stop().min(self.terms.timeout),
             Phase::Lingering { until } | Phase::Stopping { until } => until.min(self.terms.kill()),
             Phase::Killing { again, .. } => again,
+        };
+        let again = self.telling.as_ref().filter(|_| self.host.is_some());
+        match again.and_then(|telling| telling.again(&self.capture)) {
+            Some(again) => step.min(again),
+            None => step,
         }
     }
 

@@ -29,13 +29,14 @@ use super::{
     REFUSED, cgroup,
     kernel::watched,
     link::{Link, bury, sweep},
+    telling::printed,
     wire::{self, MAX_REPORT, Report},
 };
 use crate::{
     clock::Boottime,
     ended::{Ended, How, Stopped},
     heartbeat::Leash,
-    output::Output,
+    output::{Listener, Output},
 };
 
 /// How long after a run's deadline its guard may be silent before it is taken for frozen.
@@ -56,6 +57,7 @@ pub struct Guarded {
     verdict: Option<Report>,
     /// Where its cgroup is, or would be.
     cgroup: Option<PathBuf>,
+    listener: Option<Arc<dyn Listener>>,
 }
 
 impl Guarded {
@@ -73,6 +75,7 @@ impl Guarded {
             pids: None,
             verdict: None,
             cgroup,
+            listener: None,
         };
         match run.receive().await {
             Report::Started { main, guard } => run.pids = Some((main, guard)),
@@ -91,6 +94,14 @@ impl Guarded {
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.pids.map(|(main, _)| main.as_raw().unsigned_abs())
+    }
+
+    /// The same, with somebody who hears what it prints, where its order says so; what was left out on the way, and the
+    /// last of it, comes with its end only.
+    #[must_use]
+    pub fn heard_by(mut self, listener: Arc<dyn Listener>) -> Self {
+        self.listener = Some(listener);
+        self
     }
 
     /// Waits until the run is over and no process of it is left. Dropped before, it cancels the run.
@@ -172,7 +183,11 @@ impl Guarded {
             });
             match received {
                 Ok(Ok(length)) if length > 0 => {
-                    if let Some(report) = Report::decode(&datagram[..length]) {
+                    if let Some((position, bytes)) = printed(&datagram[..length]) {
+                        if let Some(listener) = &self.listener {
+                            listener.hear(position, bytes);
+                        }
+                    } else if let Some(report) = Report::decode(&datagram[..length]) {
                         return report;
                     }
                 }

@@ -83,13 +83,15 @@ pub(super) struct Words<'a> {
     pub(super) memory_max: Option<u64>,
     /// The directory to make for its cgroup; `None`: there are none here.
     pub(super) cgroup: Option<&'a CStr>,
+    /// Whether the host wants to hear what is printed while it is.
+    pub(super) stream: bool,
     pub(super) cwd: &'a CStr,
     pub(super) argv: Vec<&'a CStr>,
     pub(super) env: Vec<&'a CStr>,
 }
 
 /// How many numbers every order begins with.
-const NUMBERS: usize = 11;
+const NUMBERS: usize = 12;
 
 /// What stands for "none" where a number may be zero.
 const NONE: u64 = u64::MAX;
@@ -116,6 +118,7 @@ pub(super) fn encode(
         nanoseconds(order.timeout),
         nanoseconds(order.grace),
         brand,
+        order.stream.into(),
         order.argv.len() as u64,
         order.env.len() as u64,
         order
@@ -159,6 +162,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Words<'_>> {
     let mut numbers = numbers.chunks_exact(8).filter_map(number);
     let mut next = || numbers.next();
     let (deadline, timeout, grace, brand) = (next()?, next()?, next()?, next()?);
+    let stream = next()? != 0;
     let (arguments, variables) = (next()?, next()?);
     let (nice, memory_max) = (next()?, next()?);
     let (uid, gid, groups) = (next()?, next()?, next()?);
@@ -187,6 +191,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Words<'_>> {
             nice => Some(u8::try_from(nice).ok()?.cast_signed()),
         },
         memory_max: Some(memory_max).filter(|&bytes| bytes != NONE),
+        stream,
         cgroup: string().map(|path| Some(path).filter(|path| !path.is_empty()))?,
         cwd: string()?,
         argv: (0..arguments).map(|_| string()).collect::<Option<_>>()?,
@@ -270,6 +275,8 @@ const STARTED: u8 = 1;
 const NOT_STARTED: u8 = 2;
 const ENDED: u8 = 3;
 const LOST: u8 = 4;
+/// See [`super::telling`].
+pub(super) const PRINTED: u8 = 5;
 
 /// Tag, reason, status, total, length of the head.
 const ENDED_HEADER: usize = 1 + 1 + 4 + 8 + 4;
@@ -324,11 +331,15 @@ pub(super) fn send_lost(socket: &impl AsFd) -> nix::Result<()> {
     send(socket, &[&[LOST]])
 }
 
-/// Sends one datagram. Waits only when ten reports are unread, and a run makes two.
+/// Sends one datagram. Waits only when the buffer is full, and a run makes two; what is told on the way leaves room.
 fn send(socket: &impl AsFd, parts: &[&[u8]]) -> nix::Result<()> {
+    send_with(socket, parts, MsgFlags::empty())
+}
+
+pub(super) fn send_with(socket: &impl AsFd, parts: &[&[u8]], flags: MsgFlags) -> nix::Result<()> {
     let parts: Vec<IoSlice> = parts.iter().map(|part| IoSlice::new(part)).collect();
     let socket = socket.as_fd().as_raw_fd();
-    sendmsg::<()>(socket, &parts, &[], MsgFlags::MSG_NOSIGNAL, None).map(drop)
+    sendmsg::<()>(socket, &parts, &[], MsgFlags::MSG_NOSIGNAL | flags, None).map(drop)
 }
 
 impl Report {
@@ -367,7 +378,7 @@ impl Report {
 }
 
 /// Takes the first `N` bytes off.
-fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+pub(super) fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
     let (taken, rest) = bytes.split_first_chunk::<N>()?;
     *bytes = rest;
     Some(*taken)
@@ -414,6 +425,7 @@ mod tests {
             timeout: Duration::MAX,
             grace: Duration::from_millis(1500),
             deadline: Boottime::at(Duration::from_secs(7)),
+            stream: true,
         }
     }
 
@@ -427,6 +439,7 @@ mod tests {
         assert_eq!(words.env, [c"A=1=2", c"EMPTY="]);
         assert_eq!(words.cwd, c"/tmp");
         assert_eq!(words.brand, 42);
+        assert!(words.stream);
         assert_eq!(words.grace, Duration::from_millis(1500));
         assert_eq!(words.timeout, Duration::from_nanos(u64::MAX));
         assert_eq!(words.deadline, Boottime::at(Duration::from_secs(7)));
@@ -501,7 +514,7 @@ mod tests {
         );
         refuses(
             |order| order.argv.push("x".repeat(7_000_000)),
-            "command and environment have 7000117 bytes, at most 6291456 are allowed",
+            "command and environment have 7000125 bytes, at most 6291456 are allowed",
         );
     }
 

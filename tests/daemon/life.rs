@@ -183,9 +183,12 @@ async fn asked_what_it_is_doing_it_tells_its_log() {
     });
     let alpha = stays(&site, "alpha").await;
     started(&site, 1).await;
-    alpha.signal(Signal::SIGUSR1);
-    hears(&alpha, "since the start").await;
-    for text in ["1 running: long", "next later at", "job=long", "job=later"] {
+    until(SOON, "it says what runs", async || {
+        alpha.signal(Signal::SIGUSR1);
+        says(&alpha, "1 running: long")
+    })
+    .await;
+    for text in ["since the start", "next later at", "job=long", "job=later"] {
         hears(&alpha, text).await;
     }
 }

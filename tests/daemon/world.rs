@@ -47,6 +47,15 @@ pub(crate) async fn started(site: &Site, count: usize) {
     until(SOON, &what, async || site.ledger().starts().len() >= count).await;
 }
 
+/// Waits until more runs have started than so many; without that, the daemon's log tells why.
+pub(crate) async fn more_than(site: &Site, before: usize, daemon: &Running) {
+    let since = std::time::Instant::now();
+    while site.ledger().starts().len() <= before {
+        assert!(since.elapsed() < SOON, "no run starts; {}", daemon.stderr());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 /// Waits until a question of the database is answered with yes.
 pub(crate) async fn holds(database: &Database, what: &str, sql: &str) {
     until(SOON, what, async || database.query_one(sql).await).await;

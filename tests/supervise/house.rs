@@ -72,6 +72,7 @@ impl House {
             timeout: Duration::from_mins(1),
             grace: Duration::from_secs(2),
             deadline: Boottime::now() + Duration::from_mins(1),
+            stream: false,
         }
     }
 
