@@ -1,7 +1,7 @@
 //! This host: its name and identity, what it announces, and the rows it makes for jobs nobody has met.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::atomic::{AtomicBool, Ordering},
     time::SystemTime,
 };
@@ -77,23 +77,40 @@ impl Host {
         table: &Table,
         database: &Database,
         now: Option<Timestamp>,
-    ) -> Result<Vec<String>, DatabaseError> {
+    ) -> Result<Replanned, DatabaseError> {
         // Before anything else takes time: the table's clock was read a moment ago.
         let skew = skew(table);
-        let definitions = definitions(graph);
+        let mut definitions = definitions(graph);
+        let mut configuration = self.configuration.as_str();
         let changed = match &table.announced {
             Some((_, configuration)) if *configuration != self.configuration => {
                 self.changed(graph, &definitions, database).await?
             }
             _ => Vec::new(),
         };
-        let moves = changed.into_iter().filter_map(|spec| {
-            let row = table.jobs.get(spec.name.as_str())?;
-            moved(spec, row, table.now)
+        let rows = changed.iter().filter_map(|changed| {
+            let row = table.jobs.get(changed.spec.name.as_str())?;
+            Some((changed, row))
         });
+        let moves = rows
+            .clone()
+            .filter_map(|(changed, row)| moved(changed.spec, row, table.now));
         let moved = replan(moves, database, now).await?;
-        self.write(&definitions, skew, database, now).await?;
-        Ok(moved)
+        let rows: Vec<&Changed<'_>> = rows.map(|(changed, _)| changed).collect();
+        let defined = define(&rows, database).await?;
+        for left_out in rows.iter().filter(|changed| !defined.contains(changed.name())) {
+            // Somebody holds its row: it is announced as it was, so that the next announcement finds it changed again.
+            definitions.insert(left_out.name().to_owned(), left_out.before.clone());
+            if let Some((_, announced)) = &table.announced {
+                configuration = announced;
+            }
+        }
+        self.write(configuration, &definitions, skew, database, now)
+            .await?;
+        Ok(Replanned {
+            is_written: !defined.is_empty(),
+            moved,
+        })
     }
 
     async fn changed<'a>(
@@ -101,7 +118,7 @@ impl Host {
         graph: &'a JobGraph,
         definitions: &HashMap<String, String>,
         database: &Database,
-    ) -> Result<Vec<&'a JobSpec>, DatabaseError> {
+    ) -> Result<Vec<Changed<'a>>, DatabaseError> {
         let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&self.place.host, Type::TEXT)];
         let rows = transaction::run(
             database,
@@ -113,21 +130,21 @@ impl Host {
             return Ok(Vec::new());
         };
         let before: serde_json::Value = row.try_get("definitions")?;
-        let changed = |spec: &&JobSpec| {
-            let known = before
-                .get(spec.name.as_str())
-                .and_then(serde_json::Value::as_str);
-            known.is_some_and(|known| {
-                definitions
-                    .get(spec.name.as_str())
-                    .is_some_and(|now| now != known)
+        let changed = graph.jobs().iter().filter_map(|spec| {
+            let before = before.get(spec.name.as_str())?.as_str()?;
+            let now = definitions.get(spec.name.as_str())?;
+            (now != before).then(|| Changed {
+                spec,
+                before: before.to_owned(),
+                now: now.clone(),
             })
-        };
-        Ok(graph.jobs().iter().filter(changed).collect())
+        });
+        Ok(changed.collect())
     }
 
     async fn write(
         &self,
+        configuration: &str,
         definitions: &HashMap<String, String>,
         skew: f64,
         database: &Database,
@@ -141,7 +158,7 @@ impl Host {
             (&pid_namespace, Type::TEXT),
             (&env!("CARGO_PKG_VERSION"), Type::TEXT),
             (&self.place.tags, Type::TEXT_ARRAY),
-            (&self.configuration, Type::TEXT),
+            (&configuration, Type::TEXT),
             (&definitions, Type::JSONB),
             (&skew, Type::FLOAT8),
             (&now, Type::TIMESTAMPTZ),
@@ -154,6 +171,46 @@ impl Host {
         .await?;
         Ok(())
     }
+}
+
+/// What announcing a host has changed of the jobs.
+#[derive(Debug, Default)]
+pub struct Replanned {
+    /// The jobs whose pending slot has moved.
+    pub moved: Vec<String>,
+    /// Whether any row was written: what was read of them is old now.
+    pub is_written: bool,
+}
+
+/// A job that this host has announced with another definition than it has now.
+struct Changed<'a> {
+    spec: &'a JobSpec,
+    /// The hashes of the two.
+    before: String,
+    now: String,
+}
+
+impl Changed<'_> {
+    fn name(&self) -> &str {
+        self.spec.name.as_str()
+    }
+}
+
+/// Makes this host's definitions of these jobs the newest; returns those whose rows nobody held.
+async fn define(
+    changed: &[&Changed<'_>],
+    database: &Database,
+) -> Result<HashSet<String>, DatabaseError> {
+    if changed.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let names: Vec<&str> = changed.iter().map(|changed| changed.name()).collect();
+    let hashes: Vec<&str> = changed.iter().map(|changed| changed.now.as_str()).collect();
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] =
+        [(&names, Type::TEXT_ARRAY), (&hashes, Type::TEXT_ARRAY)];
+    let sql = include_str!("../sql/define_jobs.sql");
+    let rows = transaction::run(database, sql, &parameters).await?;
+    Ok(names_of(&rows)?.into_iter().collect())
 }
 
 /// How far this host's clock is ahead of the database's, in seconds; and by how long ago the table was read.

@@ -17,12 +17,12 @@ use uuid::Uuid;
 
 use crate::{
     dag::JobGraph,
-    place::{Place, Seen},
+    place::{OnDisagreement, Place, Seen},
     spec::{JobName, JobSpec, Kind, On},
     store::table::{JobState, Table, never},
 };
 
-pub use placement::{NoHost, no_host, that_match};
+pub use placement::{NoHost, NotHere, no_host, that_match};
 pub use state::State;
 pub(crate) use wants::coalesced;
 
@@ -77,7 +77,7 @@ pub enum Verdict {
     /// It waits for a person: a run was lost, and `on_lost` says so.
     Held,
     /// It is due, but not on this host.
-    Elsewhere,
+    Elsewhere(NotHere),
     /// It is due, but this build cannot run it.
     Unsupported(&'static str),
 }
@@ -235,7 +235,9 @@ fn verdict(
             due: matches!(wanted, wants::Wanted::Now(_)),
         });
     }
-    if let Some(until) = row.paused_until.filter(|&until| until > now) {
+    // Who asks for a run means it: a pause keeps the schedule, and no person.
+    let pause = row.paused_until.filter(|&until| until > now);
+    if let Some(until) = pause.filter(|_| row.triggered.is_none()) {
         let held = row.paused_by.as_deref() == Some(ON_LOST);
         return if held {
             Verdict::Held
@@ -246,10 +248,11 @@ fn verdict(
     match wanted {
         wants::Wanted::At(at) => Verdict::NotYet(at),
         wants::Wanted::AfterParents => Verdict::AfterParents,
-        wants::Wanted::Now(due) => may_run(spec)
+        wants::Wanted::Now(due) => unsupported(spec)
+            .map(Verdict::Unsupported)
             .or_else(|| no_host(&spec.placement, &table.hosts, now).map(Verdict::NoHost))
             .or_else(|| blocked(&due, table, place))
-            .or_else(|| (!place.matches(&spec.placement)).then_some(Verdict::Elsewhere))
+            .or_else(|| placement::not_here(spec, row, table, place).map(Verdict::Elsewhere))
             .unwrap_or(Verdict::Run(due)),
     }
 }
@@ -270,16 +273,14 @@ pub(crate) fn live_since(
     respected.then_some(since)
 }
 
-/// Why a due job cannot run on any host, whatever its parents say.
-fn may_run(spec: &JobSpec) -> Option<Verdict> {
+/// Why a job cannot run on any host of this version, whatever its parents say.
+#[must_use]
+pub fn unsupported(spec: &JobSpec) -> Option<&'static str> {
     match &spec.kind {
-        Kind::Action { .. } => return Some(Verdict::Unsupported("action")),
+        Kind::Action { .. } => return Some("action"),
         Kind::Command(_) | Kind::Shell(_) | Kind::Sql(_) => {}
     }
-    if spec.placement.on == On::Each {
-        return Some(Verdict::Unsupported("on = \"each\""));
-    }
-    None
+    (spec.placement.on == On::Each).then_some("on = \"each\"")
 }
 
 /// The parents that keep a due job from running.
@@ -329,6 +330,28 @@ impl Plan<'_> {
             .map(|job| (job.spec.name.as_str(), job.state(self.now)))
             .collect()
     }
+}
+
+/// The due jobs that this host leaves to others because it does not know who goes by their newest definition: by name,
+/// the hash of that.
+#[must_use]
+pub fn outdated<'a>(
+    graph: &JobGraph,
+    table: &'a Table,
+    place: &Place,
+) -> Vec<(&'a str, &'a str)> {
+    if place.on_disagreement == OnDisagreement::Warn {
+        return Vec::new();
+    }
+    let plan = plan(graph, table, place);
+    let outdated = plan.jobs.iter().filter_map(|job| {
+        let Verdict::Elsewhere(NotHere::Older(_)) = job.verdict else {
+            return None;
+        };
+        let (name, row) = table.jobs.get_key_value(job.spec.name.as_str())?;
+        Some((name.as_str(), row.definition_hash.as_deref()?))
+    });
+    outdated.collect()
 }
 
 /// When a job may next start by the clock; `None`: no clock starts it.

@@ -28,7 +28,7 @@ pub(super) fn no_pass(known: &Known<'_>) -> Option<Problem> {
             "no host has ever passed".to_owned(),
             format!("no host has ever passed: {what_to_do}"),
         ),
-        Some(Seen { place, at }) => {
+        Some(Seen { place, at, .. }) => {
             let since = times.since(*at);
             (
                 limits.of(age(known.plan.now, *at))?,

@@ -29,7 +29,7 @@ pub(super) fn problems(
         // That its last run failed, or was lost, is part of the story.
         Verdict::Held => return about.held().into_iter().collect(),
         Verdict::New(_) | Verdict::NotYet(_) | Verdict::AfterParents => None,
-        Verdict::Run(_) | Verdict::Elsewhere | Verdict::Unsupported(_) => about.late(),
+        Verdict::Run(_) | Verdict::Elsewhere(_) | Verdict::Unsupported(_) => about.late(),
         Verdict::NoHost(no_host) => about.no_host(no_host),
         Verdict::Blocked(blocks) => about.blocked(blocks, roots),
         Verdict::Ongoing(live) => about.stuck(live).or_else(|| about.ongoing(live)),
@@ -60,9 +60,12 @@ impl About<'_> {
         }
     }
 
-    /// Since when it may run; `None`: no clock says so.
+    /// Since when it may run; `None`: neither a clock says so nor a person.
     fn due_since(&self) -> Option<Timestamp> {
         let row = self.job.row?;
+        if let Some(asked) = self.job.triggered() {
+            return Some(asked.at);
+        }
         let at = next_run(row)?;
         Some(row.slot.map_or(at, |slot| slot.max(at)))
     }
@@ -116,7 +119,7 @@ impl About<'_> {
         let severity = limits.of(late)?;
         let times = self.times();
         let why = match &self.job.verdict {
-            Verdict::Elsewhere | Verdict::Unsupported(_) => format!(": {}", self.job.reason()),
+            Verdict::Elsewhere(_) | Verdict::Unsupported(_) => format!(": {}", self.job.reason()),
             _ => String::new(),
         };
         let brief = format!("{what} for {}", times.since(since));

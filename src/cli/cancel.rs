@@ -1,4 +1,4 @@
-//! `cancel RUN|JOB`: ends a run that is going on.
+//! `cancel RUN|JOB`: ends a run that is going on, or takes back the request for one.
 
 use std::{
     io::{self, Write},
@@ -35,10 +35,11 @@ use super::{
 ///
 /// Its host is asked, and kills all its processes with its next heartbeat: SIGTERM, the job's grace, SIGKILL. A
 /// cancelled slot is final: it is not tried again, and counts as no error. The job's next slot runs as ever (`crontabber
-/// pause` keeps it from that).
+/// pause` keeps it from that). Of a job that is not running it takes back the run that somebody has asked for with
+/// `trigger`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit codes: 0 it was cancelled (with --no-wait: asked to); 1 it ended otherwise before that; 2 another session holds the row; 3 it is still going on after the wait, or a Python host's, which cannot be cancelled; 4 it is not running.
+Exit codes: 0 it was cancelled (with --no-wait: asked to), or the request was taken back; 1 it ended otherwise before that; 2 another session holds the row; 3 it is still going on after the wait, or a Python host's, which cannot be cancelled; 4 it is not running.
 
 Examples:
   crontabber cancel report                     its run
@@ -64,7 +65,7 @@ pub(super) struct Cancel {
 /// How often it is asked whether the run has ended.
 const ASK_EVERY: Duration = Duration::from_millis(200);
 
-fn wait(text: &str) -> Result<Duration, String> {
+pub(super) fn wait(text: &str) -> Result<Duration, String> {
     duration::parse(text).map_err(|bad| match bad.help {
         Some(help) => format!("{}; {help}", bad.message),
         None => bad.message,
@@ -98,6 +99,12 @@ impl Cancel {
 
     async fn cancel(&self, view: &View) -> Result<(Told, Exit), Failure> {
         let told = self.wanted(view).await?;
+        if !told.is_live
+            && let Some(request) = &told.request
+        {
+            let id = request.id;
+            return self.take_back(view, told, id).await;
+        }
         let Some(run_id) = told.run_id.filter(|_| told.is_live) else {
             let exit = if told.is_live {
                 Exit::Ongoing
@@ -148,6 +155,27 @@ impl Cancel {
         }
     }
 
+    /// Nothing runs, but somebody has asked for a run that no host has claimed yet.
+    async fn take_back(&self, view: &View, told: Told, id: Uuid) -> Result<(Told, Exit), Failure> {
+        let author = Author::new(view, self.reason.clone());
+        let by = author.by();
+        let answer = control::untrigger(&view.database, &by, &told.name, id, None).await?;
+        let happened = match answer {
+            Answer::Contended => None,
+            Answer::Jobs(changes) => changes.into_iter().next().map(|change| change.happened),
+        };
+        let exit = match happened {
+            Some(Happened::Done) => Exit::Ok,
+            _ => Exit::Contended,
+        };
+        let told = Told {
+            is_contended: happened.is_none(),
+            happened,
+            ..told
+        };
+        Ok((told, exit))
+    }
+
     /// The run that is meant. A name that is a job's is that job's, though it may look like the beginning of an id.
     async fn wanted(&self, view: &View) -> Result<Told, Failure> {
         let plan = view.plan();
@@ -162,6 +190,7 @@ impl Cancel {
                 run_id: live.as_ref().and_then(|run| run.run_id),
                 host: live.as_ref().map(|run| run.host.clone()),
                 is_live: live.is_some(),
+                request: job.row().and_then(|row| row.triggered.as_deref().cloned()),
                 ..Told::default()
             };
             return Ok(match newest {

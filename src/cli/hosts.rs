@@ -87,11 +87,7 @@ impl Hosts {
 
 async fn forget(view: &open::View, name: &str) -> Result<Exit, Failure> {
     let plan = view.plan();
-    let known = plan.hosts.iter().find(|seen| seen.place.host == name);
-    let Some(known) = known else {
-        let names = plan.hosts.iter().map(|seen| seen.place.host.as_str());
-        return Err(open::nothing_named(names, "host", name, "hosts --all"));
-    };
+    let known = open::host(&plan, name)?;
     let here = view.place.host.as_str();
     let by = (who(here), here);
     let times = Times {

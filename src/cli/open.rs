@@ -12,7 +12,7 @@ use crate::{
     host::{self, Host},
     instance::Instance,
     place::{Place, Seen},
-    plan::{Plan, plan},
+    plan::{Plan, outdated, plan},
     spec::{JobName, JobSpec},
     store::{
         Address, Database, DatabaseError, Elsewhere, Environment, Pooled, hosts,
@@ -107,6 +107,7 @@ pub(super) fn place(global: &Global, config: &Config) -> Result<Place, Failure> 
         instance: Instance::own(),
         tags: config.daemon.tags.clone(),
         max_ongoing_age: config.daemon.max_ongoing_age,
+        on_disagreement: config.daemon.on_disagreement,
     })
 }
 
@@ -155,6 +156,12 @@ impl View {
             table => table?,
         };
         table.hosts = seen?;
+        // As a pass does: who goes by the newest definitions of the jobs that it would leave to others.
+        let outdated = outdated(&config.graph, &table, &place);
+        if !outdated.is_empty() {
+            let newest = hosts::newest(&client, &outdated, None).await?;
+            table.newest = newest;
+        }
         drop(client);
         Ok(Self {
             config,
@@ -171,6 +178,7 @@ impl View {
         hosts.push(Seen {
             place: self.place.clone(),
             at: self.table.now,
+            drained: self.table.drained,
         });
         self
     }
@@ -195,7 +203,13 @@ impl View {
             return Ok(());
         }
         let client = self.connection().await?;
-        self.table = table::read(&client, &self.place.host, None).await?;
+        let hosts = std::mem::take(&mut self.table.hosts);
+        let newest = std::mem::take(&mut self.table.newest);
+        self.table = Table {
+            hosts,
+            newest,
+            ..table::read(&client, &self.place.host, None).await?
+        };
         Ok(())
     }
 
@@ -237,6 +251,15 @@ pub(super) fn subject<'a>(plan: &'a Plan<'a>, name: &str) -> Result<Subject<'a>,
 pub(super) fn no_such(plan: &Plan<'_>, what: &str, name: &str) -> Failure {
     let names = subject::all(plan).map(|subject| subject.name());
     nothing_named(names, what, name, "list")
+}
+
+/// The host of this name, or what to type instead.
+pub(super) fn host<'a>(plan: &'a Plan<'a>, name: &str) -> Result<&'a Seen, Failure> {
+    let known = plan.hosts.iter().find(|seen| seen.place.host == name);
+    known.ok_or_else(|| {
+        let names = plan.hosts.iter().map(|seen| seen.place.host.as_str());
+        nothing_named(names, "host", name, "hosts --all")
+    })
 }
 
 /// The job of this name, or what to type instead.

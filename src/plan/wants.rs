@@ -8,7 +8,7 @@ use super::{Due, Slots, Trigger};
 use crate::{
     dag::JobGraph,
     schedule::Timetable,
-    store::table::{JobState, Table},
+    store::table::{JobState, Table, Triggered},
 };
 
 /// When a job is wanted, apart from everything that may keep it from running.
@@ -23,9 +23,27 @@ pub(super) enum Wanted {
 }
 
 pub(super) fn wanted(graph: &JobGraph, index: usize, row: &JobState, table: &Table) -> Wanted {
+    if let Some(asked) = &row.triggered {
+        return Wanted::Now(by_hand(row, asked));
+    }
     match &graph.jobs()[index].timetable {
         Some(when) => by_schedule(graph, index, row, table, when),
         None => by_parents(graph, index, row, table),
+    }
+}
+
+/// A run that somebody has asked for comes first, and leaves the schedule alone: what that wants is due afterwards. It
+/// waits for no parent and no retry. It is not repeated: if its host is lost, or gives the claim back, the request is
+/// gone, and only the log tells.
+fn by_hand(row: &JobState, asked: &Triggered) -> Due {
+    Due {
+        pending: None,
+        slot: asked.at,
+        coalesced: None,
+        trigger: Trigger::Manual,
+        needs: Vec::new(),
+        failures: failures(row),
+        asked: Some(asked.id),
     }
 }
 

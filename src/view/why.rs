@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::{
     dag::JobGraph,
     place::Place,
-    plan::{Block, Due, Live, Plan, Planned, State, Trigger, Verdict, that_match},
+    plan::{Block, Due, Live, NotHere, Plan, Planned, State, Trigger, Verdict, that_match},
 };
 
 use super::{
@@ -154,7 +154,7 @@ fn conclusion(job: &Planned<'_>, known: &Known<'_>) -> String {
             let why = checks::pause(job.row, times);
             format!("{name} is not running because it waits for a person: {why}.")
         }
-        Verdict::Elsewhere => elsewhere(job, known),
+        Verdict::Elsewhere(why) => elsewhere(job, why, known),
         Verdict::Unsupported(_) => format!("{name} is due, but {}.", job.reason()),
     }
 }
@@ -163,9 +163,10 @@ fn conclusion(job: &Planned<'_>, known: &Known<'_>) -> String {
 fn due_now(job: &Planned<'_>, due: &Due, known: &Known<'_>) -> String {
     let name = &job.spec.name;
     let what = match due.trigger {
-        Trigger::Parents => "its parents have succeeded",
-        Trigger::Schedule | Trigger::Manual => "it is due",
+        Trigger::Parents => "its parents have succeeded".to_owned(),
+        Trigger::Schedule | Trigger::Manual => "it is due".to_owned(),
     };
+    let what = asked(job, &known.times).unwrap_or(what);
     if job.state(known.plan.now) != State::Overdue {
         return format!("{name} is about to run: {what}, and the next pass starts it.");
     }
@@ -177,6 +178,12 @@ fn due_now(job: &Planned<'_>, due: &Due, known: &Known<'_>) -> String {
         "no host that may run it has passed lately: is `crontabber tick` in its crontab, or the daemon running?"
     };
     format!("{name} should be running: {what}, and nothing keeps it but that {whose}")
+}
+
+/// `a run of it was asked for by anna@web1 2031-05-05 12:00:00Z (3s ago)`.
+pub(super) fn asked(job: &Planned<'_>, times: &Times) -> Option<String> {
+    let asked = job.triggered()?;
+    Some(format!("a run of it was {} {}", asked.words(), times.both(asked.at)))
 }
 
 fn blocked(job: &Planned<'_>, blocks: &[Block]) -> String {
@@ -204,10 +211,19 @@ fn ongoing(job: &Planned<'_>, live: &Live, times: &Times) -> String {
     }
 }
 
-fn elsewhere(job: &Planned<'_>, known: &Known<'_>) -> String {
+fn elsewhere(job: &Planned<'_>, why: &NotHere, known: &Known<'_>) -> String {
     let name = &job.spec.name;
     let live = checks::live(&job.spec.placement, known);
+    let is_drained = matches!(why, NotHere::Drained(_));
     match live.as_slice() {
+        _ if matches!(why, NotHere::Older(_)) => {
+            format!("{name} is due, but this host leaves it to others: {}.", job.reason())
+        }
+        [] if is_drained => format!("{name} is due, but this host is drained, and no other that may run it is live."),
+        hosts if is_drained => format!(
+            "{name} is due, and the next pass of {} starts it; this host is drained.",
+            hosts.join(" or ")
+        ),
         [] => format!(
             "{name} is due, and waits for the first pass of a host that may run it; this host may not."
         ),
