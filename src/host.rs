@@ -98,7 +98,10 @@ impl Host {
         let moved = replan(moves, database, now).await?;
         let rows: Vec<&Changed<'_>> = rows.map(|(changed, _)| changed).collect();
         let defined = define(&rows, database).await?;
-        for left_out in rows.iter().filter(|changed| !defined.contains(changed.name())) {
+        for left_out in rows
+            .iter()
+            .filter(|changed| !defined.contains(changed.name()))
+        {
             // Somebody holds its row: it is announced as it was, so that the next announcement finds it changed again.
             definitions.insert(left_out.name().to_owned(), left_out.before.clone());
             if let Some((_, announced)) = &table.announced {

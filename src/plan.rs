@@ -335,11 +335,7 @@ impl Plan<'_> {
 /// The due jobs that this host leaves to others because it does not know who goes by their newest definition: by name,
 /// the hash of that.
 #[must_use]
-pub fn outdated<'a>(
-    graph: &JobGraph,
-    table: &'a Table,
-    place: &Place,
-) -> Vec<(&'a str, &'a str)> {
+pub fn outdated<'a>(graph: &JobGraph, table: &'a Table, place: &Place) -> Vec<(&'a str, &'a str)> {
     if place.on_disagreement == OnDisagreement::Warn {
         return Vec::new();
     }

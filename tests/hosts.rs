@@ -10,7 +10,7 @@ use common::{
 use crontabber::{
     dag::JobGraph,
     place::Place,
-    plan::{Verdict, plan},
+    plan::{NotHere, Verdict, plan},
     spec::{JobSpec, On, Placement},
     store::{
         hosts::seen,
@@ -172,9 +172,15 @@ async fn a_host_that_falls_silent_is_missed_after_a_quarter_of_an_hour() {
     let due = noon() + minutes(60);
     host("db1").at(due - minutes(10)).tick().await;
     host("web1").at(due).tick().await;
-    assert_eq!(verdict(&host("laptop"), due).await, Verdict::Elsewhere);
+    assert_eq!(
+        verdict(&host("laptop"), due).await,
+        Verdict::Elsewhere(NotHere::Placement)
+    );
     let late = due + minutes(5);
-    assert_eq!(verdict(&host("laptop"), late).await, Verdict::Elsewhere);
+    assert_eq!(
+        verdict(&host("laptop"), late).await,
+        Verdict::Elsewhere(NotHere::Placement)
+    );
     let Verdict::NoHost(missing) = verdict(&host("laptop"), due + minutes(6)).await else {
         panic!("db1 has been silent for sixteen minutes");
     };
@@ -205,6 +211,7 @@ fn planned(patterns: &[&str], hosts: &[&str], parent: Option<Timestamp>) -> Verd
     let seen = |&host: &&str| crontabber::place::Seen {
         place: place(host),
         at: noon(),
+        drained: None,
     };
     let fetch = parent.map_or(noon(), |done| done + minutes(60));
     let table = Table {
@@ -215,7 +222,7 @@ fn planned(patterns: &[&str], hosts: &[&str], parent: Option<Timestamp>) -> Verd
         ]
         .into(),
         hosts: hosts.iter().map(seen).collect(),
-        announced: None,
+        ..Table::default()
     };
     plan(&graph, &table, &place("web1")).jobs[1].verdict.clone()
 }
@@ -235,10 +242,13 @@ fn the_want_of_a_host_comes_before_a_parent_and_both_before_another_host() {
     assert!(is_run(planned(&["web*"], &[], done)));
     assert!(is_run(planned(&["web*"], &["web1", "db1"], done)));
     assert!(is_run(planned(&[], &["db1"], done)));
-    assert_eq!(planned(&["db*"], &[], done), Verdict::Elsewhere);
+    assert_eq!(
+        planned(&["db*"], &[], done),
+        Verdict::Elsewhere(NotHere::Placement)
+    );
     assert_eq!(
         planned(&["db*"], &["web1", "db1"], done),
-        Verdict::Elsewhere
+        Verdict::Elsewhere(NotHere::Placement)
     );
     let is_missing = |verdict| matches!(verdict, Verdict::NoHost(_));
     assert!(is_missing(planned(&["db*"], &["web1"], done)));

@@ -5,7 +5,10 @@ use clap::Args;
 use crate::{
     control::{self, Drained},
     exit::Exit,
-    view::{Medium, Times, subject, text::{counted, harmless}},
+    view::{
+        Medium, Times, subject,
+        text::{counted, harmless},
+    },
 };
 
 use super::{
@@ -31,8 +34,9 @@ Examples:
   crontabber drain web1 --undo")]
 pub(super) struct Drain {
     /// The host, as `hosts` shows it
+    // Not `host`: that is the name of a flag that every command has.
     #[arg(value_name = "HOST")]
-    host: String,
+    name: String,
     /// Let it take work again
     #[arg(long)]
     undo: bool,
@@ -46,21 +50,21 @@ impl Drain {
         block_on(async {
             let view = View::open(global).await?;
             let plan = view.plan();
-            let known = open::host(&plan, &self.host)?;
+            let known = open::host(&plan, &self.name)?;
             let author = Author::new(&view, self.reason.clone());
             let database = &view.database;
             let done = if self.undo {
-                control::undrain(database, &author.by(), &self.host, None).await?
+                control::undrain(database, &author.by(), &self.name, None).await?
             } else {
-                control::drain(database, &author.by(), &self.host, None).await?
+                control::drain(database, &author.by(), &self.name, None).await?
             };
             let times = Times {
                 now: plan.now,
                 medium: Medium::of_stdout(),
             };
-            let host = harmless(&self.host);
+            let host = harmless(&self.name);
             let runs = subject::all(&plan).filter_map(|job| job.ongoing(plan.now));
-            let runs = runs.filter(|run| run.host == self.host).count();
+            let runs = runs.filter(|run| run.host == self.name).count();
             let said = match (done, self.undo) {
                 (Drained::Contended, _) => {
                     eprintln!("not changed: another session holds the row of {host}; try again");

@@ -153,7 +153,11 @@ impl Trigger {
                 return Ok(());
             }
             let (soon, late) = ASK_EVERY;
-            let pause = if since.elapsed() < A_WHILE { soon } else { late };
+            let pause = if since.elapsed() < A_WHILE {
+                soon
+            } else {
+                late
+            };
             sleep(pause.min(left)).await;
         }
     }
@@ -203,7 +207,9 @@ async fn known_by(view: &View, name: &str) -> Result<Vec<String>, Failure> {
     Err(Failure::Usage(if pythons {
         format!("`{name}` is known to Python hosts only, which take no orders; nothing was asked")
     } else {
-        format!("`{name}` is a row that no host's configuration has, and nobody would run it (crontabber ghosts)")
+        format!(
+            "`{name}` is a row that no host's configuration has, and nobody would run it (crontabber ghosts)"
+        )
     }))
 }
 
@@ -211,11 +217,17 @@ async fn known_by(view: &View, name: &str) -> Result<Vec<String>, Failure> {
 fn unsupported(plan: &Plan<'_>, name: &str) -> Option<String> {
     let job = plan.get(name)?;
     let what = plan::unsupported(job.spec)?;
-    Some(format!("this version does not run `{what}` jobs yet, such as {name}"))
+    Some(format!(
+        "this version does not run `{what}` jobs yet, such as {name}"
+    ))
 }
 
 /// The live hosts that may claim a run of it; or why there is none.
-fn who_may(plan: &Plan<'_>, subject: &Subject<'_>, known_by: &[String]) -> (Vec<String>, Option<String>) {
+fn who_may(
+    plan: &Plan<'_>,
+    subject: &Subject<'_>,
+    known_by: &[String],
+) -> (Vec<String>, Option<String>) {
     let live = plan.hosts.iter().filter(|seen| seen.takes_work(plan.now));
     let may = live.filter(|seen| match subject {
         Subject::Job(job) => seen.place.matches(&job.spec.placement),

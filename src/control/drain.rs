@@ -28,7 +28,14 @@ pub async fn drain(
     host: &str,
     now: Option<Timestamp>,
 ) -> Result<Drained, DatabaseError> {
-    write(database, include_str!("../../sql/drain_host.sql"), by, host, now).await
+    write(
+        database,
+        include_str!("../../sql/drain_host.sql"),
+        by,
+        host,
+        now,
+    )
+    .await
 }
 
 /// Lets a drained host take work again.
@@ -38,7 +45,14 @@ pub async fn undrain(
     host: &str,
     now: Option<Timestamp>,
 ) -> Result<Drained, DatabaseError> {
-    write(database, include_str!("../../sql/undrain_host.sql"), by, host, now).await
+    write(
+        database,
+        include_str!("../../sql/undrain_host.sql"),
+        by,
+        host,
+        now,
+    )
+    .await
 }
 
 async fn write(

@@ -22,11 +22,8 @@ pub async fn trigger(
         Some(_) => Happened::AskedBefore,
         None => Happened::ChangedMeanwhile,
     };
-    let id = Uuid::new_v4();
     let sql = include_str!("../../sql/trigger.sql");
-    let parameters: [Parameter<'_>; 6] = parameters(by, &job, &id, &now);
-    let parameters = &parameters;
-    change(database, &[job], Statement { sql, parameters }, why_not, now).await
+    write(database, sql, by, (job, Uuid::new_v4()), why_not, now).await
 }
 
 /// Takes a request back that no host has claimed; by its id, so that the next request is never meant.
@@ -39,22 +36,28 @@ pub async fn untrigger(
 ) -> Result<Answer, DatabaseError> {
     let why_not = |_: &str, _: &Locked| Happened::ChangedMeanwhile;
     let sql = include_str!("../../sql/untrigger.sql");
-    let parameters = &parameters(by, &job, &id, &now);
-    change(database, &[job], Statement { sql, parameters }, why_not, now).await
+    write(database, sql, by, (job, id), why_not, now).await
 }
 
-fn parameters<'a>(
-    by: &'a By<'_>,
-    job: &'a &str,
-    id: &'a Uuid,
-    now: &'a Option<Timestamp>,
-) -> [Parameter<'a>; 6] {
-    [
-        (job, Type::TEXT),
-        (id, Type::UUID),
+async fn write(
+    database: &Database,
+    sql: &'static str,
+    by: &By<'_>,
+    (job, id): (&str, Uuid),
+    why_not: impl Fn(&str, &Locked) -> Happened,
+    now: Option<Timestamp>,
+) -> Result<Answer, DatabaseError> {
+    let parameters: [Parameter<'_>; 6] = [
+        (&job, Type::TEXT),
+        (&id, Type::UUID),
         (&by.who, Type::TEXT),
         (&by.host, Type::TEXT),
         (&by.reason, Type::TEXT),
-        (now, Type::TIMESTAMPTZ),
-    ]
+        (&now, Type::TIMESTAMPTZ),
+    ];
+    let statement = Statement {
+        sql,
+        parameters: &parameters,
+    };
+    change(database, &[job], statement, why_not, now).await
 }

@@ -5,9 +5,7 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use crate::{
-    store::table::{JobState, Triggered},
-};
+use crate::store::table::{JobState, Triggered};
 
 use super::{Block, BlockedBy, NotHere, ON_LOST, Planned, Verdict};
 

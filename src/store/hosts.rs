@@ -87,7 +87,10 @@ pub async fn announced(client: &Connection) -> Result<Vec<Announced>, DatabaseEr
             drained_by: row.try_get("drain_by")?,
             daemon: daemon_in(row)?,
             config_error: row.try_get("config_error")?,
-            other: Option::zip(row.try_get("other_instance")?, row.try_get("other_seen_at")?),
+            other: Option::zip(
+                row.try_get("other_instance")?,
+                row.try_get("other_seen_at")?,
+            ),
         })
     });
     Ok(announced.collect::<Result<_, _>>()?)

@@ -112,7 +112,9 @@ impl Cancel {
             let who = request.words();
             let at = times.both(request.at);
             return match self.happened {
-                Some(Happened::Done) => format!("taken back: the run of {name} that was {who} {at}"),
+                Some(Happened::Done) => {
+                    format!("taken back: the run of {name} that was {who} {at}")
+                }
                 _ => format!(
                     "not taken back: the run of {name} that was {who} {at} has just been claimed; to end it type this again"
                 ),

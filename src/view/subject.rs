@@ -98,9 +98,9 @@ impl<'a> Subject<'a> {
         let next = match planned.verdict {
             Verdict::New(first) => first,
             Verdict::NotYet(at) => Some(at),
-            Verdict::Run(_) | Verdict::Elsewhere(_) | Verdict::Unsupported(_) => planned
-                .triggered()
-                .map_or(by_clock, |asked| Some(asked.at)),
+            Verdict::Run(_) | Verdict::Elsewhere(_) | Verdict::Unsupported(_) => {
+                planned.triggered().map_or(by_clock, |asked| Some(asked.at))
+            }
             Verdict::Paused(until) => Some(by_clock.map_or(until, |at| at.max(until))),
             Verdict::AfterParents
             | Verdict::NoHost(_)

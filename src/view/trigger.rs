@@ -59,7 +59,8 @@ pub async fn look_up(
     job: &str,
     request: &Triggered,
 ) -> Result<Request, DatabaseError> {
-    let of_request: [(&(dyn ToSql + Sync), Type); 2] = [(&job, Type::TEXT), (&request.id, Type::UUID)];
+    let of_request: [(&(dyn ToSql + Sync), Type); 2] =
+        [(&job, Type::TEXT), (&request.id, Type::UUID)];
     let sql = include_str!("../../sql/read_trigger.sql");
     let query = client.query_typed(sql, &of_request);
     let rows = limited(transaction::LIMIT, client.fuse(), query).await?;
@@ -161,9 +162,9 @@ impl Trigger {
                 )
             }
             (Some(Happened::NoRow), _) => format!("not asked: {name} has no row; it was removed"),
-            (Some(_), _) => format!(
-                "not asked: {name} was changed by somebody else at this moment; try again"
-            ),
+            (Some(_), _) => {
+                format!("not asked: {name} was changed by somebody else at this moment; try again")
+            }
         }
     }
 
@@ -175,16 +176,19 @@ impl Trigger {
             );
         }
         let what = match &self.followed {
-            Some(limit) => format!("no host has claimed the run of {name} within {limit}, and the request stands"),
+            Some(limit) => format!(
+                "no host has claimed the run of {name} within {limit}, and the request stands"
+            ),
             None => format!("asked for a run of {name}"),
         };
         let who = match (&self.no_host, self.hosts.as_slice()) {
             (Some(why), _) => format!("it waits, for there is {why}"),
             (None, hosts) => format!("it runs on {}", one_of(hosts)),
         };
-        let after = self.ongoing.as_ref().map(|run| {
-            format!(", when the run that goes on on {} has ended", run.host)
-        });
+        let after = self
+            .ongoing
+            .as_ref()
+            .map(|run| format!(", when the run that goes on on {} has ended", run.host));
         format!("{what}; {who}{}", after.unwrap_or_default())
     }
 
@@ -193,7 +197,9 @@ impl Trigger {
         let host = run.host.as_deref().unwrap_or("a host");
         let id = run.run_id.map(short).unwrap_or_default();
         let waited = Option::zip(self.request.as_ref(), run.started_at);
-        let waited = waited.map(|(asked, at)| format!(", {} after it was asked for", between(asked.at, at, times)));
+        let waited = waited.map(|(asked, at)| {
+            format!(", {} after it was asked for", between(asked.at, at, times))
+        });
         let waited = waited.unwrap_or_default();
         let run_on = format!("run {id} of {name} on {host}{waited}");
         match (run.outcome.as_str(), &run.reason) {
@@ -201,7 +207,9 @@ impl Trigger {
                 let limit = self.followed.as_deref().unwrap_or("the wait");
                 format!("{run_on}, has not ended within {limit}")
             }
-            (outcome, Some(reason)) if outcome != reason => format!("{outcome}: {reason}; {run_on}"),
+            (outcome, Some(reason)) if outcome != reason => {
+                format!("{outcome}: {reason}; {run_on}")
+            }
             (outcome, _) => format!("{outcome}: {run_on}"),
         }
     }

@@ -183,7 +183,11 @@ fn due_now(job: &Planned<'_>, due: &Due, known: &Known<'_>) -> String {
 /// `a run of it was asked for by anna@web1 2031-05-05 12:00:00Z (3s ago)`.
 pub(super) fn asked(job: &Planned<'_>, times: &Times) -> Option<String> {
     let asked = job.triggered()?;
-    Some(format!("a run of it was {} {}", asked.words(), times.both(asked.at)))
+    Some(format!(
+        "a run of it was {} {}",
+        asked.words(),
+        times.both(asked.at)
+    ))
 }
 
 fn blocked(job: &Planned<'_>, blocks: &[Block]) -> String {
@@ -217,9 +221,14 @@ fn elsewhere(job: &Planned<'_>, why: &NotHere, known: &Known<'_>) -> String {
     let is_drained = matches!(why, NotHere::Drained(_));
     match live.as_slice() {
         _ if matches!(why, NotHere::Older(_)) => {
-            format!("{name} is due, but this host leaves it to others: {}.", job.reason())
+            format!(
+                "{name} is due, but this host leaves it to others: {}.",
+                job.reason()
+            )
         }
-        [] if is_drained => format!("{name} is due, but this host is drained, and no other that may run it is live."),
+        [] if is_drained => format!(
+            "{name} is due, but this host is drained, and no other that may run it is live."
+        ),
         hosts if is_drained => format!(
             "{name} is due, and the next pass of {} starts it; this host is drained.",
             hosts.join(" or ")

@@ -9,7 +9,7 @@ use crontabber::{
     heartbeat::Heart,
     host::Host as Identity,
     pass::Pass,
-    place::Place,
+    place::{OnDisagreement, Place},
     plan::{Plan, Verdict, plan},
     schedule::{Crontab, Rule, Timetable},
     spec::{
@@ -31,6 +31,7 @@ pub struct Host {
     url: String,
     jobs: Vec<JobSpec>,
     now: Option<Timestamp>,
+    on_disagreement: OnDisagreement,
 }
 
 impl Host {
@@ -41,6 +42,7 @@ impl Host {
             url: database.url().into(),
             jobs: jobs.to_vec(),
             now: None,
+            on_disagreement: OnDisagreement::default(),
         }
     }
 
@@ -60,6 +62,14 @@ impl Host {
         }
     }
 
+    /// The same with this policy.
+    pub fn on_disagreement(&self, on_disagreement: OnDisagreement) -> Self {
+        Self {
+            on_disagreement,
+            ..self.clone()
+        }
+    }
+
     /// What its passes share.
     pub fn engine(&self) -> Arc<Engine> {
         let address =
@@ -73,6 +83,7 @@ impl Host {
         let configuration: Vec<String> = self.jobs.iter().map(JobSpec::definition).collect();
         let place = Place {
             host: self.name.clone(),
+            on_disagreement: self.on_disagreement,
             ..Place::default()
         };
         Arc::new(Engine {

@@ -55,7 +55,7 @@ pub use beats::{Beats, Life, uptime};
 pub use database::Database;
 pub use gate::Gate;
 pub use ledger::{Ledger, RunStart};
-use postgres::parse as postgres_config;
+pub use postgres::parse as postgres_config;
 pub use postgres::{Postgres, Template};
 #[cfg(feature = "embedded")]
 pub use private::Private;

@@ -22,7 +22,9 @@ pub(super) fn of(job: &Planned<'_>, known: &Known<'_>) -> Vec<Check> {
     checks.push(retry(job, &known.times));
     if job.triggered().is_some() {
         // A run by hand asks for none of these.
-        checks[of_the_schedule..].iter_mut().for_each(|check| check.passed = None);
+        checks[of_the_schedule..]
+            .iter_mut()
+            .for_each(|check| check.passed = None);
     }
     let retry = checks.pop();
     checks.push(not_ongoing(job, &known.times));
@@ -52,8 +54,7 @@ fn asked_for(job: &Planned<'_>, times: &Times) -> Option<Check> {
 
 /// What keeps this host from a job that it may run.
 fn this_host(job: &Planned<'_>) -> Option<Check> {
-    let (Verdict::Elsewhere(NotHere::Drained(_)) | Verdict::Elsewhere(NotHere::Older(_))) = job.verdict
-    else {
+    let Verdict::Elsewhere(NotHere::Drained(_) | NotHere::Older(_)) = job.verdict else {
         return None;
     };
     Some(Check {
