@@ -347,6 +347,48 @@ async fn a_host_whose_clock_is_wrong_is_marked_and_one_that_was_not_seen_for_a_d
     assert_eq!(asked(&site, "web1", &["hosts"]).await["not_listed"], 1);
 }
 
+#[tokio::test]
+async fn a_daemon_is_told_from_passes_with_what_it_does_and_what_is_wrong_with_it() {
+    let database = Postgres::database().await;
+    let site = Site::with(&database, |site| report(site, "[]"));
+    pass(&site, "web1").await;
+    pass(&site, "web2").await;
+    database
+        .execute(
+            "UPDATE crontabber_host
+                SET instance = 'boot ns 1 2', started_at = now() - interval '3 hours', status = '1 running, next report in 3m',
+                    config_error = 'crontabber.toml:3:1: unknown key', other_instance = 'boot ns 9 9', other_seen_at = now()
+              WHERE host = 'web1'",
+        )
+        .await;
+    let hosts = asked(&site, "web1", &["hosts"]).await;
+    let daemon = &hosts["hosts"][0];
+    assert_eq!(daemon["daemon"]["status"], "1 running, next report in 3m");
+    assert_eq!(daemon["daemon"]["instance"], "boot ns 1 2");
+    assert_eq!(daemon["config_error"], "crontabber.toml:3:1: unknown key");
+    assert_eq!(daemon["same_name"]["instance"], "boot ns 9 9");
+    let passes = &hosts["hosts"][1];
+    for key in ["daemon", "drained", "config_error", "same_name"] {
+        assert_eq!(passes[key], Value::Null, "{key}");
+    }
+    let line = answer(&site, "web1", &["hosts"]).await.stdout;
+    assert!(
+        line.contains("\tdaemon\t1 running, next report in 3m\n"),
+        "{line}"
+    );
+    let check = site.on("web1", &["check", "--json"]).run().await;
+    let check: Value = serde_json::from_str(&check.stdout).expect("JSON");
+    let problems = check["problems"].as_array().expect("an array");
+    let kinds: Vec<_> = problems.iter().map(|problem| &problem["kind"]).collect();
+    assert_eq!(kinds, ["config_error", "same_name"]);
+    // A daemon that has stopped is no longer one of two.
+    database
+        .execute("UPDATE crontabber_host SET other_seen_at = now() - interval '16 minutes'")
+        .await;
+    let hosts = asked(&site, "web1", &["hosts"]).await;
+    assert_eq!(hosts["hosts"][0]["same_name"], Value::Null);
+}
+
 async fn audit(database: &Database) -> Vec<Vec<String>> {
     let sql = "SELECT what, host, app_name, detail ->> 'host', detail -> 'before' ->> 'version', who <> ''
                  FROM crontabber_audit ORDER BY id";
