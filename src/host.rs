@@ -1,7 +1,9 @@
 //! This host: its name and identity, what it announces, and the rows it makes for jobs nobody has met.
 
+mod changed;
+
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::atomic::{AtomicBool, Ordering},
     time::SystemTime,
 };
@@ -24,6 +26,9 @@ use crate::{
         transaction,
     },
 };
+
+pub use changed::Replanned;
+use changed::{Changed, define};
 
 /// A host process: who it is, and the configuration it goes by.
 #[derive(Debug)]
@@ -174,46 +179,6 @@ impl Host {
         .await?;
         Ok(())
     }
-}
-
-/// What announcing a host has changed of the jobs.
-#[derive(Debug, Default)]
-pub struct Replanned {
-    /// The jobs whose pending slot has moved.
-    pub moved: Vec<String>,
-    /// Whether any row was written: what was read of them is old now.
-    pub is_written: bool,
-}
-
-/// A job that this host has announced with another definition than it has now.
-struct Changed<'a> {
-    spec: &'a JobSpec,
-    /// The hashes of the two.
-    before: String,
-    now: String,
-}
-
-impl Changed<'_> {
-    fn name(&self) -> &str {
-        self.spec.name.as_str()
-    }
-}
-
-/// Makes this host's definitions of these jobs the newest; returns those whose rows nobody held.
-async fn define(
-    changed: &[&Changed<'_>],
-    database: &Database,
-) -> Result<HashSet<String>, DatabaseError> {
-    if changed.is_empty() {
-        return Ok(HashSet::new());
-    }
-    let names: Vec<&str> = changed.iter().map(|changed| changed.name()).collect();
-    let hashes: Vec<&str> = changed.iter().map(|changed| changed.now.as_str()).collect();
-    let parameters: [(&(dyn ToSql + Sync), Type); 2] =
-        [(&names, Type::TEXT_ARRAY), (&hashes, Type::TEXT_ARRAY)];
-    let sql = include_str!("../sql/define_jobs.sql");
-    let rows = transaction::run(database, sql, &parameters).await?;
-    Ok(names_of(&rows)?.into_iter().collect())
 }
 
 /// How far this host's clock is ahead of the database's, in seconds; and by how long ago the table was read.

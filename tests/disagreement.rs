@@ -253,12 +253,7 @@ async fn who_reads_on_a_host_with_an_older_definition_is_told_what_to_do() {
     };
     let old = Site::with(&database, |site| sections(site, "true"));
     let new = Site::with(&database, |site| sections(site, "true"));
-    for site in [&old, &new] {
-        let host = if std::ptr::eq(site, &old) {
-            "old"
-        } else {
-            "new"
-        };
+    for (site, host) in [(&old, "old"), (&new, "new")] {
         assert_eq!(site.on(host, &["tick"]).run().await.code, Some(0));
     }
     new.configure(database.url(), &sections(&new, "echo new"));

@@ -63,6 +63,14 @@ impl Cancel {
     pub fn text(&self, times: &Times) -> String {
         let mut lines = Lines::new(times.medium);
         lines.line(&self.said(times));
+        if let Some(request) = self.request.as_ref().filter(|_| self.is_live) {
+            let name = quoted(&self.name).unwrap_or_else(|| "JOB".to_owned());
+            lines.line(&format!(
+                "another run of it was {} {}; to take that back, when this one has ended: crontabber cancel {name}",
+                request.words(),
+                times.both(request.at)
+            ));
+        }
         lines.into_text()
     }
 

@@ -142,6 +142,13 @@ async fn a_run_that_goes_on_ends_before_the_one_that_is_asked_for() {
         "asked for a run of it; it runs on beta, when the run that goes on on beta has ended\n";
     assert_eq!(told, after);
     assert_eq!(asked(&site, &["list"]).await[0]["state"], "ongoing");
+    let cancel = ["cancel", "it", "--no-wait"];
+    let cancelled = well(&site, "alpha", &cancel).await;
+    assert!(
+        cancelled.contains("\nanother run of it was asked for by "),
+        "{cancelled}"
+    );
+    assert!(is_pending(&database).await, "the request stands");
     assert_eq!(pass(&site, "beta").await.code, Some(3), "it is going on");
     assert!(site.ledger().starts().is_empty());
     database
