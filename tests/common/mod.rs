@@ -20,6 +20,7 @@
 //! | money that jobs move while their hosts are killed | `money::Money` |
 //! | a connection that breaks at a commit | `Proxy` |
 //! | a pass with a row locked under it | `locked` |
+//! | a service manager to speak to | `NotifySocket::new()`, `.until(limit, "READY=1")` |
 //! | something that takes a moment | `until(limit, "the sentence it fails with", async \|\| ...)` |
 
 #![allow(
@@ -40,6 +41,7 @@ mod ledger;
 pub mod legacy;
 pub mod locked;
 pub mod money;
+mod notify_socket;
 mod postgres;
 #[cfg(feature = "embedded")]
 mod private;
@@ -55,6 +57,7 @@ pub use beats::{Beats, Life, uptime};
 pub use database::Database;
 pub use gate::Gate;
 pub use ledger::{Ledger, RunStart};
+pub use notify_socket::{Heard, NotifySocket};
 pub use postgres::parse as postgres_config;
 pub use postgres::{Postgres, Template};
 #[cfg(feature = "embedded")]
