@@ -6,18 +6,18 @@ use std::{
 };
 
 use clap::Args;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     control::{self, Answer, Change},
     duration::written,
     exit::Exit,
     plan::{self, Plan, no_host},
+    store::Connection,
     view::{
         Medium, Times,
-        entry::short,
-        logs,
-        subject::Subject,
+        entry::{Entry, short},
+        subject::{self, Subject},
         text::harmless,
         trigger::{Request, Trigger as Told, look_up},
     },
@@ -27,6 +27,7 @@ use super::{
     Global,
     cancel::wait,
     fail::Failure,
+    follow::{self, ask, tell},
     open::{self, View, block_on},
     print,
     who::Author,
@@ -39,7 +40,7 @@ use super::{
 /// left alone. A run that is lost is not repeated.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit codes: 0 it was asked for; 2 another session holds the row; 4 an earlier request waits for a host still, or somebody took it back; 78 no host of this version can run it.
+Exit codes: 0 it was asked for; 2 another session holds the row; 4 an earlier request waits for a host still, somebody took this one back, or the job is kept running; 78 no host of this version can run it.
 With --follow those of the run: 0 success; 1 failed; 5 timed out; and 3 it has not ended within --wait.
 
 Examples:
@@ -48,7 +49,7 @@ Examples:
   crontabber trigger report --follow --wait 10m  but not for longer
   crontabber cancel report                       take it back before a host claims it")]
 pub(super) struct Trigger {
-    /// The job, by its exact name
+    /// The job, by its exact name; JOB@HOST, if it runs on each host
     #[arg(value_name = "JOB")]
     job: String,
     /// Wait for the run's end, print its output, and end as it did
@@ -73,13 +74,14 @@ impl Trigger {
     pub(super) fn answer(self, global: &Global) -> Result<Exit, Failure> {
         block_on(async {
             let mut view = View::open(global).await?;
-            if let Some(why) = unsupported(&view.plan(), &self.job) {
-                eprintln!("not asked: {why}");
-                return Ok(Exit::Configuration);
+            let row = row(&view, &self.job)?;
+            if let Some((why, exit)) = not_to_be_asked_for(&view.plan(), &row) {
+                tell(&format!("not asked: {why}"));
+                return Ok(exit);
             }
-            let known_by = known_by(&view, &self.job).await?;
-            view.meet(std::slice::from_ref(&self.job)).await?;
-            let mut told = self.ask(&view, &known_by).await?;
+            let known_by = known_by(&view, &row).await?;
+            view.meet(std::slice::from_ref(&row)).await?;
+            let mut told = self.ask(&view, row, &known_by).await?;
             if self.follow && told.is_asked() {
                 self.follow(&view, &mut told).await?;
             }
@@ -93,18 +95,19 @@ impl Trigger {
         })
     }
 
-    async fn ask(&self, view: &View, known_by: &[String]) -> Result<Told, Failure> {
+    async fn ask(&self, view: &View, row: String, known_by: &[String]) -> Result<Told, Failure> {
         let (plan, author) = (view.plan(), Author::new(view, self.reason.clone()));
-        let subject = open::subject(&plan, &self.job)?;
+        let subject =
+            subject::named(&plan, &row).ok_or_else(|| open::no_such(&plan, "job", &row))?;
         let (hosts, no_host) = who_may(&plan, &subject, known_by);
+        let answer = control::trigger(&view.database, &author.by(), &row, None).await?;
         let told = Told {
-            name: self.job.clone(),
             ongoing: subject.ongoing(plan.now),
+            name: row,
             hosts,
             no_host,
             ..Told::default()
         };
-        let answer = control::trigger(&view.database, &author.by(), &self.job, None).await?;
         let Answer::Jobs(changes) = answer else {
             return Ok(told);
         };
@@ -117,29 +120,28 @@ impl Trigger {
         })
     }
 
-    /// Waits until a host claims the run, and then for its end.
+    /// Waits until a host claims the run, and then for its end. People see what it prints as `logs --follow` does.
     async fn follow(&self, view: &View, told: &mut Told) -> Result<(), Failure> {
         let Some(request) = told.request.clone() else {
             return Ok(());
         };
-        eprint!("{}", told.text(&times(view, Medium::Pipe)));
+        let _ = io::stderr().write_all(told.text(&times(view, Medium::Pipe)).as_bytes());
         told.followed = Some(written(self.wait));
-        let client = view.connection().await?;
         let since = Instant::now();
-        let mut claimed = false;
+        let left = || self.wait.saturating_sub(since.elapsed());
+        let (name, mut is_claimed) = (told.name.clone(), false);
         loop {
-            match look_up(&client, &self.job, &request).await? {
+            let look = async |client: &Connection| look_up(client, &name, &request).await;
+            match ask(view, look).await? {
                 Request::Waits => {}
                 Request::Gone => {
                     told.is_gone = true;
                     return Ok(());
                 }
                 Request::Run(run) => {
-                    if !claimed {
-                        claimed = true;
-                        let host = harmless(run.host.as_deref().unwrap_or_default());
-                        let id = run.run_id.map(short).unwrap_or_default();
-                        eprintln!("claimed by {host}, run {id}, after {:.1?}", since.elapsed());
+                    if !is_claimed {
+                        is_claimed = true;
+                        self.claimed(view, &run, since, left()).await?;
                     }
                     let is_over = run.outcome != "running";
                     told.run = Some(*run);
@@ -148,8 +150,7 @@ impl Trigger {
                     }
                 }
             }
-            let left = self.wait.saturating_sub(since.elapsed());
-            if left.is_zero() {
+            if left().is_zero() {
                 return Ok(());
             }
             let (soon, late) = ASK_EVERY;
@@ -158,27 +159,63 @@ impl Trigger {
             } else {
                 late
             };
-            sleep(pause.min(left)).await;
+            sleep(pause.min(left())).await;
         }
     }
 
-    /// What a run printed goes to stdout, and what became of it to stderr; of a request that nobody follows that is the
-    /// answer.
-    fn tell(&self, told: &Told, times: &Times) -> Result<(), Failure> {
-        if self.json {
-            return Ok(print(&told.json(times))?);
-        }
-        match &told.run {
-            Some(run) => {
-                print(&logs::output(run, times.medium))?;
-                let _ = io::stderr().write_all(told.text(times).as_bytes());
+    /// Names the host, and tells the run to its end, within this time.
+    async fn claimed(
+        &self,
+        view: &View,
+        run: &Entry,
+        since: Instant,
+        limit: Duration,
+    ) -> Result<(), Failure> {
+        let host = run.host.as_deref().unwrap_or_default();
+        let id = run.run_id.map(short).unwrap_or_default();
+        tell(&format!(
+            "claimed by {host}, run {id}, after {:.1?}",
+            since.elapsed()
+        ));
+        if let Some(run_id) = run.run_id.filter(|_| !self.json) {
+            // Its own exit code knows of no timeouts.
+            if let Ok(followed) = timeout(limit, follow::follow(view, run_id)).await {
+                followed?;
             }
-            None if told.exit() == Exit::Ok => print(&told.text(times))?,
-            None => {
+        }
+        Ok(())
+    }
+
+    /// The answer; of a run that was told to its end there is no more to say.
+    fn tell(&self, told: &Told, times: &Times) -> Result<(), Failure> {
+        let is_told = told
+            .run
+            .as_ref()
+            .is_some_and(|run| run.outcome != "running");
+        match told.exit() {
+            _ if self.json => print(&told.json(times))?,
+            _ if is_told => {}
+            Exit::Ok => print(&told.text(times))?,
+            _ => {
                 let _ = io::stderr().write_all(told.text(times).as_bytes());
             }
         }
         Ok(())
+    }
+}
+
+/// The row that is meant: of a job that runs on each host it has to be said whose.
+fn row(view: &View, name: &str) -> Result<String, Failure> {
+    let plan = view.plan();
+    match open::subjects(&plan, name)?.as_slice() {
+        [one] => Ok(one.name().to_owned()),
+        rows => {
+            let rows: Vec<_> = rows.iter().map(|row| harmless(row.name())).collect();
+            Err(Failure::Usage(format!(
+                "`{name}` runs on each host; say on which: {}",
+                rows.join(", ")
+            )))
+        }
     }
 }
 
@@ -192,7 +229,7 @@ fn times(view: &View, medium: Medium) -> Times {
 /// Of a row that this configuration does not know: the hosts that do. A job of ours is known here.
 async fn known_by(view: &View, name: &str) -> Result<Vec<String>, Failure> {
     let plan = view.plan();
-    let Subject::Ghost(..) = open::subject(&plan, name)? else {
+    let Some(Subject::Ghost(..)) = subject::named(&plan, name) else {
         return Ok(Vec::new());
     };
     let client = view.connection().await?;
@@ -213,13 +250,19 @@ async fn known_by(view: &View, name: &str) -> Result<Vec<String>, Failure> {
     }))
 }
 
-/// Why no host of this version can run the job.
-fn unsupported(plan: &Plan<'_>, name: &str) -> Option<String> {
-    let job = plan.get(name)?;
-    let what = plan::unsupported(job.spec)?;
-    Some(format!(
-        "this version does not run `{what}` jobs yet, such as {name}"
-    ))
+/// Why nobody would run it by request.
+fn not_to_be_asked_for(plan: &Plan<'_>, row: &str) -> Option<(String, Exit)> {
+    let spec = plan.get(row)?.spec;
+    if let Some(what) = plan::unsupported(spec) {
+        let why = format!("this version does not run `{what}` jobs yet, such as {row}");
+        return Some((why, Exit::Configuration));
+    }
+    spec.keep_running.then(|| {
+        let why = format!(
+            "{row} is kept running by daemons; `crontabber cancel {row}` starts it anew where it runs"
+        );
+        (why, Exit::NotDue)
+    })
 }
 
 /// The live hosts that may claim a run of it; or why there is none.
@@ -230,7 +273,10 @@ fn who_may(
 ) -> (Vec<String>, Option<String>) {
     let live = plan.hosts.iter().filter(|seen| seen.takes_work(plan.now));
     let may = live.filter(|seen| match subject {
-        Subject::Job(job) => seen.place.matches(&job.spec.placement),
+        Subject::Job(job) => {
+            seen.place.matches(&job.spec.placement)
+                && job.host().is_none_or(|host| host == seen.place.host)
+        }
         Subject::Ghost(..) => known_by.contains(&seen.place.host),
     });
     let hosts: Vec<String> = may.map(|seen| seen.place.host.clone()).collect();
@@ -238,8 +284,10 @@ fn who_may(
         return (hosts, None);
     }
     let placed = match subject {
-        Subject::Job(job) => no_host(&job.spec.placement, plan.hosts, plan.now),
-        Subject::Ghost(..) => None,
+        Subject::Job(job) if job.host().is_none() => {
+            no_host(&job.spec.placement, plan.hosts, plan.now)
+        }
+        Subject::Job(_) | Subject::Ghost(..) => None,
     };
     let why = placed.map_or_else(
         || "no live host that may run it".to_owned(),

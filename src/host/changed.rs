@@ -28,22 +28,15 @@ pub(super) struct Changed<'a> {
     pub(super) now: String,
 }
 
-impl Changed<'_> {
-    pub(super) fn name(&self) -> &str {
-        self.spec.name.as_str()
-    }
-}
-
-/// Makes this host's definitions of these jobs the newest; returns those whose rows nobody held.
+/// Makes this host's definitions of these rows the newest, each with its hash; returns those that nobody held.
 pub(super) async fn define(
-    changed: &[&Changed<'_>],
+    rows: Vec<(&str, &str)>,
     database: &Database,
 ) -> Result<HashSet<String>, DatabaseError> {
-    if changed.is_empty() {
+    if rows.is_empty() {
         return Ok(HashSet::new());
     }
-    let names: Vec<&str> = changed.iter().map(|changed| changed.name()).collect();
-    let hashes: Vec<&str> = changed.iter().map(|changed| changed.now.as_str()).collect();
+    let (names, hashes): (Vec<&str>, Vec<&str>) = rows.into_iter().unzip();
     let parameters: [(&(dyn ToSql + Sync), Type); 2] =
         [(&names, Type::TEXT_ARRAY), (&hashes, Type::TEXT_ARRAY)];
     let sql = include_str!("../../sql/define_jobs.sql");

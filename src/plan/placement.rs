@@ -19,26 +19,16 @@ pub enum NotHere {
     Older(Vec<String>),
 }
 
-/// Why a due job is not for this host; `None`: it may run here.
-pub(super) fn not_here(
+/// Whether this host leaves a job to those that go by its newest definition. Not if none of them is left: an old
+/// definition is better than no run.
+pub(super) fn older(
     spec: &JobSpec,
     row: &JobState,
     table: &Table,
     place: &Place,
 ) -> Option<NotHere> {
-    if !place.matches(&spec.placement) {
-        return Some(NotHere::Placement);
-    }
-    table
-        .drained
-        .map(NotHere::Drained)
-        .or_else(|| older(spec, row, table, place))
-}
-
-/// Whether this host leaves a job to those that go by its newest definition. Not if none of them is left: an old
-/// definition is better than no run.
-fn older(spec: &JobSpec, row: &JobState, table: &Table, place: &Place) -> Option<NotHere> {
-    if place.on_disagreement == OnDisagreement::Warn {
+    // The row of one host nobody else runs.
+    if place.on_disagreement == OnDisagreement::Warn || spec.is_on_each() {
         return None;
     }
     let newest = row.definition_hash.as_deref()?;
@@ -55,7 +45,7 @@ fn older(spec: &JobSpec, row: &JobState, table: &Table, place: &Place) -> Option
 /// No live host may run a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoHost {
-    /// The job's `hosts`.
+    /// The job's `hosts`; none: it is the row of one host, of the one that is silent.
     pub patterns: Vec<String>,
     /// The hosts that may run it and have not passed lately, each with its last announcement, the newest first;
     /// none: no host that may run it has ever passed.
@@ -81,6 +71,9 @@ impl NoHost {
             0 => named.join(", "),
             more => format!("{}, and {more} more", named.join(", ")),
         };
+        if self.patterns.is_empty() {
+            return format!("no live host for this row: {why}");
+        }
         format!("no live host for hosts = {:?}: {why}", self.patterns)
     }
 }

@@ -23,6 +23,7 @@ use crontabber::{
     },
     stop::Stopper,
     store::{Address, Elsewhere, Environment, table::Table},
+    stream::Stream,
     supervise::Supervisor,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -38,6 +39,7 @@ pub struct Host {
     jobs: Vec<JobSpec>,
     now: Option<Timestamp>,
     on_disagreement: OnDisagreement,
+    stays: bool,
 }
 
 impl Host {
@@ -49,6 +51,7 @@ impl Host {
             jobs: jobs.to_vec(),
             now: None,
             on_disagreement: OnDisagreement::default(),
+            stays: false,
         }
     }
 
@@ -56,6 +59,14 @@ impl Host {
     pub fn at(&self, now: Timestamp) -> Self {
         Self {
             now: Some(now),
+            ..self.clone()
+        }
+    }
+
+    /// The same, one that takes what daemons take.
+    pub fn staying(&self) -> Self {
+        Self {
+            stays: true,
             ..self.clone()
         }
     }
@@ -90,12 +101,14 @@ impl Host {
         let place = Place {
             host: self.name.clone(),
             on_disagreement: self.on_disagreement,
+            stays: self.stays,
             ..Place::default()
         };
         Arc::new(Engine {
             host: Identity::new(place, configuration.join(" ")),
             graph: JobGraph::resolve(self.jobs.clone()).expect("the test's own jobs"),
             heart: Arc::new(Heart::new(database.clone(), self.now)),
+            stream: Arc::new(Stream::new(database.clone(), self.now)),
             database,
             elsewhere: Elsewhere::default(),
             supervisor: Arc::new(Supervisor::with_program(env!("CARGO_BIN_EXE_crontabber"))),

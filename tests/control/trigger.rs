@@ -263,7 +263,7 @@ async fn who_follows_a_run_gets_what_it_printed_and_ends_as_it_did() {
             "{followed:?}"
         );
         assert!(
-            followed.stderr.contains(&format!("\n{outcome}: ")),
+            followed.stderr.contains(&format!("\nit: {outcome}")),
             "{followed:?}"
         );
     }
