@@ -60,7 +60,7 @@ pub use database::Database;
 pub use gate::Gate;
 pub use ledger::{Ledger, RunStart};
 pub use notify_socket::{Heard, NotifySocket};
-use postgres::parse as postgres_config;
+pub use postgres::parse as postgres_config;
 pub use postgres::{Postgres, Template};
 #[cfg(feature = "embedded")]
 pub use private::Private;

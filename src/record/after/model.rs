@@ -136,8 +136,7 @@ impl World {
         let table = Table {
             now: self.now,
             jobs: [("a".to_owned(), self.row.clone())].into(),
-            hosts: Vec::new(),
-            announced: None,
+            ..Table::default()
         };
         match &plan(&self.graph, &table, &Place::default()).jobs[0].verdict {
             Verdict::Run(due) => Some(due.clone()),
