@@ -1,0 +1,99 @@
+//! This machine and this process, looked at.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use nix::{
+    fcntl::AtFlags,
+    unistd::{AccessFlags, Uid, User, faccessat},
+};
+
+use crate::{
+    config::Config,
+    doctor::facts::{Here, State},
+};
+
+/// Where systems keep the rules of time zones.
+const ZONES: [&str; 3] = [
+    "/usr/share/zoneinfo",
+    "/usr/share/lib/zoneinfo",
+    "/etc/zoneinfo",
+];
+
+pub(super) fn look(state: Option<&Path>, config: Option<&Config>) -> Here {
+    let uid = Uid::effective();
+    let known = User::from_uid(uid).ok().flatten();
+    let own = env::var_os("TZDIR").map(PathBuf::from);
+    let zones = own.into_iter().chain(ZONES.map(PathBuf::from));
+    let timetables = config.into_iter().flat_map(|config| config.graph.jobs());
+    let timetables = timetables.filter_map(|job| job.timetable.as_ref());
+    Here {
+        user: known.map_or_else(|| format!("{uid}"), |user| format!("{} ({uid})", user.name)),
+        is_root: uid.is_root(),
+        cgroup: cgroup(),
+        state: state_of(&state_directory(state)),
+        names_children: fs::metadata("/proc/thread-self/children").is_ok(),
+        zones: zones.into_iter().find(|path| path.join("UTC").exists()),
+        needs_zones: timetables.into_iter().any(|when| when.timezone != "UTC"),
+    }
+}
+
+/// The control group of this process, in the one hierarchy of version 2, if this process may make others below it.
+fn cgroup() -> Option<PathBuf> {
+    let text = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let path = text.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let path = Path::new("/sys/fs/cgroup").join(path);
+    let is_one = path.join("cgroup.procs").exists();
+    (is_one && refused(&path).is_none()).then_some(path)
+}
+
+/// Where a daemon keeps its files: the configuration's word, systemd's, or the user's own place.
+fn state_directory(configured: Option<&Path>) -> PathBuf {
+    let path = |name| {
+        env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let by_systemd = || {
+        let list = env::var("STATE_DIRECTORY").ok()?;
+        let first = PathBuf::from(list.split(':').next()?);
+        first.is_absolute().then_some(first)
+    };
+    let own = || {
+        if Uid::effective().is_root() {
+            return PathBuf::from("/var/lib/crontabber");
+        }
+        let home = path("HOME").unwrap_or_else(|| "/".into());
+        path("XDG_STATE_HOME")
+            .unwrap_or_else(|| home.join(".local/state"))
+            .join("crontabber")
+    };
+    let configured = configured.map(Path::to_owned);
+    configured.or_else(by_systemd).unwrap_or_else(own)
+}
+
+fn state_of(directory: &Path) -> State {
+    let exists = directory.exists();
+    // What is not there yet is made below the nearest that is.
+    let nearest = directory.ancestors().find(|path| path.exists());
+    let refused = match nearest {
+        Some(path) if !path.is_dir() => Some(format!("{} is no directory", path.display())),
+        Some(path) => refused(path),
+        None => Some("no such place".to_owned()),
+    };
+    State {
+        directory: directory.to_owned(),
+        exists,
+        refused,
+    }
+}
+
+/// Why this process may not make files in a directory.
+fn refused(directory: &Path) -> Option<String> {
+    let wanted = AccessFlags::W_OK | AccessFlags::X_OK;
+    let asked = faccessat(nix::fcntl::AT_FDCWD, directory, wanted, AtFlags::AT_EACCESS);
+    let error = asked.err()?;
+    Some(format!("{}: {}", directory.display(), error.desc()))
+}
