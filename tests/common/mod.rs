@@ -18,6 +18,7 @@
 //! | the real crontabber 0.18.1, where there is one | `python::Real` |
 //! | one job of SQL | `bank::Bank` |
 //! | money that jobs move while their hosts are killed | `money::Money` |
+//! | PgBouncer in transaction mode before a database | `Bouncer::before(url).await` |
 //! | a connection that breaks at a commit | `Proxy` |
 //! | a pass with a row locked under it | `locked` |
 //! | something that takes a moment | `until(limit, "the sentence it fails with", async \|\| ...)` |
@@ -40,6 +41,7 @@ mod ledger;
 pub mod legacy;
 pub mod locked;
 pub mod money;
+pub mod pgbouncer;
 mod postgres;
 #[cfg(feature = "embedded")]
 mod private;
@@ -55,6 +57,7 @@ pub use beats::{Beats, Life, uptime};
 pub use database::Database;
 pub use gate::Gate;
 pub use ledger::{Ledger, RunStart};
+pub use pgbouncer::Bouncer;
 use postgres::parse as postgres_config;
 pub use postgres::{Postgres, Template};
 #[cfg(feature = "embedded")]
