@@ -319,6 +319,38 @@ async fn a_pooler_that_drops_its_sessions_at_a_commit_says_so_and_the_claim_is_l
 }
 
 #[tokio::test]
+async fn tables_in_a_schema_of_their_own_are_found_by_the_path_of_the_role() {
+    let database = Postgres::database().await;
+    let name = database.name();
+    database.execute("CREATE SCHEMA ops").await;
+    let behind = async |settings: &str| {
+        let bouncer = Bouncer::with(database.url(), settings).await?;
+        let site = Site::with(&database, |site| {
+            let job = site.job("it", "every = \"1h\"\nstart = \"now\"", "true");
+            format!("schema = \"ops\"\n{job}")
+        });
+        bouncer.before_site(&site);
+        let finished = site.on("alpha", &["tick"]).run().await;
+        Some((finished, bouncer))
+    };
+    let Some((refused, _bouncer)) = behind("").await else {
+        return;
+    };
+    assert_eq!(refused.code, Some(69), "{refused:?}");
+    assert!(
+        refused.stderr.contains("unsupported startup parameter"),
+        "{refused:?}"
+    );
+    let path = format!("ALTER ROLE crontabber IN DATABASE {name} SET search_path = ops");
+    database.execute(&path).await;
+    let ignoring = behind("ignore_startup_parameters = options").await;
+    let (well, _bouncer) = ignoring.expect("it was there a moment ago");
+    assert_eq!(well.code, Some(0), "{well:?}");
+    let there = "SELECT count(*) FROM ops.crontabber";
+    assert_eq!(database.query_one::<i64>(there).await, 1);
+}
+
+#[tokio::test]
 async fn the_doctor_sees_the_pooler_and_has_nothing_worse_to_say() {
     let Some(scene) = Scene::new(short_lease).await else {
         return;

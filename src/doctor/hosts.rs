@@ -157,9 +157,9 @@ fn disagreement(fleet: &Fleet) -> Option<Finding> {
 /// `web1, web2`; of many the first, and how many more.
 fn some<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
     let more = names.len().saturating_sub(NAMED);
-    let mut text = names.take(NAMED).collect::<Vec<_>>().join(", ");
-    if more > 0 {
-        text.push_str(&format!(" and {more} more"));
+    let text = names.take(NAMED).collect::<Vec<_>>().join(", ");
+    match more {
+        0 => text,
+        more => format!("{text} and {more} more"),
     }
-    text
 }

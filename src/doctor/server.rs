@@ -170,7 +170,9 @@ fn connections(server: &Server, needs: &Needs, is_direct: bool) -> Finding {
     if !is_direct {
         return Finding::ok(
             Check::Connections,
-            format!("this host may want {why}; the pooler decides how many reach the server"),
+            format!(
+                "this host may want {why}; the pooler decides how many reach the server, and a job of SQL keeps one while it runs"
+            ),
         );
     }
     let (limit, whose) = server.limit();

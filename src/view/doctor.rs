@@ -157,8 +157,8 @@ mod tests {
         };
         let expected = "\
 ✓ schema         version 5, current
-! round trip     80.0 ms to connect and a few words
-                 more than fit
+! round trip     80.0 ms to connect and a few
+                 words more than fit
                  → run it\\tnearer to its database
 ✗ guard          gone
                  → put it back

@@ -37,6 +37,11 @@ pub struct Bouncer {
 impl Bouncer {
     /// One before the database of this URL. `None`, and a line that says so, where there is no PgBouncer.
     pub async fn before(url: &str) -> Option<Self> {
+        Self::with(url, "").await
+    }
+
+    /// The same with more lines of settings.
+    pub async fn with(url: &str, settings: &str) -> Option<Self> {
         let Some(program) = program() else {
             println!(
                 "PgBouncer is missing, nothing was tried behind it: `scripts/need pgbouncer` installs it"
@@ -72,7 +77,7 @@ impl Bouncer {
                 "[databases]\n{database} = host='{host}' port={port} dbname='{database}' user='{role}'{password}\n\
                  [pgbouncer]\nlisten_addr =\nlisten_port = 5432\nunix_socket_dir = {own}\nunix_socket_mode = 0777\n\
                  auth_type = trust\nauth_file = {own}/users\nadmin_users = {role}\npool_mode = transaction\n\
-                 default_pool_size = {POOL}\nmax_client_conn = 500\nserver_login_retry = 1\n"
+                 default_pool_size = {POOL}\nmax_client_conn = 500\nserver_login_retry = 1\n{settings}\n"
             ),
         );
         if let Some(user) = user {
