@@ -7,4 +7,4 @@ UPDATE crontabber_log l
  WHERE l.outcome = 'running'
    AND l.started_at < coalesce($2, clock_timestamp()) - make_interval(secs => $1)
    AND NOT EXISTS (SELECT FROM crontabber j WHERE j.app_name = l.app_name AND j.run_id = l.run_id)
-RETURNING l.app_name, l.run_id, l.host
+RETURNING l.app_name, l.run_id, l.host, l.reason AS why

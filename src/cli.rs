@@ -5,6 +5,7 @@ mod cancel;
 mod change;
 mod check;
 mod config;
+mod daemon;
 mod db;
 mod doctor;
 mod fail;
@@ -61,6 +62,7 @@ struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   crontabber tick                    run what is due, then exit: for cron and systemd timers
+  crontabber daemon                  stay, and run what falls due
   crontabber list                    every job, its state, and why
   crontabber why report              why a job runs or does not run now
   crontabber run report --force      run a job here and now
@@ -97,6 +99,7 @@ struct Global {
 enum Command {
     // Where a variant has no words of its own, those of its arguments are shown: one line here, all of it there.
     Tick(tick::Tick),
+    Daemon(daemon::Daemon),
     List(list::List),
     Ongoing(ongoing::Ongoing),
     Show(show::Show),
@@ -169,6 +172,7 @@ fn answer(arguments: &[OsString]) -> Exit {
     crate::faults::point("start");
     let outcome = match cli.command {
         Command::Tick(tick) => tick.answer(&cli.global),
+        Command::Daemon(daemon) => daemon.answer(&cli.global),
         Command::List(list) => list.answer(&cli.global),
         Command::Ongoing(ongoing) => ongoing.answer(&cli.global),
         Command::Show(show) => show.answer(&cli.global),
@@ -201,6 +205,7 @@ impl Command {
     /// A pass tells its history to people who look at it; to cron, which mails it, only what went wrong.
     fn manner(&self) -> Manner {
         match self {
+            Self::Daemon(_) => Manner::Talks,
             Self::Tick(_) if io::stderr().is_terminal() => Manner::Talks,
             _ => Manner::Quiet,
         }

@@ -1,5 +1,9 @@
 //! The clock that deadlines are kept on: the only file of the host that reads one.
 
+mod alarm;
+
+pub(crate) use alarm::Alarm;
+
 use std::{
     ops::{Add, Sub},
     time::Duration,
@@ -61,6 +65,12 @@ impl Sub<Duration> for Boottime {
     fn sub(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(span))
     }
+}
+
+/// Since some instant in the past, as `CLOCK_MONOTONIC` counts: for service managers, which ask for that one.
+pub(crate) fn monotonic() -> Duration {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("POSIX has CLOCK_MONOTONIC");
+    now.into()
 }
 
 /// Waits until then; `None`: for ever. For pacing only: it stands still while the machine sleeps.

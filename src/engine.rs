@@ -1,16 +1,27 @@
 //! What the stations of a pass share: this host, its graph, its database and its runs.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use jiff::Timestamp;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::{
+    clock::Boottime,
     dag::JobGraph,
     heartbeat::Heart,
     host::{self, Host},
+    outcomes::Outcomes,
     plan::{Due, Plan, Verdict, plan},
-    reap,
+    reap::{self, Suspects},
+    record::{Recorder, deliver},
     run::Means,
     spec::Lease,
     store::{
@@ -19,7 +30,7 @@ use crate::{
         schema::{self, Before},
         table::{self, Table},
     },
-    supervise::{self, Supervisor},
+    supervise::Supervisor,
 };
 
 /// A host process at work.
@@ -34,9 +45,15 @@ pub struct Engine {
     /// The way to the databases that jobs name beside it.
     pub elsewhere: Elsewhere,
     /// Starts and guards our runs.
-    pub supervisor: Supervisor,
+    pub supervisor: Arc<Supervisor>,
     /// Renews their claims.
-    pub heart: Heart,
+    pub heart: Arc<Heart>,
+    /// How many claims at once: each needs a connection.
+    pub turns: Arc<Semaphore>,
+    /// Which expired leases of others this host acts upon.
+    pub suspects: Arc<Suspects>,
+    /// What the referee has not taken yet.
+    pub outcomes: Arc<Outcomes>,
     /// The terms by which we reap.
     pub terms: Lease,
     /// How many runs at once.
@@ -45,6 +62,8 @@ pub struct Engine {
     pub drain: Duration,
     /// The time to take for the database's clock: `None` in production.
     pub now: Option<Timestamp>,
+    /// Whether a guard of an earlier process of this host was seen at work: worth another look soon.
+    pub is_stopping: AtomicBool,
 }
 
 /// How often one look may change what it looks at: reap, announce, adopt, create the tables.
@@ -63,18 +82,33 @@ impl Engine {
         }
     }
 
+    /// Where runs are written down.
+    #[must_use]
+    pub fn recorder(&self) -> Recorder<'_> {
+        Recorder {
+            host: &self.host.place.host,
+            database: &self.database,
+            outcomes: &self.outcomes,
+            now: self.now,
+        }
+    }
+
     /// Reads the table; before that, once each and only where the table says so: makes the tables of an empty
     /// database, reaps, announces this host, makes the rows of new jobs.
     pub async fn look(&self) -> Result<Table, DatabaseError> {
         let mut table = self.read_or_create().await?;
-        if self.heart.is_idle() {
-            self.sweep(&table);
+        if self.outcomes.are_left() {
+            // Before anything is reaped: these runs have ended well or badly, and are not lost.
+            deliver(self.recorder()).await?;
+            table = self.read().await?;
         }
         let (mut reaped, mut announced) = (false, false);
         for _ in 0..ROUNDS {
-            if !reaped && reap::is_wanted(&table, &self.terms) {
+            if !reaped {
                 reaped = true;
-                self.reap().await?;
+                if !self.reap(&table).await? {
+                    continue;
+                }
             } else if !announced && self.host.is_due(&table) {
                 announced = true;
                 let moved = self
@@ -96,23 +130,10 @@ impl Engine {
         Ok(table)
     }
 
-    /// Kills what is left of runs of this host whose guards are gone; looks for them only where the table says
-    /// that this host has runs, and this process has none.
-    fn sweep(&self, table: &Table) {
-        let claims = table.jobs.values().filter_map(|row| row.claim.as_ref());
-        let runs: Vec<Uuid> = claims
-            .filter(|claim| claim.host == self.host.place.host)
-            .map(|claim| claim.run_id)
-            .collect();
-        if !runs.is_empty() {
-            let killed = supervise::sweep(&runs);
-            if killed > 0 {
-                tracing::warn!(
-                    killed,
-                    "killed processes of runs that had nobody left to guard them"
-                );
-            }
-        }
+    /// Reads the rows of these jobs, and changes nothing.
+    pub async fn look_at(&self, names: &[String]) -> Result<Table, DatabaseError> {
+        let client = self.database.get().await?;
+        table::read_rows(&client, &self.host.place.host, Some(names), self.now).await
     }
 
     async fn read(&self) -> Result<Table, DatabaseError> {
@@ -130,12 +151,28 @@ impl Engine {
         }
     }
 
-    async fn reap(&self) -> Result<(), DatabaseError> {
-        for lost in reap::reap(&self.database, &self.terms, self.now).await? {
-            tracing::warn!(job = %lost.job, run_id = %lost.run_id, host = lost.host.as_deref(), "lost: its host stopped renewing the lease");
+    /// Closes the runs whose leases are over, and those of this host of which nothing is left; `true`: there were such.
+    async fn reap(&self, table: &Table) -> Result<bool, DatabaseError> {
+        let expired = self.suspects.ripe(table, &self.terms, Boottime::now());
+        let place = &self.host.place;
+        let ended = reap::ended(table, &self.graph, place, &self.heart, &self.database).await?;
+        self.is_stopping.store(ended.is_stopping, Ordering::Relaxed);
+        if expired.is_empty() && ended.runs.is_empty() {
+            return Ok(false);
+        }
+        let runs = (expired.as_slice(), ended.runs.as_slice());
+        for lost in reap::reap(&self.database, &self.terms, runs, self.now).await? {
+            let (job, run_id, why) = (lost.job, lost.run_id, lost.why);
+            tracing::warn!(%job, %run_id, host = lost.host.as_deref(), "lost: {why}");
         }
         self.close_orphans().await;
-        Ok(())
+        Ok(true)
+    }
+
+    /// Whether the last look has seen a guard of an earlier process of this host at work: it is done in a moment.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Relaxed)
     }
 
     /// Closes log rows that are `running` without a claim: each would keep its job from ever being claimed.

@@ -43,6 +43,7 @@ pub struct Heart {
 struct Shared {
     runs: Mutex<HashMap<Uuid, Beating>>,
     changed: Notify,
+    hurried: Notify,
     /// Whether this host was told to stop: a run that was just being started then is killed when it comes.
     is_stopped: AtomicBool,
 }
@@ -62,6 +63,8 @@ struct Beating {
     job: String,
     fence: i64,
     lease: Lease,
+    /// Whether it is kept running, whatever its host does.
+    is_kept: bool,
     leash: Arc<dyn Leash>,
     cut: Option<Cut>,
 }
@@ -82,18 +85,20 @@ impl Heart {
         let shared = Arc::new(Shared {
             runs: Mutex::default(),
             changed: Notify::new(),
+            hurried: Notify::new(),
             is_stopped: AtomicBool::new(false),
         });
         let task = tokio::spawn(beat(Arc::clone(&shared), database, now));
         Self { shared, task }
     }
 
-    /// Renews this run from now on; or kills it, if the host was told to stop meanwhile.
-    pub fn add(&self, held: &Held, leash: Arc<dyn Leash>) {
+    /// Renews this run from now on, until what is returned ends; or kills it, if the host was told to stop meanwhile.
+    pub fn hold(&self, held: &Held, leash: Arc<dyn Leash>) -> Renewal {
         let mut beating = Beating {
             job: held.job().to_string(),
             fence: held.fence,
             lease: held.spec.lease,
+            is_kept: held.spec.keep_running,
             leash,
             cut: None,
         };
@@ -105,27 +110,68 @@ impl Heart {
         runs.insert(held.run_id, beating);
         drop(runs);
         self.shared.changed.notify_one();
+        Renewal {
+            shared: Arc::clone(&self.shared),
+            run_id: held.run_id,
+        }
     }
 
-    /// Renews it no more, and says whether this host had cut it short.
-    #[must_use]
-    pub fn remove(&self, run_id: Uuid) -> Option<Cut> {
-        self.shared
-            .runs()
-            .remove(&run_id)
-            .and_then(|beating| beating.cut)
+    /// Renews at once: somebody has said that there is something to hear.
+    pub fn beat_now(&self) {
+        self.shared.hurried.notify_one();
     }
 
-    /// Whether it has nothing to renew.
+    /// Whether it renews this run.
     #[must_use]
-    pub fn is_idle(&self) -> bool {
-        self.shared.runs().is_empty()
+    pub fn holds(&self, run_id: Uuid) -> bool {
+        self.shared.runs().contains_key(&run_id)
+    }
+
+    /// What it renews, by job.
+    #[must_use]
+    pub fn runs(&self) -> Vec<(String, Uuid)> {
+        let runs = self.shared.beating().into_iter();
+        runs.map(|(run_id, run)| (run.job, run_id)).collect()
+    }
+
+    /// Kills the runs that are kept running: they would not end by themselves.
+    pub fn stop_kept(&self) {
+        let mut runs = self.shared.runs();
+        let kept = runs.values_mut().filter(|run| run.is_kept);
+        kept.for_each(Beating::stop);
     }
 
     /// Kills every run that is still going on or just being started: this host is told to stop.
     pub fn stop_all(&self) {
         self.shared.is_stopped.store(true, Ordering::SeqCst);
         self.shared.runs().values_mut().for_each(Beating::stop);
+    }
+}
+
+/// Renews a run as long as it lives: whoever watches a run and is given up takes its lease with it.
+#[derive(Debug)]
+#[must_use = "without it the lease of the run ends"]
+pub struct Renewal {
+    shared: Arc<Shared>,
+    run_id: Uuid,
+}
+
+impl Renewal {
+    /// Renews it no more, and says whether this host had cut it short.
+    #[must_use]
+    pub fn end(self) -> Option<Cut> {
+        self.take()
+    }
+
+    fn take(&self) -> Option<Cut> {
+        let beating = self.shared.runs().remove(&self.run_id);
+        beating.and_then(|beating| beating.cut)
+    }
+}
+
+impl Drop for Renewal {
+    fn drop(&mut self) {
+        self.take();
     }
 }
 
@@ -173,6 +219,7 @@ async fn beat(shared: Arc<Shared>, database: Database, now: Option<Timestamp>) {
                 next = Some(next.map_or(first, |next| next.min(first)));
                 continue;
             }
+            () = shared.hurried.notified() => {}
             () = sleep_until(next) => {}
         }
         let runs = shared.beating();

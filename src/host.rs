@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::SystemTime,
 };
 
@@ -14,13 +17,14 @@ use tokio_postgres::{
 
 use crate::{
     dag::JobGraph,
-    place::{ANNOUNCE_EVERY, Place},
+    instance::Instance,
+    place::{ANNOUNCE_EVERY, LIVE_FOR, Place},
     plan::{Plan, Planned, Verdict},
     spec::{CatchUp, JobName, JobSpec},
     store::{
         Database,
         error::DatabaseError,
-        table::{JobState, Table, never},
+        table::{Announcement, JobState, Table, never},
         transaction,
     },
 };
@@ -34,7 +38,23 @@ pub struct Host {
     pub configuration: String,
     /// Whether this process has looked at the table before.
     has_looked: AtomicBool,
+    /// What a daemon says of itself; `None`: this process is a pass.
+    said: Option<Arc<Mutex<Said>>>,
 }
+
+/// What a daemon says of itself.
+#[derive(Debug, Clone, Default)]
+pub struct Said {
+    /// What it is doing, in a line.
+    pub status: String,
+    /// Why it goes on with an older configuration than its files have.
+    pub config_error: Option<String>,
+    /// Another daemon that was heard of under the same name.
+    pub other: Option<Instance>,
+}
+
+/// How old the announcement of a daemon may get.
+const DAEMON_EVERY: SignedDuration = SignedDuration::from_mins(1);
 
 impl Host {
     /// This host, by name.
@@ -44,6 +64,16 @@ impl Host {
             place,
             configuration,
             has_looked: AtomicBool::new(false),
+            said: None,
+        }
+    }
+
+    /// The same for a daemon, which says this of itself whenever it announces itself.
+    #[must_use]
+    pub fn that_stays(self, said: Arc<Mutex<Said>>) -> Self {
+        Self {
+            said: Some(said),
+            ..self
         }
     }
 
@@ -54,15 +84,25 @@ impl Host {
         self.has_looked.store(true, Ordering::Relaxed);
     }
 
+    /// To be called when it says something else than before: it is announced with the next look.
+    pub(crate) fn says_something_new(&self) {
+        self.has_looked.store(false, Ordering::Relaxed);
+    }
+
     /// Whether the table says that this host should announce itself again.
     #[must_use]
     pub fn is_due(&self, table: &Table) -> bool {
-        table.announced.as_ref().is_none_or(|(at, configuration)| {
-            let age = table.now.duration_since(*at);
-            if *configuration == self.configuration {
-                age > ANNOUNCE_EVERY
+        let is_first = !self.has_looked.load(Ordering::Relaxed);
+        let every = match self.said {
+            Some(_) => DAEMON_EVERY,
+            None => ANNOUNCE_EVERY,
+        };
+        table.announced.as_ref().is_none_or(|before| {
+            let age = table.now.duration_since(before.at);
+            if before.configuration == self.configuration {
+                age > every || (is_first && self.said.is_some())
             } else {
-                !self.has_looked.load(Ordering::Relaxed) || age > ANNOUNCE_EVERY * 2
+                is_first || age > ANNOUNCE_EVERY * 2
             }
         })
     }
@@ -82,7 +122,7 @@ impl Host {
         let skew = skew(table);
         let definitions = definitions(graph);
         let changed = match &table.announced {
-            Some((_, configuration)) if *configuration != self.configuration => {
+            Some(before) if before.configuration != self.configuration => {
                 self.changed(graph, &definitions, database).await?
             }
             _ => Vec::new(),
@@ -92,7 +132,10 @@ impl Host {
             moved(spec, row, table.now)
         });
         let moved = replan(moves, database, now).await?;
-        self.write(&definitions, skew, database, now).await?;
+        let before = table.announced.as_ref();
+        let other = before.and_then(|before| self.other(before, table.now));
+        self.write(&definitions, skew, other, (database, now))
+            .await?;
         Ok(moved)
     }
 
@@ -126,16 +169,42 @@ impl Host {
         Ok(graph.jobs().iter().filter(changed).collect())
     }
 
+    /// The other daemon that goes by this name, as far as can be told: one that was heard of lately, and has not ended
+    /// under our eyes.
+    fn other(&self, before: &Announcement, now: Timestamp) -> Option<Instance> {
+        let said = self.said.as_ref()?;
+        let own = &self.place.instance;
+        let other = before.instance.as_ref().filter(|other| *other != own)?;
+        let has_ended = own.can_see(other) && !other.is_running();
+        if has_ended || now.duration_since(before.at) > LIVE_FOR {
+            return None;
+        }
+        let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.other.as_ref() != Some(other) {
+            tracing::warn!(host = %self.place.host, instance = %other, "another daemon goes by this name: give each a name of its own (`[daemon] host`, or `--host`); until then each keeps its own leases");
+        }
+        said.other = Some(other.clone());
+        Some(other.clone())
+    }
+
     async fn write(
         &self,
         definitions: &HashMap<String, String>,
         skew: f64,
-        database: &Database,
-        now: Option<Timestamp>,
+        other: Option<Instance>,
+        (database, now): (&Database, Option<Timestamp>),
     ) -> Result<(), DatabaseError> {
         let definitions = serde_json::json!(definitions);
         let pid_namespace = self.place.instance.pid_namespace.to_string();
-        let parameters: [(&(dyn ToSql + Sync), Type); 9] = [
+        let said = self.said.as_ref().map(|said| {
+            let said = said.lock().unwrap_or_else(PoisonError::into_inner);
+            said.clone()
+        });
+        let instance = said.as_ref().map(|_| self.place.instance.to_string());
+        let status = said.as_ref().map(|said| said.status.as_str());
+        let config_error = said.as_ref().and_then(|said| said.config_error.as_deref());
+        let other = other.map(|other| other.to_string());
+        let parameters: [(&(dyn ToSql + Sync), Type); 13] = [
             (&self.place.host, Type::TEXT),
             (&self.place.instance.boot_id, Type::TEXT),
             (&pid_namespace, Type::TEXT),
@@ -145,6 +214,10 @@ impl Host {
             (&definitions, Type::JSONB),
             (&skew, Type::FLOAT8),
             (&now, Type::TIMESTAMPTZ),
+            (&instance, Type::TEXT),
+            (&status, Type::TEXT),
+            (&config_error, Type::TEXT),
+            (&other, Type::TEXT),
         ];
         transaction::run(
             database,
@@ -152,6 +225,16 @@ impl Host {
             &parameters,
         )
         .await?;
+        Ok(())
+    }
+
+    /// Says that the daemon behind this name has ended in good order.
+    pub(crate) async fn take_leave(&self, database: &Database) -> Result<(), DatabaseError> {
+        let instance = self.place.instance.to_string();
+        let parameters: [(&(dyn ToSql + Sync), Type); 2] =
+            [(&self.place.host, Type::TEXT), (&instance, Type::TEXT)];
+        let sql = include_str!("../sql/take_leave.sql");
+        transaction::run(database, sql, &parameters).await?;
         Ok(())
     }
 }

@@ -25,6 +25,8 @@ pub mod schedule;
 pub mod backoff;
 // From a heap of jobs to a graph that is known to be sound.
 pub mod dag;
+// Where this program keeps what must outlive it.
+mod state_directory;
 // A private PostgreSQL of the machine's own, for who has none.
 #[cfg(feature = "embedded")]
 pub mod embedded;
@@ -48,6 +50,8 @@ pub mod supervise;
 pub mod heartbeat;
 // Doing the work of a claim.
 pub mod run;
+// Outcomes that the database has not taken yet, on disk.
+pub mod outcomes;
 // Writing down how it went, and when the job is wanted next.
 pub mod record;
 // Closing the runs of hosts that stopped renewing.
@@ -60,10 +64,16 @@ pub mod control;
 pub mod engine;
 // How a pass went.
 pub mod pass;
+// What this process has under way.
+mod work;
 // One pass: look, plan, claim, run, record.
 pub mod tick;
+// A host that stays: passes until it is told to stop.
+pub mod daemon;
 // Being told to stop.
 pub mod stop;
+// What the service manager is told.
+pub mod systemd;
 // The clock that goes on in suspend and that nobody sets.
 pub mod clock;
 // The plan and the history, for people on a terminal and for programs behind a pipe.

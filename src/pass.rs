@@ -37,7 +37,7 @@ pub struct Pass {
     /// Claims that found their job run, moved, paused or blocked since the plan.
     pub changed: usize,
     /// Claims that were not started because nobody could say whether they are durable.
-    pub doubtful: Vec<String>,
+    pub doubtful: usize,
     /// What broke the pass off.
     pub error: Option<DatabaseError>,
     /// The signal of a second request to stop.
@@ -78,7 +78,7 @@ impl Pass {
             }
             Claimed::Doubtful(why) => {
                 tracing::warn!(%job, %why, "not started: the claim is in doubt");
-                self.doubtful.push(format!("{job}: {why}"));
+                self.doubtful += 1;
             }
             Claimed::Ours(_) => {}
         }
@@ -94,7 +94,9 @@ impl Pass {
         let (job, slot, run_id, attempt) = (held.job(), held.slot, held.run_id, held.attempt);
         let outcome = after.outcome.as_str();
         let reason = after.reason.as_deref();
-        if after.effect == Effect::Failed || recorded == Recorded::Fenced {
+        if after.effect == Effect::Failed
+            || matches!(recorded, Recorded::Fenced | Recorded::Forgotten)
+        {
             self.failed += 1;
         } else {
             self.well += 1;
@@ -108,6 +110,9 @@ impl Pass {
             }
             Recorded::Already => {
                 tracing::info!(%job, %slot, %run_id, attempt, reason, "{outcome}, recorded before");
+            }
+            Recorded::Forgotten => {
+                tracing::error!(%job, %slot, %run_id, attempt, reason, "forgotten: it ended with {outcome}, and the database has lost its claim; the log says so");
             }
             Recorded::Fenced => {
                 tracing::error!(%job, %slot, %run_id, attempt, reason, "fenced: it ended, but another host holds the job; nothing was recorded");
@@ -144,7 +149,7 @@ impl Pass {
         match (&self.error, self.killed_by) {
             (_, Some(signal)) => Exit::of_signal(signal),
             (Some(error), None) => error.exit(),
-            (None, None) if self.failed > 0 || !self.doubtful.is_empty() => Exit::Failed,
+            (None, None) if self.failed > 0 || self.doubtful > 0 => Exit::Failed,
             (None, None) if self.well > 0 => Exit::Ok,
             (None, None) if self.ongoing > 0 => Exit::Ongoing,
             (None, None) if self.contended > 0 => Exit::Contended,

@@ -3,6 +3,7 @@
 //! The tick, the dry run, the listing and `why` are readers of the same value, so the listing can never
 //! disagree with the tick. The plan is advisory: it locks nothing, and `claim` checks everything again.
 
+mod next;
 mod placement;
 mod state;
 mod wants;

@@ -4,7 +4,10 @@
 //! and by then its own host's guard has killed it; nor within a lease after the server's start, so that every
 //! living host can renew, or deliver an outcome, first.
 
-use jiff::{SignedDuration, Timestamp};
+mod ended;
+mod suspects;
+
+use jiff::Timestamp;
 use tokio_postgres::{
     Row,
     types::{ToSql, Type},
@@ -13,8 +16,11 @@ use uuid::Uuid;
 
 use crate::{
     spec::Lease,
-    store::{Database, error::DatabaseError, table::Table, transaction},
+    store::{Database, error::DatabaseError, transaction},
 };
+
+pub(crate) use ended::ended;
+pub use suspects::Suspects;
 
 /// A run that was closed as `lost` (or `cancelled`, if somebody had asked for that).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,30 +31,24 @@ pub struct Reaped {
     pub run_id: Uuid,
     /// The host that ran it.
     pub host: Option<String>,
+    /// Why.
+    pub why: String,
 }
 
-/// Whether any row of the table is worth the attempt.
-#[must_use]
-pub fn is_wanted(table: &Table, terms: &Lease) -> bool {
-    let grace = SignedDuration::try_from(terms.grace).unwrap_or(SignedDuration::MAX);
-    table
-        .jobs
-        .values()
-        .filter_map(|row| row.claim.as_ref())
-        .any(|claim| table.now.duration_since(claim.lease_until) > grace)
-}
-
-/// Closes every run whose lease is over, and the log rows that runs left behind whose claim is gone.
+/// Closes those of the runs `expired` whose lease is over, and those of which it is known that all of them has ended.
 pub async fn reap(
     database: &Database,
     terms: &Lease,
+    (expired, ended): (&[Uuid], &[Uuid]),
     now: Option<Timestamp>,
 ) -> Result<Vec<Reaped>, DatabaseError> {
     let (grace, lease) = (terms.grace.as_secs_f64(), terms.lease.as_secs_f64());
-    let parameters: [(&(dyn ToSql + Sync), Type); 3] = [
+    let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
         (&grace, Type::FLOAT8),
         (&lease, Type::FLOAT8),
         (&now, Type::TIMESTAMPTZ),
+        (&expired, Type::UUID_ARRAY),
+        (&ended, Type::UUID_ARRAY),
     ];
     transaction::run(database, include_str!("../sql/reap.sql"), &parameters)
         .await?
@@ -80,5 +80,6 @@ fn reaped(row: &Row) -> Result<Reaped, DatabaseError> {
         job: row.try_get("app_name")?,
         run_id: row.try_get("run_id")?,
         host: row.try_get("host")?,
+        why: row.try_get("why")?,
     })
 }

@@ -2,9 +2,11 @@
 //!
 //! What to write is decided by a pure function, [`after()`]; one statement writes it, fenced by run id and fence.
 //! It waits for the row (crontabber refuses to, and loses outcomes that way), and is repeated until somebody
-//! acknowledges it: a repetition finds the claim gone and the log row closed, and changes nothing.
+//! acknowledges it: a repetition finds the claim gone and the log row closed, and changes nothing. What the database does
+//! not take is kept in a file meanwhile, see [`crate::outcomes`].
 
 mod after;
+mod entry;
 
 use std::time::Duration;
 
@@ -16,17 +18,16 @@ use tokio_postgres::{
 };
 
 use crate::{
-    claim::Held,
     clock::Boottime,
     ended::How,
+    outcomes::Outcomes,
     run::{Finished, Settled},
-    store::{
-        Database, error::DatabaseError, instant::Instant, recurring::Parameter, table::never,
-        transaction,
-    },
+    spec::Lease,
+    store::{Database, error::DatabaseError, instant::Instant, table::never, transaction},
 };
 
 pub use after::{After, Effect, Outcome, after};
+pub use entry::Record;
 
 /// What became of a record. None of these is an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,27 +38,47 @@ pub enum Recorded {
     Already,
     /// The claim was not ours any more: nothing is changed but the reason in the log.
     Fenced,
+    /// The database knows nothing of the run, though it had acknowledged the claim: a failover has lost it. The log has a
+    /// row of it from now on, that says so.
+    Forgotten,
+}
+
+/// Where a run is written down.
+#[derive(Debug, Clone, Copy)]
+pub struct Recorder<'a> {
+    /// The name of the host.
+    pub host: &'a str,
+    /// The referee.
+    pub database: &'a Database,
+    /// Where what the referee does not take is kept.
+    pub outcomes: &'a Outcomes,
+    /// The time to take for the database's clock: `None` in production.
+    pub now: Option<Timestamp>,
 }
 
 /// How long a record is tried. While the database is away for everybody nobody reaps the run either, and its
 /// outcome is worth waiting for: without it the slot runs again.
 const PATIENCE: Duration = Duration::from_mins(15);
 
+/// A record that comes so much later than its run's end tells when that was.
+const LATE: Duration = Duration::from_secs(5);
+
 /// Writes down a run that has ended, and says what was decided.
 ///
-/// Tries again while the database is away, for the lease and a quarter of an hour.
+/// Tries again while the database is away, for the lease and a quarter of an hour; then the outcome is left in its file
+/// for the next process of this host.
 pub async fn record(
     mut finished: Finished,
-    database: &Database,
-    now: Option<Timestamp>,
+    to: Recorder<'_>,
 ) -> Result<(After, Recorded), DatabaseError> {
     let Some(effects) = finished.effects.take() else {
-        return written(&finished, database, now).await;
+        return written(&finished, to).await;
     };
     let decided = after(&finished);
-    let output = finished.ended.output.text();
-    let parameters = Parameters::new((&finished, &decided, &output), now);
-    let settled = effects.settle(statement(), &parameters.list()).await;
+    let record = Record::new(&finished, &decided, to.host);
+    let settled = effects
+        .settle(statement(), &record.parameters(&to.now))
+        .await;
     let (why, is_in_doubt) = match settled {
         Settled::Committed(row) => return Ok((decided, Recorded::Written(next_run(&row)?))),
         Settled::Fenced => ("rolled back: another host holds the job".to_owned(), false),
@@ -67,7 +88,7 @@ pub async fn record(
     // If the commit has happened, or is still happening and holds the row, this waits for it and finds the run
     // closed by us; otherwise there are no effects, and this is their record.
     finished.ended.how = How::Refused(why);
-    let (failed, recorded) = written(&finished, database, now).await?;
+    let (failed, recorded) = written(&finished, to).await?;
     match recorded {
         Recorded::Already if is_in_doubt => Ok((decided, recorded)),
         _ => Ok((failed, recorded)),
@@ -77,32 +98,115 @@ pub async fn record(
 /// The record in a transaction of its own, tried until somebody acknowledges it.
 async fn written(
     finished: &Finished,
-    database: &Database,
-    now: Option<Timestamp>,
+    to: Recorder<'_>,
 ) -> Result<(After, Recorded), DatabaseError> {
-    let mut decided = after(finished);
-    let mut output = finished.ended.output.text();
-    let mut is_plain = false;
-    let give_up = Boottime::now() + finished.held.spec.lease.lease + PATIENCE;
+    let decided = after(finished);
+    let record = Record::new(finished, &decided, to.host);
+    let recorded = tried(record, finished.held.spec.lease, to).await?;
+    Ok((decided, recorded))
+}
+
+async fn tried(
+    mut record: Record,
+    lease: Lease,
+    to: Recorder<'_>,
+) -> Result<Recorded, DatabaseError> {
+    let since = Boottime::now();
+    let give_up = since + lease.lease + PATIENCE;
     let mut pause = Duration::from_millis(50);
+    let mut kept = Kept {
+        run_id: record.run_id,
+        outcomes: None,
+    };
+    let mut is_plain = false;
     loop {
-        let told = (finished, &decided, output.as_str());
-        match write(told, database, now).await {
-            Ok(recorded) => return Ok((decided, recorded)),
+        let is_late = Boottime::now() > since + LATE;
+        let now = to.now.or(is_late.then_some(record.finished_at));
+        match write(&record, to.database, now).await {
+            Ok(recorded) => {
+                kept.done();
+                return Ok(recorded);
+            }
             // A database that is not in UTF-8 has no such character: rather without it than never.
             Err(error) if is_untranslatable(&error) && !is_plain => {
                 is_plain = true;
-                output = ascii(&output);
-                decided.reason = decided.reason.as_deref().map(ascii);
+                record = record.in_ascii();
             }
             Err(error) if error.is_transient() && Boottime::now() < give_up => {
-                tracing::warn!(%error, job = %finished.held.job(), run_id = %finished.held.run_id, "cannot record the run; trying again");
+                tracing::warn!(%error, job = record.job, run_id = %record.run_id, "cannot record the run; trying again");
+                kept.keep(&record, to.outcomes);
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(5));
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                kept.keep(&record, to.outcomes);
+                return Err(error);
+            }
         }
     }
+}
+
+/// The file of a record that is being tried; given up, it is left to whoever comes next.
+struct Kept<'a> {
+    run_id: uuid::Uuid,
+    outcomes: Option<&'a Outcomes>,
+}
+
+impl<'a> Kept<'a> {
+    fn keep(&mut self, record: &Record, outcomes: &'a Outcomes) {
+        if self.outcomes.is_some() {
+            return;
+        }
+        match outcomes.keep(record) {
+            Ok(()) => self.outcomes = Some(outcomes),
+            Err(error) => {
+                outcomes.let_go(self.run_id);
+                tracing::error!(%error, job = record.job, run_id = %record.run_id, "cannot keep the outcome of a run on disk; it is lost if this process ends before the database is back");
+            }
+        }
+    }
+
+    fn done(&mut self) {
+        if let Some(outcomes) = self.outcomes.take() {
+            outcomes.done(self.run_id);
+        }
+    }
+}
+
+impl Drop for Kept<'_> {
+    fn drop(&mut self) {
+        if let Some(outcomes) = self.outcomes {
+            outcomes.let_go(self.run_id);
+        }
+    }
+}
+
+/// Delivers the outcomes that were left behind on this host; stops at the first that the database does not take now.
+pub(crate) async fn deliver(to: Recorder<'_>) -> Result<(), DatabaseError> {
+    for record in to.outcomes.left() {
+        let now = to.now.or(Some(record.finished_at));
+        let recorded = match write(&record, to.database, now).await {
+            Err(error) if is_untranslatable(&error) => {
+                write(&record.clone().in_ascii(), to.database, now).await?
+            }
+            recorded => recorded?,
+        };
+        let (job, run_id) = (&record.job, record.run_id);
+        match recorded {
+            Recorded::Written(next_run) => {
+                tracing::info!(%job, %run_id, outcome = record.outcome, %next_run, "delivered the outcome of a run that had ended while the database was away");
+            }
+            Recorded::Already => tracing::info!(%job, %run_id, "delivered before"),
+            Recorded::Fenced => {
+                tracing::error!(%job, %run_id, outcome = record.outcome, "fenced: it ended while the database was away, and another host has taken the job over; nothing was recorded but the reason");
+            }
+            Recorded::Forgotten => {
+                tracing::error!(%job, %run_id, outcome = record.outcome, "forgotten: the database has lost the claim of a run that has ended");
+            }
+        }
+        to.outcomes.done(run_id);
+    }
+    Ok(())
 }
 
 fn is_untranslatable(error: &DatabaseError) -> bool {
@@ -115,79 +219,20 @@ fn ascii(text: &str) -> String {
     text.chars().map(plain).collect()
 }
 
-/// A run, what was decided about it, and its output as text.
-type Told<'a> = (&'a Finished, &'a After, &'a str);
-
-/// What the statement is given.
-struct Parameters<'a> {
-    job: &'a str,
-    held: &'a Held,
-    decided: &'a After,
-    outcome: &'static str,
-    effect: &'static str,
-    output: Option<&'a str>,
-    first_passed: Option<Timestamp>,
-    last_passed: Option<Timestamp>,
-    passed: i64,
-    now: Option<Timestamp>,
-}
-
-impl<'a> Parameters<'a> {
-    fn new((finished, decided, output): Told<'a>, now: Option<Timestamp>) -> Self {
-        Self {
-            job: finished.held.job().as_str(),
-            held: &finished.held,
-            decided,
-            outcome: decided.outcome.as_str(),
-            effect: decided.effect.as_str(),
-            output: (!output.is_empty()).then_some(output),
-            first_passed: decided.passed.map(|slots| slots.first),
-            last_passed: decided.passed.map(|slots| slots.last),
-            passed: decided.passed.map_or(0, |slots| slots.count),
-            now,
-        }
-    }
-
-    /// In the order of the statement.
-    fn list(&self) -> [Parameter<'_>; 17] {
-        [
-            (&self.job, Type::TEXT),
-            (&self.held.run_id, Type::UUID),
-            (&self.held.fence, Type::INT8),
-            (&self.outcome, Type::TEXT),
-            (&self.decided.reason, Type::TEXT),
-            (&self.decided.exit_code, Type::INT4),
-            (&self.decided.signal, Type::INT4),
-            (&self.output, Type::TEXT),
-            (&self.effect, Type::TEXT),
-            (&self.decided.last_error, Type::TEXT),
-            (&self.decided.slot, Type::TIMESTAMPTZ),
-            (&self.decided.next_run, Type::TIMESTAMPTZ),
-            (&self.first_passed, Type::TIMESTAMPTZ),
-            (&self.last_passed, Type::TIMESTAMPTZ),
-            (&self.passed, Type::INT8),
-            (&self.decided.hold, Type::BOOL),
-            (&self.now, Type::TIMESTAMPTZ),
-        ]
-    }
-}
-
 fn statement() -> &'static str {
     crate::faults::planted(include_str!("../sql/record.sql"))
 }
 
 async fn write(
-    told: Told<'_>,
+    record: &Record,
     database: &Database,
     now: Option<Timestamp>,
 ) -> Result<Recorded, DatabaseError> {
-    let parameters = Parameters::new(told, now);
-    let list = parameters.list();
-    let rows = transaction::run(database, statement(), &list).await?;
+    let rows = transaction::run(database, statement(), &record.parameters(&now)).await?;
     crate::faults::point("after-record");
     match rows.first() {
         Some(row) => Ok(Recorded::Written(next_run(row)?)),
-        None => look_up(told.0, told.1, database).await,
+        None => look_up(record, database).await,
     }
 }
 
@@ -198,26 +243,19 @@ fn next_run(row: &Row) -> Result<Timestamp, DatabaseError> {
 }
 
 /// No row came back: the log row tells whether an earlier try of ours closed it, or somebody reaped the run.
-async fn look_up(
-    finished: &Finished,
-    decided: &After,
-    database: &Database,
-) -> Result<Recorded, DatabaseError> {
-    let run_id: [(&(dyn ToSql + Sync), Type); 1] = [(&finished.held.run_id, Type::UUID)];
+async fn look_up(record: &Record, database: &Database) -> Result<Recorded, DatabaseError> {
+    let run_id: [(&(dyn ToSql + Sync), Type); 1] = [(&record.run_id, Type::UUID)];
     let rows =
         transaction::run(database, include_str!("../sql/record_lookup.sql"), &run_id).await?;
-    let is_recorded = match rows.first() {
-        Some(row) => row.try_get("is_recorded")?,
-        None => false,
+    let Some(row) = rows.first() else {
+        return forgotten(record, database).await;
     };
-    if is_recorded {
+    if row.try_get("is_recorded")? {
         return Ok(Recorded::Already);
     }
-    let what_happened = format!("ended all the same: {}", decided.summary());
-    let parameters: [(&(dyn ToSql + Sync), Type); 2] = [
-        (&finished.held.run_id, Type::UUID),
-        (&what_happened, Type::TEXT),
-    ];
+    let what_happened = format!("ended all the same: {}", record.summary());
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] =
+        [(&record.run_id, Type::UUID), (&what_happened, Type::TEXT)];
     transaction::run(
         database,
         include_str!("../sql/record_fenced.sql"),
@@ -225,4 +263,25 @@ async fn look_up(
     )
     .await?;
     Ok(Recorded::Fenced)
+}
+
+/// Its claim was acknowledged and is not there: the log is told, so that the gap can be seen.
+async fn forgotten(record: &Record, database: &Database) -> Result<Recorded, DatabaseError> {
+    let what_happened = format!(
+        "the database has forgotten this run, a failover lost its claim; it ended with {}",
+        record.summary()
+    );
+    let parameters: [(&(dyn ToSql + Sync), Type); 8] = [
+        (&record.job, Type::TEXT),
+        (&record.run_id, Type::UUID),
+        (&record.slot, Type::TIMESTAMPTZ),
+        (&record.host, Type::TEXT),
+        (&record.trigger, Type::TEXT),
+        (&record.started_at, Type::TIMESTAMPTZ),
+        (&record.finished_at, Type::TIMESTAMPTZ),
+        (&what_happened, Type::TEXT),
+    ];
+    let sql = include_str!("../sql/record_forgotten.sql");
+    transaction::run(database, sql, &parameters).await?;
+    Ok(Recorded::Forgotten)
 }

@@ -93,10 +93,10 @@ pub async fn run(claim: Claim, means: &Means<'_>) -> Finished {
 async fn supervised(held: &Held, order: &Order, means: &Means<'_>) -> (Ended, Option<Cut>) {
     match means.supervisor.start(order).await {
         Ok(guarded) => {
-            means.heart.add(held, Arc::new(guarded.reins()));
+            let renewal = means.heart.hold(held, Arc::new(guarded.reins()));
             crate::faults::point("running");
             let ended = guarded.ended().await;
-            (ended, means.heart.remove(held.run_id))
+            (ended, renewal.end())
         }
         Err(error) => {
             let why = format!("cannot start a guard: {error}");

@@ -1,12 +1,10 @@
-//! Being told to stop: the first TERM or INT lets running jobs finish, the second kills them.
+//! Being told to stop: the first TERM or INT lets running jobs finish, the second kills them. And being called by
+//! signals that stop nothing.
 
 use std::{
     io,
     os::unix::net::UnixStream as StdUnixStream,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::AtomicBool},
 };
 
 use signal_hook::{
@@ -34,22 +32,53 @@ pub struct Stopper {
     told: usize,
 }
 
+/// Listens for one signal that does not stop anything, `HUP` or `USR1`: as often as it comes in a row, it is heard once.
+#[derive(Debug)]
+pub(crate) struct Called {
+    bytes: UnixStream,
+}
+
+impl Called {
+    /// Listens from now on, instead of dying of it.
+    pub(crate) fn listen(signal: i32) -> io::Result<Self> {
+        Ok(Self {
+            bytes: bytes_of(signal)?,
+        })
+    }
+
+    /// Waits for the next time. A caller may give up waiting and ask again; nothing is missed.
+    pub(crate) async fn changed(&mut self) {
+        loop {
+            // This pair of sockets, which only we hold, has no error but "nothing to read".
+            let _ = self.bytes.readable().await;
+            let mut bytes = [0; 256];
+            let mut heard = 0;
+            while let Ok(more @ 1..) = self.bytes.try_read(&mut bytes) {
+                heard += more;
+            }
+            if heard > 0 {
+                return;
+            }
+        }
+    }
+}
+
 impl Stopper {
     /// Listens from now on, instead of dying of these signals.
     pub fn listen() -> io::Result<Self> {
         let requested = Arc::new(AtomicBool::new(false));
         Ok(Self {
-            terminate: bytes_of(SIGTERM, &requested)?,
-            interrupt: bytes_of(SIGINT, &requested)?,
+            terminate: flagged(SIGTERM, &requested)?,
+            interrupt: flagged(SIGINT, &requested)?,
             requested,
             told: 0,
         })
     }
 
-    /// Whether somebody has asked to stop.
+    /// Whether somebody has asked to stop; set by the signal itself.
     #[must_use]
-    pub fn is_requested(&self) -> bool {
-        self.requested.load(Ordering::SeqCst)
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.requested)
     }
 
     /// Waits for the next request. A caller may give up waiting and ask again; nothing is missed.
@@ -76,8 +105,13 @@ impl Stopper {
     }
 }
 
-fn bytes_of(signal: i32, requested: &Arc<AtomicBool>) -> io::Result<UnixStream> {
+fn flagged(signal: i32, requested: &Arc<AtomicBool>) -> io::Result<UnixStream> {
     flag::register(signal, Arc::clone(requested))?;
+    bytes_of(signal)
+}
+
+/// A byte for each time a signal comes; when nobody reads them, no more than a socket holds.
+fn bytes_of(signal: i32) -> io::Result<UnixStream> {
     let (ours, handlers) = StdUnixStream::pair()?;
     ours.set_nonblocking(true)?;
     low_level::pipe::register(signal, handlers)?;

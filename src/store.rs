@@ -20,6 +20,10 @@ pub(crate) mod recurring;
 pub mod connect;
 // Databases that are not the referee's.
 mod elsewhere;
+// Trying again while it is away.
+pub(crate) mod again;
+// Being told that something has changed.
+pub(crate) mod listen;
 // How every transaction of the protocol begins, and single statements in one.
 pub mod transaction;
 // Instants that others have written.
@@ -41,6 +45,6 @@ pub mod error;
 
 pub use address::{Address, AddressError, Environment};
 pub use connect::{Database, Pooled};
-pub use connection::{Connection, Ear, Fuse, limited};
+pub use connection::{Connection, Ear, Fuse, Said, limited};
 pub use elsewhere::Elsewhere;
 pub use error::DatabaseError;

@@ -43,6 +43,7 @@ mod guard;
 mod guarded;
 mod kernel;
 mod link;
+mod remains;
 mod spawn;
 mod supervisor;
 mod sweep;
@@ -53,6 +54,8 @@ use std::process::ExitCode;
 
 pub use client::{Order, Supervisor};
 pub use guarded::{Guarded, Reins};
+pub(crate) use kernel::watched;
+pub(crate) use remains::Remains;
 pub use sweep::sweep;
 pub use wire::BadOrder;
 

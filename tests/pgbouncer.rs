@@ -351,6 +351,58 @@ async fn tables_in_a_schema_of_their_own_are_found_by_the_path_of_the_role() {
 }
 
 #[tokio::test]
+async fn a_daemon_behind_a_pooler_looks_each_poll_runs_what_is_due_and_takes_orders() {
+    let scene = Scene::new(|site| {
+        [
+            "[daemon]\npoll = \"1s\"\nlease = \"3s\"\n".to_owned(),
+            site.job("beacon", "every = \"1s\"\nstart = \"now\"", "true"),
+            site.job("often", "every = \"1s\"\nstart = \"now\"", "true"),
+            site.job("rare", "every = \"1d\"", "true"),
+        ]
+        .concat()
+    })
+    .await;
+    let Some(scene) = scene else { return };
+    let started = |job: &str| {
+        let starts = scene.site.ledger().starts().into_iter();
+        starts.filter(|start| start.job == job).count()
+    };
+    let more = async |job: &str, more: usize| {
+        let before = started(job);
+        let what = format!("`{job}` has started {more} times more");
+        until(SOON, &what, async || started(job) >= before + more).await;
+    };
+    let daemon = scene.site.on("alpha", &["daemon", "-v"]).spawn();
+    more("often", 2).await;
+    let says = "this address leads to a pooler: looking now and then instead of listening";
+    assert!(daemon.stderr().contains(says), "{}", daemon.stderr());
+
+    // Somebody makes a job due in psql: nothing tells the daemon but its look.
+    race::make_due(&scene.database, "rare").await;
+    more("rare", 1).await;
+
+    scene.well(&["pause", "often"]).await;
+    let paused =
+        "SELECT count(*) FROM crontabber_log l WHERE app_name = 'often' AND outcome <> 'skipped'
+                     AND started_at > (SELECT max(at) FROM crontabber_audit WHERE what = 'pause')";
+    more("beacon", 3).await;
+    assert_eq!(scene.database.query_one::<i64>(paused).await, 0);
+    scene.well(&["resume", "often"]).await;
+    more("often", 1).await;
+
+    let doctor = scene.well(&["doctor"]).await;
+    assert!(doctor.contains("polling instead of LISTEN"), "{doctor}");
+    assert_eq!(
+        sessions_say(&scene.bouncer, LEFT_BEHIND).await,
+        BTreeSet::new()
+    );
+    daemon.signal(Signal::SIGTERM);
+    let daemon = daemon.finished().await;
+    assert_eq!(daemon.code, Some(0), "{daemon:?}");
+    log_agrees(&scene.site, &scene.database).await;
+}
+
+#[tokio::test]
 async fn the_doctor_sees_the_pooler_and_has_nothing_worse_to_say() {
     let Some(scene) = Scene::new(short_lease).await else {
         return;

@@ -16,9 +16,10 @@ use crontabber::{
     config,
     dag::JobGraph,
     heartbeat::Heart,
+    outcomes::Outcomes,
     place::Place,
     plan::{Due, Verdict, plan},
-    record::{Recorded, record},
+    record::{Recorded, Recorder, record},
     run::{Means, run},
     spec::JobSpec,
     store::{Address, Database, Elsewhere, Environment, table, transaction},
@@ -209,7 +210,14 @@ impl<'a> Ours<'a> {
             elsewhere: &elsewhere,
         };
         let finished = run(claim, &means).await;
-        let recorded = record(finished, &self.database, None).await;
+        let outcomes = Outcomes::nowhere();
+        let to = Recorder {
+            host: &place.host,
+            database: &self.database,
+            outcomes: &outcomes,
+            now: None,
+        };
+        let recorded = record(finished, to).await;
         let (_, recorded) = recorded.expect("the server runs");
         assert!(matches!(recorded, Recorded::Written(_)), "{recorded:?}");
     }

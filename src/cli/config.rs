@@ -17,6 +17,9 @@ pub(super) enum Config {
         /// As an array of objects
         #[arg(long)]
         json: bool,
+        /// Do not try to read its secrets: systemd shows them to the daemon, and not to its `ExecReload=`
+        #[arg(long)]
+        no_secrets: bool,
     },
     /// Print the configuration as it is meant: every key, its value, and where that comes from
     Show {
@@ -31,19 +34,21 @@ pub(super) enum Config {
 impl Config {
     pub(super) fn answer(self, global: &Global) -> Result<Exit, Failure> {
         match self {
-            Self::Check { json } => check(global, json),
+            Self::Check { json, no_secrets } => check(global, json, !no_secrets),
             Self::Show { job, json } => show(global, job.as_deref(), json),
         }
     }
 }
 
-/// Everything there is to say about the configuration, and whether it can be used.
-pub(super) fn examine(global: &Global) -> (Vec<config::Report>, Exit) {
+/// Everything there is to say about the configuration, and whether it can be used; whether its secrets can be read too,
+/// if they are for this process.
+pub(super) fn examine(global: &Global, with_secrets: bool) -> (Vec<config::Report>, Exit) {
     let config = match config::load(global.config.as_deref()) {
         Err(report) => return (vec![report], Exit::Failed),
         Ok(config) => config,
     };
-    let mut reports = vec![config.check_secrets(&Surroundings::of_this_process())];
+    let secrets = with_secrets.then(|| config.check_secrets(&Surroundings::of_this_process()));
+    let mut reports = Vec::from_iter(secrets);
     reports.extend(config.require_database().err());
     let exit = if reports.iter().any(|report| report.errors() > 0) {
         Exit::Failed
@@ -54,8 +59,8 @@ pub(super) fn examine(global: &Global) -> (Vec<config::Report>, Exit) {
     (reports, exit)
 }
 
-fn check(global: &Global, json: bool) -> Result<Exit, Failure> {
-    let (reports, exit) = examine(global);
+fn check(global: &Global, json: bool, with_secrets: bool) -> Result<Exit, Failure> {
+    let (reports, exit) = examine(global, with_secrets);
     if json {
         let all: Vec<_> = reports
             .iter()

@@ -16,8 +16,9 @@ use crate::{
     record::{Outcome, Recorded},
     spec::JobName,
     stop::{Stop, Stopper},
-    tick::{LAST_WORDS, run_and_record},
+    tick::LAST_WORDS,
     view::text::harmless,
+    work::run_and_record,
 };
 
 use super::{
@@ -206,11 +207,13 @@ fn tell(ran: &Ran) -> Result<Exit, Failure> {
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(ran.output.as_bytes())?;
     stdout.flush()?;
-    if ran.recorded == Recorded::Fenced {
-        eprintln!(
-            "{}: fenced: another host holds the job; the outcome was not recorded",
-            ran.held.job()
-        );
+    let unrecorded = match ran.recorded {
+        Recorded::Fenced => Some("fenced: another host holds the job"),
+        Recorded::Forgotten => Some("forgotten: the database has lost the claim"),
+        Recorded::Written(_) | Recorded::Already => None,
+    };
+    if let Some(why) = unrecorded {
+        eprintln!("{}: {why}; the outcome was not recorded", ran.held.job());
         return Ok(Exit::Failed);
     }
     if ran.after.outcome != Outcome::Success {

@@ -81,7 +81,7 @@ pub struct Here {
     pub is_root: bool,
     /// Its control group, if it may make others below it.
     pub cgroup: Option<PathBuf>,
-    /// Where a daemon keeps what the database has not taken yet.
+    /// Where outcomes are kept that the database has not taken yet.
     pub state: State,
     /// Whether the kernel names the children of a process.
     pub names_children: bool,

@@ -37,7 +37,7 @@ fn state(state: &State) -> Finding {
         (Some(why), _) => Finding::warning(
             Check::State,
             format!("{directory} cannot be written: {why}"),
-            "a daemon keeps there what the database has not taken yet: `[daemon] state_directory`, or StateDirectory= in \
+            "what the database has not taken yet is kept there: `[daemon] state_directory`, or StateDirectory= in \
              its unit",
         ),
     }

@@ -1,7 +1,7 @@
 //! Where a cluster keeps what: its directory, its socket, and the ways around a bad directory.
 
 use std::{
-    ffi::{OsStr, OsString},
+    ffi::OsString,
     fmt::Write as _,
     fs::{self, DirBuilder, File, OpenOptions},
     io,
@@ -12,10 +12,11 @@ use std::{
     path::{Component, Path, PathBuf, absolute},
 };
 
-use nix::unistd::{Uid, User};
+use nix::unistd::Uid;
 use sha2::{Digest, Sha256};
 
 use super::{EmbeddedError, account::Account, wait};
+use crate::state_directory::{OF_ROOT, state_directory};
 
 /// The port, which on a Unix socket is no more than the end of a file name. Named, so that a
 /// `PGPORT` in somebody's environment changes nothing.
@@ -26,46 +27,13 @@ pub(super) const LONGEST_SOCKET_DIRECTORY: usize = 107 - "/.s.PGSQL.5432".len();
 pub(super) const LONGEST_DIRECTORY: usize = LONGEST_SOCKET_DIRECTORY - "/run".len();
 /// A log longer than this is moved aside at the next start; the one before it is deleted.
 const LONGEST_LOG: u64 = 1024 * 1024;
-/// Where root keeps its state. Not below `/var/tmp`, where systemd deletes what is a month old.
-const ROOT_STATE: &str = "/var/lib/crontabber";
 
 /// Where the embedded database is unless the configuration says otherwise.
 ///
-/// `postgres` below `$STATE_DIRECTORY` (set by systemd), else below `/var/lib/crontabber` for root,
-/// else below `$XDG_STATE_HOME/crontabber` or `~/.local/state/crontabber`. `variable` reads the
-/// environment, as `std::env::var_os` does.
+/// `postgres` below the state directory. `variable` reads the environment, as `std::env::var_os` does.
 #[must_use]
 pub fn default_directory(variable: impl Fn(&str) -> Option<OsString>) -> PathBuf {
     state_directory(Uid::effective(), variable).join("postgres")
-}
-
-fn state_directory(uid: Uid, variable: impl Fn(&str) -> Option<OsString>) -> PathBuf {
-    // An empty or relative value is as good as none, as the XDG specification has it.
-    let path = |name| {
-        variable(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    // systemd separates several by colons.
-    let by_systemd = variable("STATE_DIRECTORY").and_then(|list| {
-        let first = list.as_bytes().split(|&byte| byte == b':').next()?;
-        let first = PathBuf::from(OsStr::from_bytes(first));
-        first.is_absolute().then_some(first)
-    });
-    by_systemd.unwrap_or_else(|| {
-        if uid.is_root() {
-            return ROOT_STATE.into();
-        }
-        let home = || {
-            path("HOME")
-                // A user that cannot be looked up has no home; `/` is refused when it is written to.
-                .or_else(|| Some(User::from_uid(uid).ok()??.dir))
-                .unwrap_or_else(|| "/".into())
-        };
-        path("XDG_STATE_HOME")
-            .unwrap_or_else(|| home().join(".local/state"))
-            .join("crontabber")
-    })
 }
 
 /// The directory a cluster really has, and the files in it.
@@ -78,7 +46,7 @@ pub(super) struct Home {
 
 impl Home {
     /// Where the cluster asked for at `asked` is: data stay where they are found; else it is there
-    /// if the server's user can get there, and below [`ROOT_STATE`] if not.
+    /// if the server's user can get there, and below [`OF_ROOT`] if not.
     pub(super) fn of(asked: &Path) -> Self {
         let here = Self {
             directory: resolved(asked),
@@ -89,7 +57,7 @@ impl Home {
         }
         let name = format!("instead-of-{}", hash(&here.directory));
         let elsewhere = Self {
-            directory: Path::new(ROOT_STATE).join(name),
+            directory: Path::new(OF_ROOT).join(name),
             instead_of: Some(here.directory.clone()),
         };
         let closed = || Account::of(&here).and_then(|account| account.closed(&here.directory));
@@ -390,39 +358,6 @@ fn percent_encoded(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn state(uid: u32, variables: &[(&str, &str)]) -> PathBuf {
-        state_directory(Uid::from_raw(uid), |name| {
-            let found = variables.iter().find(|(key, _)| *key == name)?;
-            Some(found.1.into())
-        })
-    }
-
-    #[test]
-    fn systemd_names_the_state_directory_for_everybody() {
-        let systemd = [("STATE_DIRECTORY", "/var/lib/a:/var/lib/b"), ("HOME", "/h")];
-        assert_eq!(state(0, &systemd), Path::new("/var/lib/a"));
-        assert_eq!(state(1000, &systemd), Path::new("/var/lib/a"));
-    }
-
-    #[test]
-    fn root_keeps_its_state_in_var_lib_whatever_home_says() {
-        let login = [("HOME", "/root"), ("XDG_STATE_HOME", "/root/state")];
-        assert_eq!(state(0, &login), Path::new("/var/lib/crontabber"));
-    }
-
-    #[test]
-    fn a_user_keeps_it_where_xdg_says_and_at_home_otherwise() {
-        let home = ("HOME", "/home/eve");
-        let at_home = Path::new("/home/eve/.local/state/crontabber");
-        assert_eq!(state(1000, &[home]), at_home);
-        assert_eq!(state(1000, &[home, ("XDG_STATE_HOME", "")]), at_home);
-        assert_eq!(state(1000, &[home, ("STATE_DIRECTORY", "")]), at_home);
-        assert_eq!(
-            state(1000, &[home, ("XDG_STATE_HOME", "/data/state")]),
-            Path::new("/data/state/crontabber")
-        );
-    }
 
     #[test]
     fn a_url_keeps_strange_directories_apart() {

@@ -62,7 +62,7 @@ pub(super) async fn carry_out(
         deadline: held.deadline(),
         is_cancelled: false,
     });
-    means.heart.add(held, Arc::new(terms));
+    let renewal = means.heart.hold(held, Arc::new(terms));
     crate::faults::point("running");
     let heard = Heard::default();
     let run = Run {
@@ -71,7 +71,7 @@ pub(super) async fn carry_out(
         heard: &heard,
     };
     let (how, stopped, effects) = run.to_its_end(means, &mut seen).await;
-    let cut = means.heart.remove(held.run_id);
+    let cut = renewal.end();
     let ended = Ended {
         how,
         stopped,

@@ -190,8 +190,19 @@ impl Fuse {
     }
 }
 
-/// Who hears what the server says beside its answers; without one it goes to the log.
-pub type Ear = Arc<dyn Fn(&DbError) + Send + Sync>;
+/// Who hears what the server says beside its answers; without one, notices go to the log.
+pub type Ear = Arc<dyn Fn(Said<'_>) + Send + Sync>;
+
+/// What a server says beside its answers.
+#[derive(Debug, Clone, Copy)]
+pub enum Said<'a> {
+    /// A notice or a warning.
+    Notice(&'a DbError),
+    /// What somebody has told those who listen, on a channel that this connection listens on.
+    Notified(&'a str),
+    /// Nothing more: the connection has ended.
+    Closed,
+}
 
 /// Warnings received: on one connection, and on all of a database.
 struct Warnings {
@@ -215,7 +226,7 @@ impl Warnings {
             self.everywhere.fetch_add(1, Ordering::Release);
         }
         if let Some(ear) = &self.ear {
-            return ear(notice);
+            return ear(Said::Notice(notice));
         }
         if !is_warning {
             tracing::debug!(
@@ -300,14 +311,21 @@ where
     loop {
         match poll_fn(|context| connection.poll_message(context)).await {
             Some(Ok(AsyncMessage::Notice(notice))) => warnings.hear(&notice),
-            // Nobody listens on these connections.
+            Some(Ok(AsyncMessage::Notification(told))) => {
+                if let Some(ear) = &warnings.ear {
+                    ear(Said::Notified(told.payload()));
+                }
+            }
             Some(Ok(_)) => {}
             Some(Err(error)) => {
                 let error = DatabaseError::from(error);
                 tracing::debug!(%error, "a connection has ended");
-                return;
+                break;
             }
-            None => return,
+            None => break,
         }
+    }
+    if let Some(ear) = &warnings.ear {
+        ear(Said::Closed);
     }
 }

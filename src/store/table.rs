@@ -10,7 +10,7 @@ use tokio_postgres::{
 use uuid::Uuid;
 
 use super::{Connection, error::DatabaseError, instant::Instant, limited, transaction};
-use crate::place::Seen;
+use crate::{instance::Instance, place::Seen};
 
 /// What a pass knows before it decides.
 #[derive(Debug, Clone)]
@@ -22,8 +22,31 @@ pub struct Table {
     /// The hosts that have announced themselves, by name, where they were asked for ([`super::hosts::seen`]). A pass
     /// does not: it asks one question, and who passes is live.
     pub hosts: Vec<Seen>,
-    /// When this host last announced itself, and the hash of the configuration it announced.
-    pub announced: Option<(Timestamp, String)>,
+    /// What this host has announced last.
+    pub announced: Option<Announcement>,
+}
+
+/// What a host has announced of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Announcement {
+    /// When.
+    pub at: Timestamp,
+    /// The hash of its configuration.
+    pub configuration: String,
+    /// The daemon behind its name, if there is one.
+    pub instance: Option<Instance>,
+}
+
+impl Table {
+    /// Takes over what was read anew of these rows.
+    pub(crate) fn take(&mut self, names: &[String], read: Self) {
+        for name in names {
+            self.jobs.remove(name);
+        }
+        self.jobs.extend(read.jobs);
+        self.now = self.now.max(read.now);
+        self.announced = read.announced;
+    }
 }
 
 /// The row of one job. Field for column; see the comments in the database (`\d+ crontabber`).
@@ -165,7 +188,7 @@ struct Columns<'a> {
 }
 
 /// How many columns of `read_table.sql` come before those of a job.
-const FIRST_OF_A_JOB: usize = 5;
+const FIRST_OF_A_JOB: usize = 6;
 
 impl Columns<'_> {
     fn take<'a, T: FromSql<'a>>(&'a mut self) -> Result<T, tokio_postgres::Error> {
@@ -187,8 +210,21 @@ pub async fn read(
     host: &str,
     now: Option<Timestamp>,
 ) -> Result<Table, DatabaseError> {
-    let parameters: [(&(dyn ToSql + Sync), Type); 2] =
-        [(&host, Type::TEXT), (&now, Type::TIMESTAMPTZ)];
+    read_rows(client, host, None, now).await
+}
+
+/// The same of these rows only; `None`: of all.
+pub(crate) async fn read_rows(
+    client: &Connection,
+    host: &str,
+    names: Option<&[String]>,
+    now: Option<Timestamp>,
+) -> Result<Table, DatabaseError> {
+    let parameters: [(&(dyn ToSql + Sync), Type); 3] = [
+        (&host, Type::TEXT),
+        (&now, Type::TIMESTAMPTZ),
+        (&names, Type::TEXT_ARRAY),
+    ];
     let query = client.query_typed(include_str!("../../sql/read_table.sql"), &parameters);
     let rows = limited(transaction::LIMIT, client.fuse(), query).await?;
     let Some(first) = rows.first() else {
@@ -197,8 +233,7 @@ pub async fn read(
         ));
     };
     super::schema::Found::from_row(first)?.check()?;
-    let announced = first.try_get::<_, Option<Timestamp>>("host_seen_at")?;
-    let configuration = first.try_get::<_, Option<String>>("host_configuration")?;
+    let announced = announcement(first)?;
     let mut jobs = HashMap::with_capacity(rows.len());
     for row in &rows {
         let mut columns = Columns {
@@ -213,6 +248,18 @@ pub async fn read(
         now: first.try_get("now")?,
         jobs,
         hosts: Vec::new(),
-        announced: announced.zip(configuration),
+        announced,
     })
+}
+
+fn announcement(row: &Row) -> Result<Option<Announcement>, tokio_postgres::Error> {
+    let Some(at) = row.try_get("host_seen_at")? else {
+        return Ok(None);
+    };
+    let instance = row.try_get::<_, Option<&str>>("host_instance")?;
+    Ok(Some(Announcement {
+        at,
+        configuration: row.try_get("host_configuration")?,
+        instance: instance.and_then(|text| text.parse().ok()),
+    }))
 }

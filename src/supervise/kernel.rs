@@ -133,8 +133,8 @@ fn descriptors(message: &libc::msghdr) -> Vec<OwnedFd> {
     received
 }
 
-/// A socket that tokio watches. Needs a runtime with I/O enabled.
-pub(super) fn watched(socket: Arc<OwnedFd>) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
+/// A descriptor that tokio watches. Needs a runtime with I/O enabled.
+pub(crate) fn watched(socket: Arc<OwnedFd>) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
     // SAFETY: an `Arc<OwnedFd>` names the same descriptor as long as it lives, nothing takes it out or closes it
     // before, and the `AsyncFd` owns it.
     Ok(unsafe { AsyncFd::register(socket) }?)

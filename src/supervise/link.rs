@@ -26,9 +26,10 @@ use super::{
     brand,
     client::pair,
     kernel::{Reaped, reap, watched},
+    remains::INSTANCE,
     tree::{brand_of, descendants},
 };
-use crate::clock::Boottime;
+use crate::{clock::Boottime, instance::Instance};
 
 /// How often to look whether a process that is about to end has ended.
 const TICK: Duration = Duration::from_millis(1);
@@ -53,6 +54,8 @@ impl Link {
             .arg("supervise")
             // It needs none, and ours may hold secrets.
             .env_clear()
+            // Whose it is, and its guards are: see `remains`.
+            .env(INSTANCE, Instance::own().to_string())
             .stdin(theirs)
             .stdout(Stdio::null())
             // A terminal's Ctrl-C is for the host alone, from the first moment.

@@ -1,6 +1,9 @@
 //! A host inside the test process: the real engine, the real database, the time of the test's choice.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use crontabber::{
     claim::{self, Claimed},
@@ -8,9 +11,11 @@ use crontabber::{
     engine::Engine,
     heartbeat::Heart,
     host::Host as Identity,
+    outcomes::Outcomes,
     pass::Pass,
     place::Place,
     plan::{Plan, Verdict, plan},
+    reap::Suspects,
     schedule::{Crontab, Rule, Timetable},
     spec::{
         CatchUp, JobSpec, Kind, Lease, On, OnDbLoss, OnLost, Origin, Overlap, Placement, Retry,
@@ -21,6 +26,7 @@ use crontabber::{
     supervise::Supervisor,
 };
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Semaphore;
 
 use super::Database;
 
@@ -78,14 +84,18 @@ impl Host {
         Arc::new(Engine {
             host: Identity::new(place, configuration.join(" ")),
             graph: JobGraph::resolve(self.jobs.clone()).expect("the test's own jobs"),
-            heart: Heart::new(database.clone(), self.now),
+            heart: Arc::new(Heart::new(database.clone(), self.now)),
             database,
             elsewhere: Elsewhere::default(),
-            supervisor: Supervisor::with_program(env!("CARGO_BIN_EXE_crontabber")),
+            supervisor: Arc::new(Supervisor::with_program(env!("CARGO_BIN_EXE_crontabber"))),
+            outcomes: Arc::new(Outcomes::nowhere()),
+            turns: Arc::new(Semaphore::new(1)),
+            suspects: Arc::new(Suspects::of_a_pass()),
             terms: lease(),
             max_parallel: 4,
             drain: Duration::from_secs(10),
             now: self.now,
+            is_stopping: AtomicBool::new(false),
         })
     }
 

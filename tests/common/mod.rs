@@ -21,6 +21,7 @@
 //! | PgBouncer in transaction mode before a database | `Bouncer::before(url).await` |
 //! | a connection that breaks at a commit | `Proxy` |
 //! | a pass with a row locked under it | `locked` |
+//! | a service manager to speak to | `NotifySocket::new()`, `.until(limit, "READY=1")` |
 //! | something that takes a moment | `until(limit, "the sentence it fails with", async \|\| ...)` |
 
 #![allow(
@@ -41,6 +42,7 @@ mod ledger;
 pub mod legacy;
 pub mod locked;
 pub mod money;
+mod notify_socket;
 pub mod pgbouncer;
 mod postgres;
 #[cfg(feature = "embedded")]
@@ -57,6 +59,7 @@ pub use beats::{Beats, Life, uptime};
 pub use database::Database;
 pub use gate::Gate;
 pub use ledger::{Ledger, RunStart};
+pub use notify_socket::{Heard, NotifySocket};
 pub use pgbouncer::Bouncer;
 use postgres::parse as postgres_config;
 pub use postgres::{Postgres, Template};

@@ -283,7 +283,7 @@ async fn paused_while_it_runs(host: &Host, name: &str) {
     let person = Operator::at(&host, noon());
     person.pause(&[name], noon() + minutes(15)).await;
     let finished = run(claim, &engine.means()).await;
-    record(finished, &engine.database, engine.now)
+    record(finished, engine.recorder())
         .await
         .expect("the database is there");
 }

@@ -167,7 +167,7 @@ impl World {
     pub async fn runs(&self, claim: Claim) -> Recorded {
         let engine = self.alpha.engine();
         let finished = run(claim, &engine.means()).await;
-        let (_, recorded) = record(finished, &engine.database, None)
+        let (_, recorded) = record(finished, engine.recorder())
             .await
             .expect("the database is there");
         recorded

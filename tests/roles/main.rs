@@ -17,6 +17,7 @@ use crontabber::{
     store::{self, Address, Environment},
 };
 use granted::Role;
+use uuid::Uuid;
 use world::{World, code, codes, connect, deprive, ended, refused, site, url};
 
 const HOST: &str = "crontabber_tick";
@@ -71,7 +72,12 @@ async fn reaped(database: &Database, role: &Role) -> usize {
     let store = store::Database::new(address.expect("the test's own URL"), "roles", 1, limit);
     let terms = Lease::of(Duration::from_secs(12));
     let now = Some(common::host::noon());
-    let reaped = reap::reap(&store, &terms, now).await;
+    let claims = "SELECT run_id FROM crontabber WHERE run_id IS NOT NULL";
+    let claims = database.rows(claims).await.into_iter().flatten();
+    let expired: Vec<Uuid> = claims
+        .map(|run_id| run_id.parse().expect("a run id"))
+        .collect();
+    let reaped = reap::reap(&store, &terms, (&expired, &[]), now).await;
     let orphans = reap::reap_orphans(&store, &terms, now).await;
     reaped.expect("it has the rights").len() + orphans.expect("it has the rights").len()
 }

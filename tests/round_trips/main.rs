@@ -168,7 +168,7 @@ impl<'a> Daemon<'a> {
         let address = Address::parse(&proxy.url(), &Environment::of_this_process());
         let referee = store::Database::new(address.expect("our URL"), "crontabber test", 1, LIMIT);
         let engine = Engine {
-            heart: Heart::new(referee.clone(), None),
+            heart: Arc::new(Heart::new(referee.clone(), None)),
             database: referee,
             ..engine
         };

@@ -1,30 +1,34 @@
-//! The files as such: systemd finds nothing wrong with them, and they say what the instructions say.
+//! The units as such: systemd finds nothing wrong with them, and they say what the instructions say.
 
-use std::{
-    fs,
-    os::unix::fs::{MetadataExt, PermissionsExt},
-    path::Path,
-    process::{Command, Output},
-};
+use std::{fs, path::Path};
 
-use crontabber::schedule::Crontab;
-use nix::unistd::Uid;
-use tempfile::TempDir;
-
-use super::unit::{PROGRAM, complaints, exposure, file, service, settings, tool};
+use super::unit::{Exposed, PROGRAM, complaints, exposure, file, service, settings};
 
 const TICK: &str = "crontabber-tick.service";
+const RUN: &str = "crontabber-run@.service";
+pub(crate) const DAEMON: &str = "crontabber.service";
+const SWITCHING: &str = "user-switching.conf";
+
+/// What there is in `systemd/` for systemd to load.
+const UNITS: [&str; 5] = [
+    TICK,
+    RUN,
+    DAEMON,
+    "crontabber-tick.timer",
+    "crontabber-embedded.service",
+];
 
 /// Every key that a file of ours may use: what stands in for `systemd-analyze` where there is none.
 const KEYS: &str = "\
     Unit: Description Wants After Before \
     Install: WantedBy \
     Timer: OnCalendar AccuracySec RandomizedDelaySec FixedRandomDelay Persistent \
-    Service: Type RemainAfterExit ExecStart ExecStop SuccessExitStatus TimeoutStartSec TimeoutStopSec KillMode \
+    Service: Type NotifyAccess RemainAfterExit ExecStart ExecReload ExecStop SuccessExitStatus TimeoutStartSec \
+    TimeoutStopSec KillMode WatchdogSec WatchdogSignal Restart RestartSec RestartPreventExitStatus Delegate \
     OOMPolicy User Group UMask StateDirectory StateDirectoryMode Environment EnvironmentFile LoadCredential \
     AmbientCapabilities CapabilityBoundingSet LockPersonality NoNewPrivileges PrivateDevices PrivateMounts PrivateTmp \
     ProtectClock ProtectControlGroups ProtectHome ProtectHostname ProtectKernelLogs ProtectKernelModules \
-    ProtectKernelTunables ProtectProc ProtectSystem RestrictAddressFamilies RestrictNamespaces RestrictRealtime \
+    ProtectKernelTunables ProtectProc ProtectSystem ReadWritePaths RestrictAddressFamilies RestrictNamespaces RestrictRealtime \
     RestrictSUIDSGID SystemCallArchitectures SystemCallErrorNumber SystemCallFilter";
 
 /// The first setting that is not one of ours.
@@ -56,29 +60,46 @@ fn without(unit: &str, line: &str) -> String {
 
 #[test]
 fn systemd_finds_nothing_wrong_with_the_units() {
-    let names = [TICK, "crontabber-tick.timer", "crontabber-embedded.service"];
-    let texts = names.map(file);
-    for (name, text) in names.iter().zip(&texts) {
+    let texts = UNITS.map(file);
+    for (name, text) in UNITS.iter().zip(&texts) {
         assert_eq!(stranger(text), None, "{name}");
     }
-    let units: Vec<(&str, &str)> = names
-        .iter()
-        .zip(&texts)
-        .map(|(name, text)| (*name, text.as_str()))
+    assert_eq!(stranger(&file(SWITCHING)), None);
+    let units: Vec<(&str, &str)> = UNITS
+        .into_iter()
+        .zip(texts.iter().map(String::as_str))
         .collect();
-    assert!(
-        matches!(complaints(&units), None | Some(Ok(()))),
-        "{:?}",
-        complaints(&units)
-    );
+    let found = complaints(&units, None);
+    assert!(matches!(found, None | Some(Ok(()))), "{found:?}");
+    let found = complaints(&units, Some((DAEMON, &file(SWITCHING))));
+    assert!(matches!(found, None | Some(Ok(()))), "{found:?}");
+}
+
+#[test]
+fn every_unit_of_the_directory_is_checked() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd");
+    for entry in fs::read_dir(directory).expect("it is there") {
+        let name = entry.expect("it is there").file_name();
+        let name = name.to_str().expect("our names are text");
+        let is_unit = [".service", ".timer"].iter().any(|end| name.ends_with(end));
+        assert!(!is_unit || UNITS.contains(&name), "{name}");
+    }
 }
 
 #[test]
 fn a_key_that_systemd_does_not_know_is_found() {
     let tick = file(TICK).replace("[Service]\n", "[Service]\nKilMode=mixed\n");
     assert_eq!(stranger(&tick).as_deref(), Some("[Service] KilMode"));
-    if let Some(found) = complaints(&[(TICK, &tick)]) {
+    if let Some(found) = complaints(&[(TICK, &tick)], None) {
         assert!(found.is_err_and(|said| said.contains("KilMode")));
+    }
+    // In a drop-in too.
+    let daemon = file(DAEMON);
+    if let Some(found) = complaints(
+        &[(DAEMON, &daemon)],
+        Some((DAEMON, "[Service]\nUsr=root\n")),
+    ) {
+        assert!(found.is_err_and(|said| said.contains("Usr")));
     }
 }
 
@@ -100,13 +121,102 @@ fn the_service_runs_the_program_and_takes_lost_races_and_failed_jobs_for_success
 }
 
 #[test]
-fn the_service_is_exposed_by_no_more_than_one_and_a_half_of_ten() {
-    let tick = file(TICK);
-    assert!(
-        matches!(exposure((TICK, &tick)), None | Some(Ok(()))),
-        "{:?}",
-        exposure((TICK, &tick))
+fn the_daemon_is_watched_comes_back_and_is_the_only_one_that_is_told_to_stop() {
+    let daemon = file(DAEMON);
+    let said = |key| service(&daemon, key).unwrap_or_default();
+    assert_eq!(said("ExecStart"), format!("{PROGRAM} daemon"));
+    for (key, value) in [
+        ("Type", "notify"),
+        ("NotifyAccess", "main"),
+        ("WatchdogSec", "60s"),
+        ("Restart", "on-failure"),
+        ("RestartPreventExitStatus", "64 77 78"),
+        ("KillMode", "mixed"),
+        ("Delegate", "yes"),
+        ("OOMPolicy", "continue"),
+        ("User", "crontabber"),
+        (
+            "Environment",
+            "CRONTABBER_CONFIG=/etc/crontabber/crontabber.toml",
+        ),
+    ] {
+        assert_eq!(said(key), value, "{key}");
+    }
+    // Looked at before it is told, and the last word is the signal.
+    let reload: Vec<String> = settings(&daemon)
+        .expect("every line is a setting")
+        .into_iter()
+        .filter_map(|(_, key, value)| (key == "ExecReload").then_some(value))
+        .collect();
+    assert_eq!(
+        reload,
+        [
+            format!("{PROGRAM} config check --no-secrets"),
+            "/bin/kill -HUP $MAINPID".to_owned()
+        ]
     );
+}
+
+#[test]
+fn one_job_is_run_by_its_name_and_is_well_in_the_hands_of_another_host() {
+    let run = file(RUN);
+    let said = |key| service(&run, key).unwrap_or_default();
+    assert_eq!(said("ExecStart"), format!("{PROGRAM} run %i"));
+    assert_eq!(said("Type"), "oneshot");
+    assert_eq!(said("SuccessExitStatus"), "2 3 4");
+    assert_eq!(said("TimeoutStartSec"), "infinity");
+    assert_eq!(said("KillMode"), "mixed");
+}
+
+#[test]
+fn the_services_that_run_jobs_share_one_sandbox_and_one_way_to_the_database() {
+    let of = |name: &str| {
+        let lines = settings(&file(name)).expect("every line is a setting");
+        let shared: Vec<(String, String)> = lines
+            .into_iter()
+            .skip_while(|(_, key, _)| key != "User")
+            // Its own cgroup, which the others have no use for, and that somebody wants it.
+            .filter(|(section, key, _)| section == "Service" && key != "ReadWritePaths")
+            .map(|(_, key, value)| (key, value))
+            .collect();
+        shared
+    };
+    assert!(of(TICK).len() > 25, "{:?}", of(TICK));
+    assert_eq!(of(RUN), of(TICK));
+    assert_eq!(of(DAEMON), of(TICK));
+}
+
+#[test]
+fn a_service_is_exposed_by_no_more_than_one_and_a_half_of_ten() {
+    for name in [TICK, RUN, DAEMON] {
+        let found = exposure((name, &file(name)), None, Exposed::OneAndAHalf);
+        assert!(matches!(found, None | Some(Ok(()))), "{name}: {found:?}");
+    }
+}
+
+#[test]
+fn a_daemon_that_becomes_other_users_is_exposed_by_no_more_than_two_and_four_tenths() {
+    let (daemon, switching) = (file(DAEMON), file(SWITCHING));
+    let found = |drop_in: &str, most| exposure((DAEMON, &daemon), Some(drop_in), most);
+    let right = found(&switching, Exposed::TwoAndFourTenths);
+    assert!(matches!(right, None | Some(Ok(()))), "{right:?}");
+    // It is the drop-in that was looked at, and all of root would be found.
+    for (drop_in, most) in [
+        (switching.as_str(), Exposed::OneAndAHalf),
+        (
+            "[Service]\nUser=root\nCapabilityBoundingSet=~\n",
+            Exposed::TwoAndFourTenths,
+        ),
+    ] {
+        assert!(found(drop_in, most).is_none_or(|found| found.is_err()));
+    }
+    let said = |key| service(&switching, key).unwrap_or_default();
+    assert_eq!(said("User"), "root");
+    assert_eq!(
+        said("CapabilityBoundingSet"),
+        "CAP_SETUID CAP_SETGID CAP_KILL"
+    );
+    assert_eq!(said("NoNewPrivileges"), "");
 }
 
 #[test]
@@ -116,11 +226,14 @@ fn a_line_that_is_gone_from_the_sandbox_is_found() {
         "CapabilityBoundingSet=\n",
         "RestrictNamespaces=yes\n",
         "ProtectSystem=strict\n",
+        "ProtectControlGroups=yes\n",
         "User=crontabber\n",
     ] {
-        let tick = without(&file(TICK), line);
-        if let Some(found) = exposure((TICK, &tick)) {
-            assert!(found.is_err(), "{line}");
+        for name in [TICK, DAEMON] {
+            let unit = without(&file(name), line);
+            if let Some(found) = exposure((name, &unit), None, Exposed::OneAndAHalf) {
+                assert!(found.is_err(), "{name} {line}");
+            }
         }
         // By reading: the instructions name it.
         let key = line.split('=').next().expect("a key");
@@ -139,17 +252,17 @@ fn documented() -> impl Iterator<Item = String> {
         .map(|row| row.split('=').next().unwrap_or_default().to_owned())
 }
 
-/// The keys below the line that begins the sandbox.
-pub(crate) fn sandbox() -> Vec<String> {
-    let tick = file(TICK);
-    let (_, lines) = tick
+/// The keys below the line that begins the sandbox of a service.
+pub(crate) fn sandbox(name: &str) -> Vec<String> {
+    let unit = file(name);
+    let (_, lines) = unit
         .split_once("# The sandbox")
         .expect("a comment begins it");
     let lines = format!("[Service]\n#{lines}");
     let mut keys: Vec<String> = settings(&lines)
         .expect("every line is a setting")
         .into_iter()
-        .map(|(_, key, _)| key)
+        .filter_map(|(section, key, _)| (section == "Service").then_some(key))
         .collect();
     keys.dedup();
     keys
@@ -158,121 +271,7 @@ pub(crate) fn sandbox() -> Vec<String> {
 #[test]
 fn the_instructions_say_of_each_line_of_the_sandbox_what_it_means_for_jobs() {
     let documented: Vec<String> = documented().collect();
-    for key in sandbox() {
+    for key in sandbox(DAEMON) {
         assert!(documented.contains(&key), "README.md is silent on {key}");
     }
-}
-
-/// A command on a root of its own that holds these files.
-fn on_a_root(command: &[&str], files: &[(&str, &str)]) -> (TempDir, Output) {
-    let root = tempfile::tempdir().expect("/tmp takes directories");
-    for (path, text) in files {
-        let path = root.path().join(path);
-        fs::create_dir_all(path.parent().expect("it is below the root")).expect("it is ours");
-        fs::write(path, text).expect("it is ours");
-    }
-    let done = Command::new(command[0])
-        .arg(format!("--root={}", root.path().display()))
-        .args(&command[1..])
-        .output()
-        .expect("it was found");
-    (root, done)
-}
-
-#[test]
-fn systemd_makes_the_user() {
-    let ours = file("crontabber.sysusers");
-    let line = ours
-        .lines()
-        .find(|line| line.starts_with('u'))
-        .expect("a user");
-    assert!(line.contains(" crontabber ") && line.contains(" /var/lib/crontabber "));
-    if !tool("systemd-sysusers") {
-        eprintln!("read alone: there is no systemd-sysusers here");
-        return;
-    }
-    let path = "usr/lib/sysusers.d/crontabber.conf";
-    let command = ["systemd-sysusers", "--dry-run", "crontabber.conf"];
-    let (_root, done) = on_a_root(&command, &[(path, &ours)]);
-    let said = String::from_utf8_lossy(&done.stderr);
-    assert!(
-        done.status.success() && said.contains("Creating user 'crontabber'"),
-        "{said}"
-    );
-    let (_root, done) = on_a_root(&command, &[(path, "x crontabber -\n")]);
-    assert!(!done.status.success());
-}
-
-#[test]
-fn systemd_makes_the_directories() {
-    let ours = file("crontabber.tmpfiles");
-    let lines: Vec<Vec<&str>> = ours
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .map(|line| line.split_whitespace().collect())
-        .collect();
-    assert!(
-        lines
-            .iter()
-            .all(|fields| fields.len() == 6 && fields[0] == "d"),
-        "{lines:?}"
-    );
-    if !tool("systemd-tmpfiles") || !Uid::effective().is_root() {
-        eprintln!("read alone: it takes systemd-tmpfiles, and root, to give directories away");
-        return;
-    }
-    let files = [
-        ("usr/lib/tmpfiles.d/crontabber.conf", ours.as_str()),
-        (
-            "etc/passwd",
-            "root:x:0:0::/:/bin/sh\ncrontabber:x:711:712::/:/bin/sh\n",
-        ),
-        ("etc/group", "root:x:0:\ncrontabber:x:712:\n"),
-    ];
-    let command = ["systemd-tmpfiles", "--create", "crontabber.conf"];
-    let (root, done) = on_a_root(&command, &files);
-    assert!(done.status.success() && done.stderr.is_empty(), "{done:?}");
-    for (path, mode, owner, group) in [
-        ("etc/crontabber", 0o750, 0, 712),
-        ("etc/crontabber/jobs.d", 0o750, 0, 712),
-        ("var/lib/crontabber", 0o750, 711, 712),
-    ] {
-        let found = fs::metadata(root.path().join(path)).expect("it was made");
-        assert_eq!(
-            (
-                found.permissions().mode() & 0o7777,
-                found.uid(),
-                found.gid()
-            ),
-            (mode, owner, group),
-            "{path}"
-        );
-    }
-    let unknown = ours.replace("root       crontabber -", "root       nobody_here -");
-    let files = [("usr/lib/tmpfiles.d/crontabber.conf", unknown.as_str())];
-    let (root, _) = on_a_root(&command, &files);
-    assert!(!Path::new(&root.path().join("etc/crontabber")).exists());
-}
-
-#[test]
-fn the_line_for_cron_names_a_minute_a_user_the_program_and_who_gets_mail() {
-    let cron = file("crontabber.cron");
-    let lines: Vec<&str> = cron.lines().filter(|line| !line.starts_with('#')).collect();
-    for variable in [
-        "MAILTO=root",
-        "CRONTABBER_CONFIG=/etc/crontabber/crontabber.toml",
-    ] {
-        assert!(lines.contains(&variable), "{variable}");
-    }
-    assert!(lines.iter().any(|line| line.starts_with("PATH=/")));
-    let entry: Vec<&str> = lines
-        .iter()
-        .find(|line| line.starts_with('*'))
-        .expect("an entry")
-        .split_whitespace()
-        .collect();
-    assert!(Crontab::parse(&entry[..5].join(" ")).is_ok());
-    assert_eq!(entry[5..], ["crontabber", PROGRAM, "tick"]);
-    // cron takes no file whose last line does not end.
-    assert!(cron.ends_with('\n'));
 }

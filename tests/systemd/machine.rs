@@ -20,12 +20,20 @@ use super::{
 /// What the machine's director says first: nothing that the units rest on is of this machine.
 const TARGETS: [&str; 3] = ["basic.target", "sysinit.target", "network-online.target"];
 
-/// How each pass ended, as systemd sees it, into `/out/passes`. Not by asking for the unit's properties: systemd
-/// forgets those of a unit that is over and well.
-const WITNESS: &str = "\
-[Service]
-ExecStopPost=+/bin/sh -c 'echo $SERVICE_RESULT $EXIT_STATUS >> /out/passes'
-";
+/// Where the witness of each service writes how it ended.
+const WITNESSES: [(&str, &str); 3] = [
+    ("crontabber-tick.service", "passes"),
+    ("crontabber-run@.service", "runs"),
+    ("crontabber.service", "daemons"),
+];
+
+/// How each run of a service ended, as systemd sees it, into a file of `/out`. Not by asking for the unit's properties:
+/// systemd forgets those of a unit that is over and well.
+fn witness(file: &str) -> String {
+    format!(
+        "[Service]\nExecStopPost=+/bin/sh -c 'echo $SERVICE_RESULT $EXIT_STATUS >> /out/{file}'\n"
+    )
+}
 
 /// The director's unit: the scenario is all that the machine boots for.
 const DIRECTOR: &str = "\
@@ -69,8 +77,10 @@ impl Machine {
         }
         machine.write("etc/systemd/system/director.service", DIRECTOR);
         machine.install();
-        let witness = "etc/systemd/system/crontabber-tick.service.d/witness.conf";
-        machine.write(witness, WITNESS);
+        for (unit, file) in WITNESSES {
+            let path = format!("etc/systemd/system/{unit}.d/witness.conf");
+            machine.write(&path, &witness(file));
+        }
         let url = machine.relay.url();
         machine.write("etc/credstore/crontabber.database_url", url);
         let toml = format!("[database]\nurl = {{ credential = \"database_url\" }}\n\n{sections}");
@@ -84,6 +94,8 @@ impl Machine {
             "crontabber-tick.service",
             "crontabber-tick.timer",
             "crontabber-embedded.service",
+            "crontabber-run@.service",
+            "crontabber.service",
         ] {
             let path = format!("etc/systemd/system/{unit}");
             self.write(&path, &rewritten(&file(unit), "/opt/crontabber"));

@@ -3,9 +3,13 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod by_name;
 mod checks;
+mod daemon;
+mod installed;
 mod life;
 mod machine;
+mod notify;
 mod relay;
 mod sandbox;
 mod unit;

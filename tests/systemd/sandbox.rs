@@ -179,7 +179,7 @@ async fn met(database: &Database) -> BTreeMap<String, String> {
 #[test]
 fn there_is_a_probe_for_each_line_of_the_sandbox_that_a_job_can_feel() {
     let felt: Vec<&str> = PROBES.iter().map(|Probe(key, ..)| *key).collect();
-    for key in sandbox() {
+    for key in sandbox("crontabber-tick.service") {
         let key = key.as_str();
         assert!(felt.contains(&key) ^ UNFELT.contains(&key), "{key}");
     }

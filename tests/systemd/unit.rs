@@ -11,8 +11,22 @@ use tempfile::TempDir;
 /// Where the units expect the program.
 pub(crate) const PROGRAM: &str = "/usr/bin/crontabber";
 
-/// How much of a service may be exposed, in tenths: 1.5 of 10.
-const THRESHOLD: &str = "15";
+/// How much of a service may be exposed, of ten.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Exposed {
+    OneAndAHalf,
+    TwoAndFourTenths,
+}
+
+impl Exposed {
+    /// As `systemd-analyze` takes it, in tenths.
+    fn threshold(self) -> &'static str {
+        match self {
+            Self::OneAndAHalf => "--threshold=15",
+            Self::TwoAndFourTenths => "--threshold=24",
+        }
+    }
+}
 
 /// The text of a file of `systemd/`.
 pub(crate) fn file(name: &str) -> String {
@@ -60,24 +74,27 @@ pub(crate) fn service(unit: &str, key: &str) -> Option<String> {
     of_key.next_back().map(|(.., value)| value)
 }
 
-/// What `systemd-analyze verify` has against these units, with the built program in the place of the installed one;
-/// `None`: there is no such tool here.
-pub(crate) fn complaints(units: &[(&str, &str)]) -> Option<Result<(), String>> {
-    let copies = copies(units);
-    let done = analyze(
-        &["verify", "--man=no", "--recursive-errors=yes"],
-        &copies,
-        units,
-    )?;
+/// What `systemd-analyze verify` has against these units, one of them with a drop-in, with the built program in the
+/// place of the installed one; `None`: there is no such tool here.
+pub(crate) fn complaints(
+    units: &[(&str, &str)],
+    drop_in: Option<(&str, &str)>,
+) -> Option<Result<(), String>> {
+    let copies = copies(units, drop_in);
+    let arguments = ["verify", "--man=no", "--recursive-errors=yes"];
+    let done = analyze(&arguments, &copies, units)?;
     Some(clean(&done))
 }
 
-/// Whether a service exposes more than it may; `None`: there is no tool to say so.
-pub(crate) fn exposure(unit: (&str, &str)) -> Option<Result<(), String>> {
-    let copies = copies(&[unit]);
-    let threshold = format!("--threshold={THRESHOLD}");
+/// Whether a service, with a drop-in of its own, exposes more than it may; `None`: there is no tool to say so.
+pub(crate) fn exposure(
+    unit: (&str, &str),
+    drop_in: Option<&str>,
+    most: Exposed,
+) -> Option<Result<(), String>> {
+    let copies = copies(&[unit], drop_in.map(|text| (unit.0, text)));
     let done = analyze(
-        &["security", "--offline=true", "--no-pager", &threshold],
+        &["security", "--offline=true", "--no-pager", most.threshold()],
         &copies,
         &[unit],
     )?;
@@ -99,11 +116,16 @@ fn clean(done: &Output) -> Result<(), String> {
     }
 }
 
-fn copies(units: &[(&str, &str)]) -> TempDir {
+fn copies(units: &[(&str, &str)], drop_in: Option<(&str, &str)>) -> TempDir {
     let directory = tempfile::tempdir().expect("/tmp takes directories");
     for (name, text) in units {
         let text = rewritten(text, env!("CARGO_BIN_EXE_crontabber"));
         fs::write(directory.path().join(name), text).expect("it is ours");
+    }
+    if let Some((name, text)) = drop_in {
+        let beside = directory.path().join(format!("{name}.d"));
+        fs::create_dir(&beside).expect("it is ours");
+        fs::write(beside.join("test.conf"), text).expect("it is ours");
     }
     directory
 }

@@ -1,10 +1,10 @@
 //! Recording consumes what was run.
 
-use crontabber::{record::record, run::Finished, store::Database};
+use crontabber::{record::{Recorder, record}, run::Finished};
 
-async fn twice(finished: Finished, database: &Database) {
-    let _ = record(finished, database, None).await;
-    let _ = record(finished, database, None).await;
+async fn twice(finished: Finished, to: Recorder<'_>) {
+    let _ = record(finished, to).await;
+    let _ = record(finished, to).await;
 }
 
 fn main() {}

@@ -1,9 +1,9 @@
 //! What was claimed but not run cannot be recorded.
 
-use crontabber::{claim::Claim, record::record, store::Database};
+use crontabber::{claim::Claim, record::{Recorder, record}};
 
-async fn skip_the_run(claim: Claim, database: &Database) {
-    let _ = record(claim, database, None).await;
+async fn skip_the_run(claim: Claim, to: Recorder<'_>) {
+    let _ = record(claim, to).await;
 }
 
 fn main() {}

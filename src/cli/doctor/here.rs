@@ -13,6 +13,7 @@ use nix::{
 use crate::{
     config::Config,
     doctor::facts::{Here, State},
+    state_directory::state_directory,
 };
 
 /// Where systems keep the rules of time zones.
@@ -24,6 +25,7 @@ const ZONES: [&str; 3] = [
 
 pub(super) fn look(state: Option<&Path>, config: Option<&Config>) -> Here {
     let uid = Uid::effective();
+    let usual = || state_directory(uid, |name| env::var_os(name));
     let known = User::from_uid(uid).ok().flatten();
     let own = env::var_os("TZDIR").map(PathBuf::from);
     let zones = own.into_iter().chain(ZONES.map(PathBuf::from));
@@ -33,7 +35,7 @@ pub(super) fn look(state: Option<&Path>, config: Option<&Config>) -> Here {
         user: known.map_or_else(|| format!("{uid}"), |user| format!("{} ({uid})", user.name)),
         is_root: uid.is_root(),
         cgroup: cgroup(),
-        state: state_of(&state_directory(state)),
+        state: state_of(&state.map_or_else(usual, Path::to_owned)),
         names_children: fs::metadata("/proc/thread-self/children").is_ok(),
         zones: zones.into_iter().find(|path| path.join("UTC").exists()),
         needs_zones: timetables.into_iter().any(|when| when.timezone != "UTC"),
@@ -47,31 +49,6 @@ fn cgroup() -> Option<PathBuf> {
     let path = Path::new("/sys/fs/cgroup").join(path);
     let is_one = path.join("cgroup.procs").exists();
     (is_one && refused(&path).is_none()).then_some(path)
-}
-
-/// Where a daemon keeps its files: the configuration's word, systemd's, or the user's own place.
-fn state_directory(configured: Option<&Path>) -> PathBuf {
-    let path = |name| {
-        env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    let by_systemd = || {
-        let list = env::var("STATE_DIRECTORY").ok()?;
-        let first = PathBuf::from(list.split(':').next()?);
-        first.is_absolute().then_some(first)
-    };
-    let own = || {
-        if Uid::effective().is_root() {
-            return PathBuf::from("/var/lib/crontabber");
-        }
-        let home = path("HOME").unwrap_or_else(|| "/".into());
-        path("XDG_STATE_HOME")
-            .unwrap_or_else(|| home.join(".local/state"))
-            .join("crontabber")
-    };
-    let configured = configured.map(Path::to_owned);
-    configured.or_else(by_systemd).unwrap_or_else(own)
 }
 
 fn state_of(directory: &Path) -> State {

@@ -80,7 +80,7 @@ pub(super) fn audit_ghosts(global: &Global) -> Result<Exit, Failure> {
 
 /// The mistakes of the configuration on stderr; nothing where there are none.
 pub(super) fn configtest(global: &Global) -> Result<Exit, Failure> {
-    let (reports, exit) = config::examine(global);
+    let (reports, exit) = config::examine(global, true);
     for report in reports.iter().filter(|report| !report.is_empty()) {
         write!(io::stderr(), "{report}")?;
     }

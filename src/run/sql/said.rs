@@ -10,7 +10,7 @@ use tokio_postgres::error::{DbError, ErrorPosition};
 
 use crate::{
     output::{Capture, Output},
-    store::{DatabaseError, Ear, error::one_line},
+    store::{DatabaseError, Ear, Said, error::one_line},
 };
 
 /// Of how many tables the output tells what was changed in them.
@@ -99,8 +99,10 @@ pub(super) struct Heard(Arc<Mutex<Capture>>);
 impl Heard {
     pub(super) fn ear(&self) -> Ear {
         let heard = self.clone();
-        Arc::new(move |said: &DbError| {
-            heard.say(&format!("{}: {}\n", said.severity(), said.message()));
+        Arc::new(move |said: Said<'_>| {
+            if let Said::Notice(notice) = said {
+                heard.say(&format!("{}: {}\n", notice.severity(), notice.message()));
+            }
         })
     }
 

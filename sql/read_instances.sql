@@ -1,0 +1,5 @@
+-- read_instances: which processes have claimed these runs, as far as they are still open.
+-- Parameter: the run ids.
+SELECT run_id, instance
+  FROM crontabber_log
+ WHERE run_id = ANY ($1) AND outcome = 'running' AND instance IS NOT NULL

@@ -1,0 +1,404 @@
+//! A host that stays: passes until it is told to stop.
+//!
+//! ```text
+//! a slot falls due ──▶ plan what was read, claim                    nobody is asked first: the claim is the judge
+//! a run ends ────────▶ read its row and its children's, plan        a child starts as soon as its parents are done
+//! somebody tells ────▶ read the table, plan                         LISTEN: pause, resume, trigger, a finished parent
+//! the poll ──────────▶ read the table, reap, announce, plan         whatever nobody told
+//! ```
+//!
+//! The loop itself never waits for the database: readings, claims, runs and records are tasks of their own, each with a
+//! limit. So a question that hangs keeps nothing else waiting, and the watchdog, which the loop feeds, says the truth.
+
+mod clock;
+mod ending;
+mod looking;
+mod status;
+
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use signal_hook::consts::{SIGHUP, SIGUSR1};
+use tokio::{
+    sync::Notify,
+    task::{JoinError, JoinHandle},
+    time::{Instant, interval},
+};
+
+use self::{clock::DatabaseClock, ending::Ending, looking::Looking};
+use crate::{
+    claim::Claimed,
+    clock::{Alarm, Boottime, sleep_until},
+    config,
+    engine::Engine,
+    exit::Exit,
+    host::Said,
+    pass::Pass,
+    plan::plan,
+    spec::JobName,
+    stop::{Called, Stopper},
+    store::{error::DatabaseError, listen::Listener, table::Table},
+    systemd::Manager,
+    work::{Came, Work},
+};
+
+/// How a daemon gets the configuration that its files have by now: an engine like the one it has, for the rest of its
+/// life; or why it keeps what it has.
+pub type Reload = Arc<dyn Fn(&Engine) -> Result<Fresh, String> + Send + Sync>;
+
+/// A configuration, read anew.
+#[derive(Debug)]
+pub struct Fresh {
+    /// What the stations share from now on.
+    pub engine: Arc<Engine>,
+    /// How often to look though nobody told it to.
+    pub poll: Duration,
+    /// Which database it was meant for.
+    pub access: Option<config::Database>,
+}
+
+/// A host that stays.
+pub struct Daemon {
+    engine: Arc<Engine>,
+    poll: Duration,
+    reload: Reload,
+    said: Arc<Mutex<Said>>,
+    manager: Manager,
+    stop: Stopper,
+    hangup: Called,
+    user: Called,
+    alarm: Alarm,
+    work: Work,
+    tally: Pass,
+    /// What was read last, with what is known since.
+    table: Option<Table>,
+    clock: DatabaseClock,
+    looking: Looking,
+    /// What is planned next: the job and its instant.
+    next: Option<(JobName, Timestamp)>,
+    /// When what others do is worth a look, as far as the plan can tell.
+    look_at: Option<Boottime>,
+    /// Reading its configuration again.
+    reloading: Option<JoinHandle<Result<Fresh, String>>>,
+    /// What it was told to do before it ends.
+    ending: Option<Ending>,
+    is_ready: bool,
+}
+
+impl std::fmt::Debug for Daemon {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Daemon")
+            .field("host", &self.engine.host)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Daemon {
+    /// One that begins with this configuration, reads it again with `reload`, and says what it does to `said` whenever it
+    /// announces its host. Listens for signals from now on; must be called in a runtime.
+    pub fn new(
+        fresh: Fresh,
+        reload: Reload,
+        said: Arc<Mutex<Said>>,
+        manager: Manager,
+    ) -> io::Result<Self> {
+        let stop = Stopper::listen()?;
+        Ok(Self {
+            engine: fresh.engine,
+            poll: fresh.poll,
+            reload,
+            said,
+            manager,
+            work: Work::new(stop.flag()),
+            stop,
+            hangup: Called::listen(SIGHUP)?,
+            user: Called::listen(SIGUSR1)?,
+            alarm: Alarm::new()?,
+            tally: Pass::default(),
+            table: None,
+            clock: DatabaseClock::default(),
+            looking: Looking::default(),
+            next: None,
+            look_at: None,
+            reloading: None,
+            ending: None,
+            is_ready: false,
+        })
+    }
+
+    /// Runs what falls due until somebody asks it to stop; how that went.
+    ///
+    /// An error means that there is nothing it could do here: a right is missing, or the tables do not fit. A database
+    /// that is away is waited for.
+    pub async fn run(mut self) -> Result<Exit, DatabaseError> {
+        let told = Arc::new(Notify::new());
+        let _listener = self.listen(&told);
+        let mut watchdog = interval(self.manager.watchdog_interval().unwrap_or(IDLE));
+        loop {
+            if let Some(exit) = self.is_over() {
+                self.take_leave().await;
+                return Ok(exit);
+            }
+            self.work.start(&self.engine);
+            self.looking.start(&self.engine);
+            self.tell();
+            let (wake_at, ending_at) = (self.wake_at(), self.ending_at());
+            let Self {
+                alarm,
+                work,
+                looking,
+                reloading,
+                stop,
+                hangup,
+                user,
+                ..
+            } = &mut self;
+            tokio::select! {
+                Some(ended) = work.next() => self.ended(ended),
+                looked = looking.next() => self.looked(looked)?,
+                () = alarm.at(wake_at) => self.wake(),
+                () = told.notified() => self.looking.want_all(),
+                asked = stop.changed() => self.stop(asked),
+                () = hangup.changed() => self.read_again(),
+                fresh = answer(reloading) => self.reloaded(fresh),
+                () = user.changed() => self.dump(),
+                _ = watchdog.tick() => self.manager.watchdog(),
+                () = sleep_until(ending_at) => self.ending_is_due(),
+            }
+        }
+    }
+
+    fn listen(&self, told: &Arc<Notify>) -> Listener {
+        let (heart, told) = (Arc::clone(&self.engine.heart), Arc::clone(told));
+        Listener::start(self.engine.database.clone(), move |word| {
+            // The heartbeat brings back what is to be cancelled.
+            if word.starts_with("cancel") {
+                heart.beat_now();
+            }
+            told.notify_one();
+        })
+    }
+
+    /// When the loop has something to do though nothing happens.
+    fn wake_at(&self) -> Boottime {
+        let now = Boottime::now();
+        let left = self.work.left_until();
+        let left = left.map(|at| now + at.saturating_duration_since(Instant::now()));
+        let due = self.next.as_ref().and_then(|(_, at)| self.clock.when(*at));
+        let due = due.filter(|_| self.is_at_work());
+        let soon = [due, self.look_at, self.looking.due_at(), left];
+        soon.into_iter()
+            .flatten()
+            .min()
+            .unwrap_or_else(|| now + self.poll)
+    }
+
+    /// Something is due: a slot, or a look.
+    fn wake(&mut self) {
+        let now = Boottime::now();
+        if self.look_at.is_some_and(|at| at <= now) {
+            self.looking.want_all();
+        }
+        self.looking.wake(now);
+        self.plan();
+    }
+
+    /// Whether it starts what falls due.
+    fn is_at_work(&self) -> bool {
+        self.ending.is_none() && !self.looking.is_away()
+    }
+
+    /// Plans what is known, and wants what is due by it.
+    fn plan(&mut self) {
+        self.next = None;
+        let here = Boottime::now();
+        let (is_at_work, now) = (self.is_at_work(), self.clock.at(here));
+        let (Some(table), Some(now)) = (&mut self.table, now) else {
+            return;
+        };
+        let engine = &self.engine;
+        table.now = table.now.max(now);
+        let plan = plan(&engine.graph, table, &engine.host.place);
+        if is_at_work {
+            self.work.want(engine, engine.in_order(&plan));
+        }
+        let next = plan.next();
+        self.next = next.map(|(job, at)| (job.spec.name.clone(), at));
+        let of_others = plan.next_of_others(engine.terms.grace, |run| engine.heart.holds(run));
+        let of_others = of_others.and_then(|at| self.clock.when(at));
+        let ripe = engine.suspects.ripe_at();
+        // What has passed was seen by this very reading, or is seen by the next.
+        let ahead = [of_others, ripe].into_iter().flatten();
+        self.look_at = ahead.filter(|at| *at > here).min();
+    }
+
+    fn looked(&mut self, seen: looking::Seen) -> Result<(), DatabaseError> {
+        match self.looking.answered(seen, self.poll, &mut self.clock) {
+            looking::Answer::All(table) => {
+                self.table = Some(table);
+                self.be_ready();
+                if self.engine.is_stopping() {
+                    self.looking.want_all_in(looking::SOON);
+                }
+            }
+            looking::Answer::Rows(names, part) => {
+                for name in &names {
+                    if let Ok(name) = row_of(name).parse() {
+                        self.work.no_longer_leave(&name);
+                    }
+                }
+                if let Some(table) = &mut self.table {
+                    table.take(&names, part);
+                }
+            }
+            looking::Answer::Away => {
+                self.work.want_nothing();
+                return Ok(());
+            }
+            looking::Answer::Never(error) if !self.is_ready => return Err(error),
+            // What does not fit may fit again: somebody mends a right, or migrates.
+            looking::Answer::Never(_) => self.work.want_nothing(),
+        }
+        self.plan();
+        Ok(())
+    }
+
+    /// What came of a job.
+    fn ended(&mut self, ended: Result<(JobName, Came), JoinError>) {
+        match ended {
+            Ok((job, Came::Ran(ran))) => {
+                self.tally.ended(*ran);
+                self.look_around(job, UNTIL_READ);
+            }
+            Ok((job, Came::Left(claimed))) => {
+                self.tally.left(&job, &claimed);
+                let for_ = match claimed {
+                    Claimed::Doubtful(_) => AFTER_DOUBT,
+                    Claimed::Contended => AFTER_CONTENTION,
+                    Claimed::Ours(_) | Claimed::Ongoing(_) | Claimed::Changed | Claimed::Gone => {
+                        AFTER_CHANGE
+                    }
+                };
+                self.look_around(job, for_);
+            }
+            Ok((job, Came::Unclaimed(error))) => {
+                tracing::warn!(%job, %error, "cannot claim");
+                self.work.leave(job, Instant::now() + AFTER_CONTENTION);
+                self.looking.want_all();
+            }
+            Ok((job, Came::Unrecorded(error))) => {
+                tracing::error!(%job, %error, "a run has ended, and the database has not taken its record");
+                self.looking.want_all();
+            }
+            Ok((_, Came::Dropped)) => {}
+            Err(error) if error.is_cancelled() => self.tally.abandoned(),
+            // Its message is printed; what it ran loses its lease. The others go on.
+            Err(error) => tracing::error!(%error, "a bug in crontabber: a run was given up"),
+        }
+    }
+
+    /// Reads the row of a job and of those that wait for it; until then, or for so long, it is not asked for again.
+    fn look_around(&mut self, job: JobName, leave: Duration) {
+        let graph = &self.engine.graph;
+        let mut rows = vec![job.to_string()];
+        for &child in graph
+            .number(&job)
+            .map_or(&[][..], |job| graph.children(job))
+        {
+            let parents = graph.parents(child).iter();
+            rows.extend(parents.map(|&parent| graph.jobs()[parent].name.to_string()));
+            rows.push(graph.jobs()[child].name.to_string());
+        }
+        self.looking.want_rows(rows);
+        self.work.leave(job, Instant::now() + leave);
+    }
+
+    /// The configuration, the database and the tables are proven.
+    fn be_ready(&mut self) {
+        if !self.is_ready {
+            self.is_ready = true;
+            let jobs = self.engine.graph.jobs().len();
+            tracing::info!(host = %self.engine.host.place.host, jobs, "ready");
+            self.manager.ready(&self.status());
+        }
+    }
+
+    fn read_again(&mut self) {
+        if self.reloading.is_some() || self.ending.is_some() {
+            return;
+        }
+        tracing::info!("reading the configuration again");
+        self.manager.reloading();
+        let (reload, engine) = (Arc::clone(&self.reload), Arc::clone(&self.engine));
+        // Files may be slow, and the heartbeats must not wait for them.
+        self.reloading = Some(tokio::task::spawn_blocking(move || reload(&engine)));
+    }
+
+    fn reloaded(&mut self, fresh: Result<Fresh, String>) {
+        let config_error = match fresh {
+            Ok(Fresh { engine, poll, .. }) => {
+                tracing::info!(
+                    jobs = engine.graph.jobs().len(),
+                    "the configuration is read"
+                );
+                (self.engine, self.poll) = (engine, poll);
+                // The numbers of jobs are others now.
+                self.work.want_nothing();
+                self.work.leave_nothing();
+                None
+            }
+            Err(why) => {
+                let why = why.trim().to_owned();
+                tracing::error!(
+                    "the configuration is kept as it was, its files have mistakes:\n{why}"
+                );
+                Some(why.lines().next().unwrap_or_default().to_owned())
+            }
+        };
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = said.config_error != config_error;
+        said.config_error = config_error;
+        drop(said);
+        if is_new {
+            self.engine.host.says_something_new();
+        }
+        self.looking.want_all();
+        if self.is_ready {
+            self.manager.ready(&self.status());
+        }
+    }
+}
+
+/// How long a job that has just run is left alone, unless its row is read before.
+const UNTIL_READ: Duration = Duration::from_secs(10);
+
+/// How long a job is left alone that was not ours: long enough not to spin, short enough to be on time.
+const AFTER_CHANGE: Duration = Duration::from_millis(50);
+
+/// The same when somebody had its row in hand.
+const AFTER_CONTENTION: Duration = Duration::from_secs(1);
+
+/// The same when nobody could say whether the claim is durable.
+const AFTER_DOUBT: Duration = Duration::from_secs(5);
+
+/// How often a daemon without a watchdog comes round for nothing.
+const IDLE: Duration = Duration::from_hours(1);
+
+/// The job of a row.
+fn row_of(name: &str) -> &str {
+    name.split('@').next().unwrap_or(name)
+}
+
+/// Waits for the answer of a task, if there is one.
+async fn answer<T>(task: &mut Option<JoinHandle<Result<T, String>>>) -> Result<T, String> {
+    let Some(running) = task else {
+        return std::future::pending().await;
+    };
+    let answer = running.await;
+    *task = None;
+    answer.unwrap_or_else(|panicked| Err(format!("a bug in crontabber: {panicked}")))
+}

@@ -1,0 +1,56 @@
+//! When the plan will be another one, as far as it can tell by itself.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use super::{Live, Plan, Planned, Verdict};
+use crate::store::table::never;
+
+impl<'a> Plan<'a> {
+    /// The first job that a clock starts, and when.
+    #[must_use]
+    pub fn next(&self) -> Option<(&Planned<'a>, Timestamp)> {
+        let starts = self.jobs.iter().filter_map(|job| match job.verdict {
+            Verdict::NotYet(at) | Verdict::Paused(at) => Some((job, at)),
+            _ => None,
+        });
+        starts
+            .filter(|(_, at)| *at < never())
+            .min_by_key(|(_, at)| *at)
+    }
+
+    /// When what others are running is worth a look: a lease and its grace are over, or the next slot of a job has come
+    /// and its run may have made room for it. `is_ours` says which runs are this process's own, whose end it hears of.
+    #[must_use]
+    pub fn next_of_others(
+        &self,
+        grace: Duration,
+        is_ours: impl Fn(Uuid) -> bool,
+    ) -> Option<Timestamp> {
+        let grace = SignedDuration::try_from(grace).unwrap_or(SignedDuration::MAX);
+        let over = |lease_until: Timestamp| lease_until.checked_add(grace).ok();
+        let is_theirs = |live: &Live| live.run_id.is_none_or(|run_id| !is_ours(run_id));
+        let jobs = self.jobs.iter().filter_map(|job| match &job.verdict {
+            Verdict::Ongoing(live) if is_theirs(live) => Some((job, live)),
+            _ => None,
+        });
+        let known = jobs.flat_map(|(job, live)| {
+            let slot = job.spec.timetable.as_ref().and_then(|when| {
+                let slot = when.next(self.now, job.row?.pending().unwrap_or(self.now))?;
+                Some(crate::host::start_of(job.spec, slot))
+            });
+            [slot, live.lease_until.and_then(over)]
+        });
+        let ghosts = self
+            .ghosts
+            .iter()
+            .filter_map(|(_, row)| over(row.claim.as_ref()?.lease_until));
+        known
+            .flatten()
+            .chain(ghosts)
+            .filter(|at| *at > self.now)
+            .min()
+    }
+}

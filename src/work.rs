@@ -1,0 +1,239 @@
+//! What this process has under way: what the last plan wants, what is being claimed, what runs.
+//!
+//! A pass and a daemon do the same with it. They differ in when they look, and in when they end.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use tokio::{
+    task::{Id, JoinError, JoinSet},
+    time::Instant,
+};
+
+use crate::{
+    claim::{Claim, Claimed, claim},
+    engine::Engine,
+    pass::{Pass, Ran},
+    plan::Due,
+    record::record,
+    run::run,
+    spec::JobName,
+    store::error::DatabaseError,
+};
+
+/// Claims, runs and records, as many at once as there is room for.
+#[derive(Debug)]
+pub(crate) struct Work {
+    /// What is due and not asked for yet, parents before children.
+    queue: VecDeque<(usize, Due)>,
+    /// What is being claimed or run here.
+    busy: HashMap<Id, Busy>,
+    /// What is not asked for again before then: it came back from a claim as not ours, or has just ended.
+    left: HashMap<JobName, Instant>,
+    tasks: JoinSet<(JobName, Came)>,
+    /// Whether somebody has asked to stop: nothing is claimed then.
+    is_closed: Arc<AtomicBool>,
+}
+
+/// A job under way.
+#[derive(Debug)]
+struct Busy {
+    job: JobName,
+    /// Kept running, it takes no room: nobody else would ever have it.
+    is_kept: bool,
+}
+
+/// What came of a job that was asked for.
+#[derive(Debug)]
+pub(crate) enum Came {
+    /// It is not ours.
+    Left(Claimed),
+    /// Nobody could say whose it is.
+    Unclaimed(DatabaseError),
+    /// It was not asked for any more.
+    Dropped,
+    /// It ran, and was recorded.
+    Ran(Box<Ran>),
+    /// It ran, and the database has not taken its record.
+    Unrecorded(DatabaseError),
+}
+
+impl Work {
+    /// Nothing under way. With `is_closed` set nothing more is claimed.
+    pub(crate) fn new(is_closed: Arc<AtomicBool>) -> Self {
+        Self {
+            queue: VecDeque::new(),
+            busy: HashMap::new(),
+            left: HashMap::new(),
+            tasks: JoinSet::new(),
+            is_closed,
+        }
+    }
+
+    /// Wants this and nothing else, as far as it is not under way or left alone.
+    pub(crate) fn want(&mut self, engine: &Engine, due: VecDeque<(usize, Due)>) {
+        let now = Instant::now();
+        self.left.retain(|_, until| *until > now);
+        self.queue = due;
+        let (left, busy) = (&self.left, &self.busy);
+        self.queue.retain(|(job, _)| {
+            let name = &engine.graph.jobs()[*job].name;
+            !left.contains_key(name) && !busy.values().any(|one| one.job == *name)
+        });
+    }
+
+    /// Wants this as well.
+    pub(crate) fn want_too(&mut self, engine: &Engine, job: usize, due: &Due) {
+        let name = &engine.graph.jobs()[job].name;
+        let is_known = self.queue.iter().any(|(queued, _)| *queued == job)
+            || self.left.contains_key(name)
+            || self.busy.values().any(|one| one.job == *name);
+        if !is_known {
+            self.queue.push_back((job, due.clone()));
+        }
+    }
+
+    /// Wants nothing any more. What is under way goes on.
+    pub(crate) fn want_nothing(&mut self) {
+        self.queue.clear();
+    }
+
+    /// Does not ask for this job before then.
+    pub(crate) fn leave(&mut self, job: JobName, until: Instant) {
+        self.left.insert(job, until);
+    }
+
+    /// May ask for this job again.
+    pub(crate) fn no_longer_leave(&mut self, job: &JobName) {
+        self.left.remove(job);
+    }
+
+    /// May ask for everything again.
+    pub(crate) fn leave_nothing(&mut self) {
+        self.left.clear();
+    }
+
+    /// When the first of what is left alone may be asked for again.
+    pub(crate) fn left_until(&self) -> Option<Instant> {
+        self.left.values().min().copied()
+    }
+
+    /// Takes up what is wanted, as far as there is room for it.
+    pub(crate) fn start(&mut self, engine: &Arc<Engine>) {
+        if self.is_closed.load(Ordering::SeqCst) {
+            self.queue.clear();
+        }
+        while let Some((job, due)) = self.next_with_room(engine) {
+            let spec = &engine.graph.jobs()[job];
+            let busy = Busy {
+                job: spec.name.clone(),
+                is_kept: spec.keep_running,
+            };
+            let (engine, is_closed) = (Arc::clone(engine), Arc::clone(&self.is_closed));
+            let name = busy.job.clone();
+            let task = self.tasks.spawn(async move {
+                let came = claim_run_and_record(engine, job, due, &is_closed).await;
+                (name, came)
+            });
+            self.busy.insert(task.id(), busy);
+        }
+    }
+
+    /// Takes the first of what is wanted that there is room for.
+    fn next_with_room(&mut self, engine: &Engine) -> Option<(usize, Due)> {
+        let taken = self.busy.values().filter(|busy| !busy.is_kept).count();
+        let is_kept = |job: usize| engine.graph.jobs()[job].keep_running;
+        let at = if taken < engine.max_parallel {
+            0
+        } else {
+            self.queue.iter().position(|(job, _)| is_kept(*job))?
+        };
+        self.queue.remove(at)
+    }
+
+    /// What has come of the next one; `None`: nothing is under way. To be dropped and asked again at will.
+    pub(crate) async fn next(&mut self) -> Option<Result<(JobName, Came), JoinError>> {
+        let ended = self.tasks.join_next_with_id().await?;
+        Some(match ended {
+            Ok((id, came)) => {
+                self.busy.remove(&id);
+                Ok(came)
+            }
+            Err(error) => {
+                self.busy.remove(&error.id());
+                Err(error)
+            }
+        })
+    }
+
+    /// Whether nothing is under way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    /// How many are wanted and wait for room.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Gives up on what is under way.
+    pub(crate) fn give_up(&mut self) {
+        self.tasks.abort_all();
+    }
+}
+
+/// Takes one job through its stations.
+async fn claim_run_and_record(
+    engine: Arc<Engine>,
+    job: usize,
+    due: Due,
+    is_closed: &AtomicBool,
+) -> Came {
+    let spec = &engine.graph.jobs()[job];
+    let claimed = {
+        // A claim needs a connection, a run of an hour none.
+        let _turn = engine.turns.acquire().await;
+        if is_closed.load(Ordering::SeqCst) {
+            return Came::Dropped;
+        }
+        let place = &engine.host.place;
+        claim(&engine.database, place, spec, &due, engine.now).await
+    };
+    match claimed {
+        Ok(Claimed::Ours(claim)) => {
+            Pass::started(claim.held());
+            match run_and_record(Arc::clone(&engine), *claim).await {
+                Ok(ran) => Came::Ran(Box::new(ran)),
+                Err(error) => Came::Unrecorded(error),
+            }
+        }
+        Ok(claimed) => {
+            if matches!(claimed, Claimed::Doubtful(_)) {
+                engine.close_orphans().await;
+            }
+            Came::Left(claimed)
+        }
+        Err(error) => Came::Unclaimed(error),
+    }
+}
+
+/// Takes one claim through its stations.
+pub(crate) async fn run_and_record(
+    engine: Arc<Engine>,
+    claim: Claim,
+) -> Result<Ran, DatabaseError> {
+    let finished = run(claim, &engine.means()).await;
+    let (held, output) = (finished.held().clone(), finished.output().text());
+    let (after, recorded) = record(finished, engine.recorder()).await?;
+    Ok(Ran {
+        held,
+        after,
+        recorded,
+        output,
+    })
+}
