@@ -142,8 +142,8 @@ async fn a_state_directory_that_cannot_be_made_is_a_warning() {
 async fn a_clock_that_is_hours_off_is_a_warning() {
     let (database, _) = well().await;
     let site = site(&database);
-    let finished = site.on("web1", &["doctor"]).clock("+2h").run().await;
+    let finished = site.on("web1", &["doctor"]).clock("+9030s").run().await;
     let said = Said::of(&finished);
     said.only("warning clock")
-        .says("2h ahead of the database's", "NTP");
+        .says("2h 30m ahead of the database's", "NTP");
 }
