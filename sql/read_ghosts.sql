@@ -16,6 +16,8 @@ SELECT c.app_name,
  CROSS JOIN LATERAL (
        SELECT array_agg(h.host ORDER BY h.host) AS hosts
          FROM crontabber_host h
-        WHERE h.definitions ? c.app_name AND h.host <> $2 AND h.seen_at > clock.now - interval '1 day') known
+        WHERE (h.definitions ? c.app_name OR c.app_name LIKE '%@%' AND h.host = substr(c.app_name, strpos(c.app_name, '@') + 1)
+                                             AND h.definitions ? split_part(c.app_name, '@', 1))
+          AND h.host <> $2 AND h.seen_at > clock.now - interval '1 day') known
  WHERE c.app_name = ANY ($1)
  ORDER BY c.app_name

@@ -2,7 +2,7 @@
 -- the log row is closed, the slots it passed get their verdict. Waits for the row, never NOWAIT: crontabber
 -- loses outcomes that way. No row back = not ours any more, or recorded before: record_lookup tells.
 -- Parameters: 1 job, 2 run id, 3 fence, 4 outcome, 5 reason, 6 exit code, 7 signal, 8 output,
--- 9 what it does to error_count (set to 0, +1, or left alone: 'well', 'failed', 'neither'),
+-- 9 what it does to error_count (set to 0, +1, set to 1, or left alone: 'well', 'failed', 'failed_anew', 'neither'),
 -- 10 last_error as JSON text, 11 next slot, 12 next_run, 13-15 first, last and number of the slots passed,
 -- 16 hold the job for a person, 17 the time or NULL.
 WITH closed AS (
@@ -17,10 +17,11 @@ WITH closed AS (
            error_count = CASE WHEN run_trigger = 'backfill' THEN error_count
                               WHEN $9 = 'well' THEN 0
                               WHEN $9 = 'failed' THEN coalesce(error_count, 0) + 1
+                              WHEN $9 = 'failed_anew' THEN 1
                               ELSE error_count END,
            last_error = CASE WHEN run_trigger = 'backfill' THEN last_error
                              WHEN $9 = 'well' THEN '{}'
-                             WHEN $9 = 'failed' THEN $10::json
+                             WHEN $9 IN ('failed', 'failed_anew') THEN $10::json
                              ELSE last_error END,
            slot = CASE WHEN run_trigger IN ('schedule', 'parents') THEN $11 ELSE slot END,
            -- Not before the end of a pause; and not before the slot either, for Python hosts start whatever next_run says.

@@ -1,7 +1,7 @@
 -- remove_ghost: delete rows that no configuration knows. Not with a claim, nor paused (the guard would refuse), and not
 -- where a host has said within a day that it knows the job, or a Python host has run it: it would make the row anew, and
 -- Python would run it at once. The history stays; the audit row, which commits with it, holds what the row held.
--- Parameters: 1 names, 2 in spite of other hosts, 3 who, 4 on which host, 5 why, 6 max_ongoing_age in seconds,
+-- Parameters: 1 names, 2 those of them that go in spite of other hosts, 3 who, 4 on which host, 5 why, 6 max_ongoing_age in seconds,
 -- 7 the time or NULL.
 WITH clock AS MATERIALIZED (
     SELECT coalesce($7::timestamptz, clock_timestamp()) AS now
@@ -12,10 +12,12 @@ WITH clock AS MATERIALIZED (
        AND j.run_id IS NULL
        AND (j.ongoing IS NULL OR j.ongoing <= clock.now - make_interval(secs => $6))
        AND (j.paused_until IS NULL OR j.paused_until <= clock.now)
-       AND ($2 OR NOT EXISTS (
+       AND (j.app_name = ANY ($2) OR NOT EXISTS (
                SELECT FROM crontabber_host h
-                WHERE h.definitions ? j.app_name AND h.host <> $4 AND h.seen_at > clock.now - interval '1 day'))
-       AND ($2 OR j.last_run IS NULL OR j.last_run <= clock.now - interval '1 day' OR EXISTS (
+                WHERE (h.definitions ? j.app_name OR j.app_name LIKE '%@%' AND h.host = substr(j.app_name, strpos(j.app_name, '@') + 1)
+                                                     AND h.definitions ? split_part(j.app_name, '@', 1))
+                  AND h.host <> $4 AND h.seen_at > clock.now - interval '1 day'))
+       AND (j.app_name = ANY ($2) OR j.last_run IS NULL OR j.last_run <= clock.now - interval '1 day' OR EXISTS (
                SELECT FROM crontabber_log l
                 WHERE l.app_name = j.app_name AND l.slot IS NOT NULL AND l.attempt > 0 AND l.started_at = j.last_run))
     RETURNING j.app_name, jsonb_build_object(

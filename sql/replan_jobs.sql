@@ -2,7 +2,7 @@
 -- Only a pending slot that still lies ahead moves, or one that no clock starts, and only from what was read; a live
 -- claim keeps its slot, a pause its next_run. A job without a schedule has handled what it has succeeded for.
 -- Parameters: arrays, one entry a job: 1 names, 2 the pending slot read, 3 the new slot or NULL, 4 next_run,
--- 5 definition hashes, 6 parents, comma-separated; 7 the time or NULL.
+-- 5 definition hashes, 6 parents, comma-separated (`name@*`: the rows of every host); 7 the time or NULL.
 WITH picked AS (
     SELECT j.app_name, n.slot, n.next_run, n.definition_hash, n.parents
       FROM unnest($1, $2, $3, $4, $5, $6) AS n(name, read_slot, slot, next_run, definition_hash, parents)

@@ -154,7 +154,7 @@ pub struct Figures {
     pub ghosts: usize,
     /// Seconds since the newest announcement of a host; `None`: there is none.
     pub last_pass_age: Option<u64>,
-    /// Seconds for which the longest run goes on; 0: none does.
+    /// Seconds for which the longest run goes on, of those that are meant to end; 0: none does.
     pub longest_ongoing: u64,
     /// Seconds since the last success of the scheduled job whose last success is the oldest, among those that ever
     /// succeeded and are not paused; `None`: there is none.
@@ -166,7 +166,10 @@ pub struct Figures {
 pub fn check(known: &Known<'_>, scope: &Scope) -> Checked {
     let plan = known.plan;
     let roots = blocked::roots(plan);
-    let within = |job: &&Planned<'_>| scope.holds(job.spec.name.as_str(), &job.spec.tags);
+    let within = |job: &&Planned<'_>| {
+        let (name, tags) = (job.spec.name.as_str(), &job.spec.tags);
+        scope.holds(name, tags) || scope.holds(&job.name, tags)
+    };
     let mut problems = Vec::new();
     if scope.is_all() {
         problems.extend(fleet::no_pass(known));
@@ -222,7 +225,10 @@ impl Figures {
         match &job.verdict {
             Verdict::Ongoing(live) => {
                 self.ongoing += 1;
-                self.longest_ongoing = self.longest_ongoing.max(seconds(age(now, live.since)));
+                // What is kept running would hide for how long the others take.
+                if !job.spec.keep_running {
+                    self.longest_ongoing = self.longest_ongoing.max(seconds(age(now, live.since)));
+                }
             }
             Verdict::Blocked(_) | Verdict::NoHost(_) => self.blocked += 1,
             Verdict::Held => self.held += 1,

@@ -40,6 +40,11 @@
 //! before that, on a clock that goes on in suspend and that nobody sets, counted from *before* the statement
 //! that granted the lease was sent. After that instant the run is dead: see [`crate::supervise`].
 
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
 use futures_util::join;
 use jiff::{SignedDuration, Timestamp};
 use tokio_postgres::{
@@ -54,7 +59,7 @@ use crate::{
     clock::Boottime,
     place::Place,
     plan::{Due, Live, Trigger},
-    spec::{JobName, JobSpec, OnLost},
+    spec::{JobSpec, OnDbLoss, OnLost, RowName},
     store::{
         Connection, Database, error::DatabaseError, instant::Instant, limited,
         recurring::Parameter, transaction,
@@ -73,6 +78,8 @@ pub struct Claim(Held);
 pub struct Held {
     /// The job as this host knew it when it claimed: the record goes by this, whatever is reloaded meanwhile.
     pub spec: JobSpec,
+    /// The row that was claimed: the job's name, or `name@host` of a job that runs on each host.
+    pub row: RowName,
     /// The identity of the run.
     pub run_id: Uuid,
     /// Grows with every claim of the job.
@@ -91,6 +98,40 @@ pub struct Held {
     pub since: Timestamp,
     /// The same moment on this host's own clock, taken before the statement was sent.
     pub since_here: Boottime,
+    /// Says that this process deals with the run, as long as anybody here knows of it.
+    #[expect(dead_code, reason = "it says what it says by being there")]
+    grip: Arc<Grip>,
+}
+
+/// A run that this process deals with, from before its claim is sent until after it is recorded. A claim of this process
+/// without one was given up: what claimed it never learned that it had, and nothing of it was started.
+#[derive(Debug)]
+struct Grip(Uuid);
+
+/// All of them: a process is one owner, however many engines it has.
+static IN_HAND: Mutex<BTreeSet<Uuid>> = Mutex::new(BTreeSet::new());
+
+fn in_hand() -> MutexGuard<'static, BTreeSet<Uuid>> {
+    // Nothing that holds this lock can panic half-way through a change.
+    IN_HAND.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether this process deals with the run.
+pub(crate) fn is_in_hand(run_id: Uuid) -> bool {
+    in_hand().contains(&run_id)
+}
+
+impl Grip {
+    fn new(run_id: Uuid) -> Arc<Self> {
+        in_hand().insert(run_id);
+        Arc::new(Self(run_id))
+    }
+}
+
+impl Drop for Grip {
+    fn drop(&mut self) {
+        in_hand().remove(&self.0);
+    }
 }
 
 /// What came of an attempt to claim a job. None of these is an error.
@@ -179,7 +220,7 @@ async fn look_up(
     match rows.first() {
         Some(row) => {
             let held = request.held(row, since_here)?;
-            tracing::warn!(job = %held.spec.name, slot = %due.slot, run_id = %held.run_id, "the acknowledgement of the claim was lost; the claim stands");
+            tracing::warn!(job = %held.job(), slot = %due.slot, run_id = %held.run_id, "the acknowledgement of the claim was lost; the claim stands");
             if is_warned {
                 let why = "its look-up was acknowledged with a warning";
                 return give_back(database, &held, why).await;
@@ -194,15 +235,32 @@ async fn look_up(
 
 /// Ends a claim that is not started, so that its job need not wait for the lease to end.
 async fn give_back(database: &Database, held: &Held, why: &str) -> Result<Claimed, DatabaseError> {
+    free(
+        database,
+        held.job().as_str(),
+        (held.run_id, held.fence),
+        why,
+    )
+    .await?;
+    Ok(Claimed::Doubtful(why.to_owned()))
+}
+
+/// Ends a claim of which it is known that nothing of it was started.
+pub(crate) async fn free(
+    database: &Database,
+    job: &str,
+    (run_id, fence): (Uuid, i64),
+    why: &str,
+) -> Result<(), DatabaseError> {
     let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
-        (&held.spec.name.as_str(), Type::TEXT),
-        (&held.run_id, Type::UUID),
-        (&held.fence, Type::INT8),
+        (&job, Type::TEXT),
+        (&run_id, Type::UUID),
+        (&fence, Type::INT8),
         (&why, Type::TEXT),
     ];
     let sql = include_str!("../sql/give_back.sql");
     transaction::run(database, sql, &parameters).await?;
-    Ok(Claimed::Doubtful(why.to_owned()))
+    Ok(())
 }
 
 /// Everything the statements of one claim are given.
@@ -211,8 +269,10 @@ struct Request<'a> {
     instance: String,
     max_ongoing_age: f64,
     spec: &'a JobSpec,
+    row: RowName,
     due: &'a Due,
     run_id: Uuid,
+    grip: Arc<Grip>,
     lease: f64,
     next_slot: Option<Timestamp>,
     after_pending: Option<Timestamp>,
@@ -225,15 +285,17 @@ struct Request<'a> {
 impl<'a> Request<'a> {
     fn new(place: &'a Place, spec: &'a JobSpec, due: &'a Due, now: Option<Timestamp>) -> Self {
         let run_id = Uuid::new_v4();
-        let after = |slot| spec.timetable.as_ref()?.next(slot, slot);
+        let after = |slot| slot_after(spec, slot);
         let delay = backoff::delay(&spec.retry, due.failures + 1, chance(run_id));
         Self {
             host: &place.host,
             instance: place.instance.to_string(),
             max_ongoing_age: place.max_ongoing_age.as_secs_f64(),
             spec,
+            row: spec.row(&place.host),
             due,
             run_id,
+            grip: Grip::new(run_id),
             lease: spec.lease.lease.as_secs_f64(),
             next_slot: after(due.slot),
             after_pending: due.pending.and_then(after),
@@ -250,7 +312,7 @@ impl<'a> Request<'a> {
 
     /// The four messages of a claim, sent in one go; an error in any of them turns the COMMIT into a ROLLBACK.
     async fn send(&self, client: &Connection) -> Result<Answer, DatabaseError> {
-        let job = self.spec.name.as_str();
+        let job = self.row.as_str();
         let coalesced = self.due.coalesced;
         let (last, count) = (
             coalesced.map(|slots| slots.last),
@@ -301,7 +363,7 @@ impl<'a> Request<'a> {
 
     async fn send_lookup(&self, client: &Connection) -> Result<Vec<Row>, DatabaseError> {
         let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
-            (&self.spec.name.as_str(), Type::TEXT),
+            (&self.row.as_str(), Type::TEXT),
             (&self.run_id, Type::UUID),
             (&self.lease, Type::FLOAT8),
             (&self.now, Type::TIMESTAMPTZ),
@@ -313,6 +375,7 @@ impl<'a> Request<'a> {
     fn held(&self, row: &Row, since_here: Boottime) -> Result<Held, DatabaseError> {
         Ok(Held {
             spec: self.spec.clone(),
+            row: self.row.clone(),
             run_id: self.run_id,
             fence: row.try_get("fence")?,
             slot: self.due.slot,
@@ -324,7 +387,18 @@ impl<'a> Request<'a> {
                 .map(|Instant(at)| at),
             since: row.try_get("ongoing")?,
             since_here,
+            grip: Arc::clone(&self.grip),
         })
+    }
+}
+
+/// The slot after one, for whoever has to go on from the row alone. A job that is kept running starts again at once: its
+/// slots are the instants of its starts.
+fn slot_after(spec: &JobSpec, slot: Timestamp) -> Option<Timestamp> {
+    match &spec.timetable {
+        Some(when) => when.next(slot, slot),
+        None if spec.keep_running => slot.checked_add(SignedDuration::from_micros(1)).ok(),
+        None => None,
     }
 }
 
@@ -438,10 +512,20 @@ impl Held {
             .unwrap_or(Timestamp::MAX)
     }
 
-    /// The name of the job.
+    /// The instant by which the run is dead if nothing more is heard of its claim: its deadline, or, where it goes on
+    /// without a proof, later than its timeout.
     #[must_use]
-    pub fn job(&self) -> &JobName {
-        &self.spec.name
+    pub fn must_end_by(&self) -> Boottime {
+        match self.spec.on_db_loss {
+            OnDbLoss::Kill => self.deadline(),
+            OnDbLoss::Continue => self.since_here + self.spec.timeout + self.spec.lease.lease,
+        }
+    }
+
+    /// The name of the job, as its row has it.
+    #[must_use]
+    pub fn job(&self) -> &RowName {
+        &self.row
     }
 
     /// The database's clock now, as far as this host can tell without asking.

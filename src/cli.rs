@@ -9,6 +9,7 @@ mod daemon;
 mod db;
 mod doctor;
 mod fail;
+mod follow;
 mod ghosts;
 mod graph;
 mod history;

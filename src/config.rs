@@ -12,6 +12,7 @@ mod check;
 mod diagnostic;
 mod files;
 mod job;
+mod lasting;
 mod loader;
 mod names;
 mod not_yet;

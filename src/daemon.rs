@@ -13,11 +13,16 @@
 mod clock;
 mod ending;
 mod looking;
+mod memory;
 mod status;
 
 use std::{
+    collections::BTreeSet,
     io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -29,7 +34,7 @@ use tokio::{
     time::{Instant, interval},
 };
 
-use self::{clock::DatabaseClock, ending::Ending, looking::Looking};
+use self::{clock::DatabaseClock, ending::Ending, looking::Looking, memory::Memory};
 use crate::{
     claim::Claimed,
     clock::{Alarm, Boottime, sleep_until},
@@ -39,7 +44,7 @@ use crate::{
     host::Said,
     pass::Pass,
     plan::plan,
-    spec::JobName,
+    spec::{JobName, on_host},
     stop::{Called, Stopper},
     store::{error::DatabaseError, listen::Listener, table::Table},
     systemd::Manager,
@@ -78,6 +83,9 @@ pub struct Daemon {
     table: Option<Table>,
     clock: DatabaseClock,
     looking: Looking,
+    memory: Memory,
+    /// Whether the connection that it listens on is another than before, and the database behind it perhaps, too.
+    is_new_connection: Arc<AtomicBool>,
     /// What is planned next: the job and its instant.
     next: Option<(JobName, Timestamp)>,
     /// When what others do is worth a look, as far as the plan can tell.
@@ -122,6 +130,8 @@ impl Daemon {
             table: None,
             clock: DatabaseClock::default(),
             looking: Looking::default(),
+            memory: Memory::default(),
+            is_new_connection: Arc::default(),
             next: None,
             look_at: None,
             reloading: None,
@@ -161,7 +171,7 @@ impl Daemon {
                 Some(ended) = work.next() => self.ended(ended),
                 looked = looking.next() => self.looked(looked)?,
                 () = alarm.at(wake_at) => self.wake(),
-                () = told.notified() => self.looking.want_all(),
+                () = told.notified() => self.told(),
                 asked = stop.changed() => self.stop(asked),
                 () = hangup.changed() => self.read_again(),
                 fresh = answer(reloading) => self.reloaded(fresh),
@@ -174,13 +184,25 @@ impl Daemon {
 
     fn listen(&self, told: &Arc<Notify>) -> Listener {
         let (heart, told) = (Arc::clone(&self.engine.heart), Arc::clone(told));
+        let is_new = Arc::clone(&self.is_new_connection);
         Listener::start(self.engine.database.clone(), move |word| {
+            if word.is_empty() {
+                is_new.store(true, Ordering::Relaxed);
+            }
             // The heartbeat brings back what is to be cancelled.
             if word.starts_with("cancel") {
                 heart.beat_now();
             }
             told.notify_one();
         })
+    }
+
+    /// Somebody has said something, or something may have been missed.
+    fn told(&mut self) {
+        if self.is_new_connection.swap(false, Ordering::Relaxed) {
+            self.compare();
+        }
+        self.looking.want_all();
     }
 
     /// When the loop has something to do though nothing happens.
@@ -237,8 +259,12 @@ impl Daemon {
     }
 
     fn looked(&mut self, seen: looking::Seen) -> Result<(), DatabaseError> {
+        let was_away = self.looking.is_away();
         match self.looking.answered(seen, self.poll, &mut self.clock) {
             looking::Answer::All(table) => {
+                if was_away {
+                    self.compare();
+                }
                 self.table = Some(table);
                 self.be_ready();
                 if self.engine.is_stopping() {
@@ -247,7 +273,7 @@ impl Daemon {
             }
             looking::Answer::Rows(names, part) => {
                 for name in &names {
-                    if let Ok(name) = row_of(name).parse() {
+                    if let Ok(name) = job_of(name).parse() {
                         self.work.no_longer_leave(&name);
                     }
                 }
@@ -267,15 +293,26 @@ impl Daemon {
         Ok(())
     }
 
+    /// Asks the database, which may be another one now, for what it should know.
+    fn compare(&mut self) {
+        let (runs, database) = (self.memory.take(), self.engine.database.clone());
+        tokio::spawn(async move {
+            if let Err(error) = memory::compare(runs, database).await {
+                tracing::warn!(%error, "cannot compare with the database what was recorded lately");
+            }
+        });
+    }
+
     /// What came of a job.
     fn ended(&mut self, ended: Result<(JobName, Came), JoinError>) {
         match ended {
             Ok((job, Came::Ran(ran))) => {
+                self.memory.remember(&ran, &self.engine.host.place.host);
                 self.tally.ended(*ran);
                 self.look_around(job, UNTIL_READ);
             }
             Ok((job, Came::Left(claimed))) => {
-                self.tally.left(&job, &claimed);
+                self.tally.left(&self.engine.row(&job), &claimed);
                 let for_ = match claimed {
                     Claimed::Doubtful(_) => AFTER_DOUBT,
                     Claimed::Contended => AFTER_CONTENTION,
@@ -304,17 +341,32 @@ impl Daemon {
     /// Reads the row of a job and of those that wait for it; until then, or for so long, it is not asked for again.
     fn look_around(&mut self, job: JobName, leave: Duration) {
         let graph = &self.engine.graph;
-        let mut rows = vec![job.to_string()];
+        let mut jobs: BTreeSet<usize> = graph.number(&job).into_iter().collect();
         for &child in graph
             .number(&job)
             .map_or(&[][..], |job| graph.children(job))
         {
-            let parents = graph.parents(child).iter();
-            rows.extend(parents.map(|&parent| graph.jobs()[parent].name.to_string()));
-            rows.push(graph.jobs()[child].name.to_string());
+            jobs.extend(graph.parents(child));
+            jobs.insert(child);
         }
-        self.looking.want_rows(rows);
+        let rows = jobs.into_iter().flat_map(|job| self.rows_of(job));
+        self.looking.want_rows(rows.collect());
         self.work.leave(job, Instant::now() + leave);
+    }
+
+    /// The rows of a job, as far as they are known; this host's in any case.
+    fn rows_of(&self, job: usize) -> Vec<String> {
+        let spec = &self.engine.graph.jobs()[job];
+        let mut rows = vec![spec.row(&self.engine.host.place.host).to_string()];
+        if let Some(table) = self.table.as_ref().filter(|_| spec.is_on_each()) {
+            let names = table.jobs.keys();
+            rows.extend(
+                names
+                    .filter(|row| job_of(row) == spec.name.as_str())
+                    .cloned(),
+            );
+        }
+        rows
     }
 
     /// The configuration, the database and the tables are proven.
@@ -323,6 +375,7 @@ impl Daemon {
             self.is_ready = true;
             let jobs = self.engine.graph.jobs().len();
             tracing::info!(host = %self.engine.host.place.host, jobs, "ready");
+            self.engine.host.warn_of_refusals(&self.engine.graph);
             self.manager.ready(&self.status());
         }
     }
@@ -345,6 +398,7 @@ impl Daemon {
                     jobs = engine.graph.jobs().len(),
                     "the configuration is read"
                 );
+                engine.host.warn_of_refusals(&engine.graph);
                 (self.engine, self.poll) = (engine, poll);
                 // The numbers of jobs are others now.
                 self.work.want_nothing();
@@ -389,8 +443,8 @@ const AFTER_DOUBT: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_hours(1);
 
 /// The job of a row.
-fn row_of(name: &str) -> &str {
-    name.split('@').next().unwrap_or(name)
+fn job_of(row: &str) -> &str {
+    on_host(row).map_or(row, |(job, _)| job)
 }
 
 /// Waits for the answer of a task, if there is one.

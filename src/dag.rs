@@ -120,6 +120,15 @@ impl JobGraph {
         self.number(name).map(|number| &self.jobs[number])
     }
 
+    /// Whether a job that runs once waits for one that runs on each host: for which of them, only the hosts tell.
+    #[must_use]
+    pub fn waits_for_hosts(&self) -> bool {
+        let is_on_each = |&number: &usize| self.jobs[number].is_on_each();
+        let jobs = self.jobs.iter().zip(&self.parents);
+        jobs.into_iter()
+            .any(|(job, parents)| !job.is_on_each() && parents.iter().any(is_on_each))
+    }
+
     /// The number of the job of this name.
     #[must_use]
     pub fn number(&self, name: &JobName) -> Option<usize> {

@@ -261,12 +261,14 @@ mod tests {
             needs: Needs {
                 max_parallel: 4,
                 sql_jobs: 9,
+                streams: false,
                 max_ongoing_age: Duration::from_hours(12),
                 clock_skew: CLOCK_SKEW,
             },
             here: Here {
                 user: "crontabber (998)".into(),
                 is_root: false,
+                refused: Vec::new(),
                 cgroup: None,
                 state: State {
                     directory: "/var/lib/crontabber".into(),

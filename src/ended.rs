@@ -41,6 +41,8 @@ pub enum Stopped {
     Deadline,
     /// The host ended. (Only the guard knows: nobody is left to hear it.)
     HostGone,
+    /// The kernel killed it for want of memory: it is its own failure.
+    OutOfMemory,
 }
 
 impl Ended {

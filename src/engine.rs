@@ -23,13 +23,14 @@ use crate::{
     reap::{self, Suspects},
     record::{Recorder, deliver},
     run::Means,
-    spec::Lease,
+    spec::{JobName, Lease, RowName},
     store::{
         Database, Elsewhere,
         error::DatabaseError,
         schema::{self, Before},
         table::{self, Table},
     },
+    stream::Stream,
     supervise::Supervisor,
 };
 
@@ -48,6 +49,8 @@ pub struct Engine {
     pub supervisor: Arc<Supervisor>,
     /// Renews their claims.
     pub heart: Arc<Heart>,
+    /// Tells what they print while they print it, where a job says so.
+    pub stream: Arc<Stream>,
     /// How many claims at once: each needs a connection.
     pub turns: Arc<Semaphore>,
     /// Which expired leases of others this host acts upon.
@@ -77,9 +80,17 @@ impl Engine {
             host: &self.host.place.host,
             supervisor: &self.supervisor,
             heart: &self.heart,
+            stream: &self.stream,
             database: &self.database,
             elsewhere: &self.elsewhere,
         }
+    }
+
+    /// The row that this host claims when it runs a job.
+    #[must_use]
+    pub fn row(&self, job: &JobName) -> RowName {
+        let spec = self.graph.get(job);
+        spec.map_or_else(|| job.into(), |spec| spec.row(&self.host.place.host))
     }
 
     /// Where runs are written down.
@@ -138,7 +149,7 @@ impl Engine {
 
     async fn read(&self) -> Result<Table, DatabaseError> {
         let client = self.database.get().await?;
-        table::read(&client, &self.host.place.host, self.now).await
+        self.host.read(&self.graph, &client, self.now).await
     }
 
     async fn read_or_create(&self) -> Result<Table, DatabaseError> {
@@ -151,14 +162,15 @@ impl Engine {
         }
     }
 
-    /// Closes the runs whose leases are over, and those of this host of which nothing is left; `true`: there were such.
+    /// Closes the runs whose leases are over, and those of this host of which nothing is left; `true`: the table is another
+    /// one now.
     async fn reap(&self, table: &Table) -> Result<bool, DatabaseError> {
         let expired = self.suspects.ripe(table, &self.terms, Boottime::now());
         let place = &self.host.place;
         let ended = reap::ended(table, &self.graph, place, &self.heart, &self.database).await?;
         self.is_stopping.store(ended.is_stopping, Ordering::Relaxed);
         if expired.is_empty() && ended.runs.is_empty() {
-            return Ok(false);
+            return Ok(ended.gave_back);
         }
         let runs = (expired.as_slice(), ended.runs.as_slice());
         for lost in reap::reap(&self.database, &self.terms, runs, self.now).await? {
@@ -190,16 +202,24 @@ impl Engine {
 
     /// Makes the rows of new jobs, and winds up the clocks of those that had none; `true` if there were any.
     async fn adopt(&self, table: &Table) -> Result<bool, DatabaseError> {
-        let wound_up = host::wind_up(&self.graph, table, &self.database, self.now).await?;
+        let wound_up = host::wind_up(
+            &self.graph,
+            table,
+            &self.host.place,
+            &self.database,
+            self.now,
+        )
+        .await?;
         for job in &wound_up {
             tracing::info!(%job, "planned anew: it has a schedule now");
         }
-        let taken_up = host::take_up_backfills(&self.graph, table, &self.database).await?;
+        let taken_up =
+            host::take_up_backfills(&self.graph, table, &self.host.place, &self.database).await?;
         for job in &taken_up {
             tracing::info!(%job, "its slots since its last success under Python are pending");
         }
         let plan = plan(&self.graph, table, &self.host.place);
-        let new = host::adopt(&plan, &self.database).await?;
+        let new = host::adopt(&plan, &self.graph, &self.database).await?;
         for job in &new {
             tracing::info!(%job, "met for the first time");
         }

@@ -37,8 +37,16 @@ pub fn is_apart() -> bool {
     false
 }
 
+/// Whether the rows of a job on each host are called as if it were one job: the planted bug `row-without-host`.
+#[cfg(not(feature = "faults"))]
+#[inline]
+#[must_use]
+pub fn is_without_host() -> bool {
+    false
+}
+
 #[cfg(feature = "faults")]
-pub use on::{deadline, in_slow_motion, is_apart, is_on, planted, point};
+pub use on::{deadline, in_slow_motion, is_apart, is_on, is_without_host, planted, point};
 
 #[cfg(feature = "faults")]
 mod on {
@@ -64,6 +72,12 @@ mod on {
     #[must_use]
     pub fn is_apart() -> bool {
         is_on("sql-record-apart")
+    }
+
+    /// Whether the rows of a job on each host are called as if it were one job.
+    #[must_use]
+    pub fn is_without_host() -> bool {
+        is_on("row-without-host")
     }
 
     /// What `CRONTABBER_FAULT` says of a name: `Some("")` for a bare one.

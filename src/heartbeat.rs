@@ -46,6 +46,8 @@ struct Shared {
     hurried: Notify,
     /// Whether this host was told to stop: a run that was just being started then is killed when it comes.
     is_stopped: AtomicBool,
+    /// Whether it gives up what it keeps running: likewise.
+    keeps_nothing: AtomicBool,
 }
 
 /// How a run is held while it goes on, whoever carries it out. Neither of these ever waits.
@@ -87,6 +89,7 @@ impl Heart {
             changed: Notify::new(),
             hurried: Notify::new(),
             is_stopped: AtomicBool::new(false),
+            keeps_nothing: AtomicBool::new(false),
         });
         let task = tokio::spawn(beat(Arc::clone(&shared), database, now));
         Self { shared, task }
@@ -104,7 +107,8 @@ impl Heart {
         };
         let mut runs = self.shared.runs();
         // Asked under the lock that `stop_all` takes after it has said so: one of the two sees the other.
-        if self.shared.is_stopped.load(Ordering::SeqCst) {
+        let keeps_nothing = self.shared.keeps_nothing.load(Ordering::SeqCst);
+        if self.shared.is_stopped.load(Ordering::SeqCst) || beating.is_kept && keeps_nothing {
             beating.stop();
         }
         runs.insert(held.run_id, beating);
@@ -134,17 +138,19 @@ impl Heart {
         runs.map(|(run_id, run)| (run.job, run_id)).collect()
     }
 
-    /// Kills the runs that are kept running: they would not end by themselves.
-    pub fn stop_kept(&self) {
-        let mut runs = self.shared.runs();
-        let kept = runs.values_mut().filter(|run| run.is_kept);
-        kept.for_each(Beating::stop);
-    }
-
     /// Kills every run that is still going on or just being started: this host is told to stop.
     pub fn stop_all(&self) {
         self.shared.is_stopped.store(true, Ordering::SeqCst);
         self.shared.runs().values_mut().for_each(Beating::stop);
+    }
+
+    /// Stops what this host keeps running, for another host to take over: it would outlast any wait for the runs to end.
+    pub fn stop_kept(&self) {
+        self.shared.keeps_nothing.store(true, Ordering::SeqCst);
+        let mut runs = self.shared.runs();
+        runs.values_mut()
+            .filter(|run| run.is_kept)
+            .for_each(Beating::stop);
     }
 }
 

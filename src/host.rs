@@ -9,6 +9,7 @@ use std::{
     time::SystemTime,
 };
 
+use futures_util::join;
 use jiff::{SignedDuration, Timestamp};
 use tokio_postgres::{
     Row,
@@ -18,13 +19,15 @@ use tokio_postgres::{
 use crate::{
     dag::JobGraph,
     instance::Instance,
-    place::{ANNOUNCE_EVERY, LIVE_FOR, Place},
+    place::{ANNOUNCE_EVERY, LIVE_FOR, Place, Seen},
     plan::{Plan, Planned, Verdict},
-    spec::{CatchUp, JobName, JobSpec},
+    rights::refusal,
+    spec::{CatchUp, EVERY_HOST, JobSpec, RowName, on_host},
     store::{
-        Database,
+        Connection, Database,
         error::DatabaseError,
-        table::{Announcement, JobState, Table, never},
+        hosts,
+        table::{self, Announcement, JobState, Table, never},
         transaction,
     },
 };
@@ -72,9 +75,49 @@ impl Host {
     #[must_use]
     pub fn that_stays(self, said: Arc<Mutex<Said>>) -> Self {
         Self {
+            place: Place {
+                stays: true,
+                ..self.place
+            },
             said: Some(said),
             ..self
         }
+    }
+
+    /// Says which jobs are for this host and yet not for this process, that may not run them as they ask. To be called
+    /// once, when it starts to work: other hosts may be able to, but nobody should find out by waiting.
+    pub fn warn_of_refusals(&self, graph: &JobGraph) {
+        let here = |spec: &&JobSpec| self.place.matches(&spec.placement);
+        for spec in graph.jobs().iter().filter(here) {
+            if let Some(why) = refusal(spec, &self.place.rights) {
+                tracing::warn!(job = %spec.name, "left to other hosts: {why}");
+            }
+        }
+    }
+
+    /// Reads the table; with the hosts in the same round trip, where a job waits for those of another. This one is
+    /// live, whatever it has announced, and for as long as anybody goes by this reading.
+    pub async fn read(
+        &self,
+        graph: &JobGraph,
+        client: &Connection,
+        now: Option<Timestamp>,
+    ) -> Result<Table, DatabaseError> {
+        let table = table::read(client, &self.place.host, now);
+        if !graph.waits_for_hosts() {
+            return table.await;
+        }
+        let (table, seen) = join!(table, hosts::seen(client));
+        let mut table = table?;
+        table.hosts = seen?;
+        table
+            .hosts
+            .retain(|seen| seen.place.host != self.place.host);
+        table.hosts.push(Seen {
+            place: self.place.clone(),
+            at: Timestamp::MAX,
+        });
+        Ok(table)
     }
 
     /// To be called after this process's first look, which is the last one to announce another configuration than
@@ -128,10 +171,11 @@ impl Host {
             _ => Vec::new(),
         };
         let moves = changed.into_iter().filter_map(|spec| {
-            let row = table.jobs.get(spec.name.as_str())?;
-            moved(spec, row, table.now)
+            let name = own_row(spec, &self.place)?;
+            let row = table.jobs.get(name.as_str())?;
+            moved(spec, name, row, table.now)
         });
-        let moved = replan(moves, database, now).await?;
+        let moved = replan(graph, moves, database, now).await?;
         let before = table.announced.as_ref();
         let other = before.and_then(|before| self.other(before, table.now));
         self.write(&definitions, skew, other, (database, now))
@@ -256,22 +300,24 @@ fn definitions(graph: &JobGraph) -> HashMap<String, String> {
 /// A pending slot, as it was read, and the one that takes its place; `None`: no clock starts the job.
 struct Move<'a> {
     spec: &'a JobSpec,
+    name: RowName,
     from: Option<Timestamp>,
     to: Option<Timestamp>,
 }
 
-/// Gives the jobs that have a schedule, but no clock in their row, their next slot: their parents started them before,
+/// Gives the jobs that have a schedule, or are kept running, but have no clock in their row, their next slot: their parents started them before,
 /// or somebody has taken away the claim of a Python host's first run, which leaves no `next_run` at all.
 /// Every host does so, not only the one that has met an old definition: nothing would ever start them.
 pub async fn wind_up(
     graph: &JobGraph,
     table: &Table,
+    place: &Place,
     database: &Database,
     now: Option<Timestamp>,
 ) -> Result<Vec<String>, DatabaseError> {
     let moves = graph.jobs().iter().filter_map(|spec| {
-        let when = spec.timetable.as_ref()?;
-        let row = table.jobs.get(spec.name.as_str())?;
+        let name = own_row(spec, place)?;
+        let row = table.jobs.get(name.as_str())?;
         let has_no_clock = match (row.slot, row.next_run) {
             (Some(_), Some(at)) => at >= never(),
             (None, None) => true,
@@ -282,11 +328,16 @@ pub async fn wind_up(
         if !has_no_clock || is_paused || row.ongoing.is_some() {
             return None;
         }
-        let to = Some(when.next(table.now, row.slot.unwrap_or(table.now))?);
         let from = row.slot;
-        Some(Move { spec, from, to })
+        let to = Some(next_slot(spec, table.now, from.unwrap_or(table.now))?);
+        Some(Move {
+            spec,
+            name,
+            from,
+            to,
+        })
     });
-    replan(moves, database, now).await
+    replan(graph, moves, database, now).await
 }
 
 /// Finds the slots that a Python host has left behind in jobs that catch up on every one of them: their row says when
@@ -294,6 +345,7 @@ pub async fn wind_up(
 pub async fn take_up_backfills(
     graph: &JobGraph,
     table: &Table,
+    place: &Place,
     database: &Database,
 ) -> Result<Vec<String>, DatabaseError> {
     let (mut names, mut next_runs, mut successes, mut slots) = (vec![], vec![], vec![], vec![]);
@@ -301,7 +353,10 @@ pub async fn take_up_backfills(
         let (CatchUp::All, Some(when)) = (spec.catch_up, &spec.timetable) else {
             continue;
         };
-        let row = table.jobs.get(spec.name.as_str());
+        let Some(name) = own_row(spec, place) else {
+            continue;
+        };
+        let row = table.jobs.get(name.as_str());
         let Some(row) = row.filter(|row| row.slot.is_none() && row.ongoing.is_none()) else {
             continue;
         };
@@ -309,7 +364,7 @@ pub async fn take_up_backfills(
             continue;
         };
         if let Some(slot) = when.next(success, success).filter(|&slot| slot < next_run) {
-            names.push(spec.name.as_str());
+            names.push(name.to_string());
             next_runs.push(next_run);
             successes.push(success);
             slots.push(slot);
@@ -330,15 +385,22 @@ pub async fn take_up_backfills(
 
 /// Moves pending slots to where the definitions want them.
 async fn replan(
+    graph: &JobGraph,
     moves: impl Iterator<Item = Move<'_>>,
     database: &Database,
     now: Option<Timestamp>,
 ) -> Result<Vec<String>, DatabaseError> {
     let mut columns = Columns::default();
     let mut read = Vec::new();
-    for Move { spec, from, to } in moves {
+    for Move {
+        spec,
+        name,
+        from,
+        to,
+    } in moves
+    {
         read.push(from);
-        columns.push(spec, to);
+        columns.push(graph, spec, name.as_str(), to);
     }
     if read.is_empty() {
         return Ok(Vec::new());
@@ -368,41 +430,54 @@ fn names_of(rows: &[Row]) -> Result<Vec<String>, DatabaseError> {
 }
 
 /// From where to where a changed definition moves a pending slot; one that is due stays, and is run.
-fn moved<'a>(spec: &'a JobSpec, row: &JobState, now: Timestamp) -> Option<Move<'a>> {
+fn moved<'a>(spec: &'a JobSpec, name: RowName, row: &JobState, now: Timestamp) -> Option<Move<'a>> {
     let from = row
         .pending()
         .filter(|&pending| pending > now && row.error_count == 0)?;
-    let to = match &spec.timetable {
-        Some(when) => Some(when.next(now, from)?),
-        None => None,
-    };
+    let to = next_slot(spec, now, from);
+    if spec.timetable.is_some() && to.is_none() {
+        return None;
+    }
     let from = Some(from);
-    (to != from).then_some(Move { spec, from, to })
+    (to != from).then_some(Move {
+        spec,
+        name,
+        from,
+        to,
+    })
+}
+
+/// The next slot that the definition gives a job, `anchor` being a known one; one that is kept running is due at once.
+fn next_slot(spec: &JobSpec, now: Timestamp, anchor: Timestamp) -> Option<Timestamp> {
+    match &spec.timetable {
+        Some(when) => when.next(now, anchor),
+        None => spec.keep_running.then_some(now),
+    }
 }
 
 /// Makes the rows of the jobs that no row knows yet; returns their names.
-pub async fn adopt<'a>(
-    plan: &Plan<'a>,
+pub async fn adopt(
+    plan: &Plan<'_>,
+    graph: &JobGraph,
     database: &Database,
-) -> Result<Vec<&'a JobName>, DatabaseError> {
-    adopt_jobs(&plan.jobs, database).await
+) -> Result<Vec<String>, DatabaseError> {
+    adopt_jobs(&plan.jobs, graph, database).await
 }
 
 /// The same for some of them.
 pub async fn adopt_jobs<'a: 'b, 'b>(
     jobs: impl IntoIterator<Item = &'b Planned<'a>>,
+    graph: &JobGraph,
     database: &Database,
-) -> Result<Vec<&'a JobName>, DatabaseError> {
+) -> Result<Vec<String>, DatabaseError> {
     let mut columns = Columns::default();
-    let mut names = Vec::new();
     for job in jobs {
         if let Verdict::New(first) = job.verdict {
-            columns.push(job.spec, first);
-            names.push(&job.spec.name);
+            columns.push(graph, job.spec, &job.name, first);
         }
     }
-    if names.is_empty() {
-        return Ok(names);
+    if columns.names.is_empty() {
+        return Ok(columns.names);
     }
     let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
         (&columns.names, Type::TEXT_ARRAY),
@@ -412,7 +487,7 @@ pub async fn adopt_jobs<'a: 'b, 'b>(
         (&columns.parents, Type::TEXT_ARRAY),
     ];
     transaction::run(database, include_str!("../sql/adopt_jobs.sql"), &parameters).await?;
-    Ok(names)
+    Ok(columns.names)
 }
 
 /// The arrays that `adopt_jobs` and `replan_jobs` unnest, one entry a job.
@@ -426,23 +501,34 @@ struct Columns {
 }
 
 impl Columns {
-    fn push(&mut self, spec: &JobSpec, slot: Option<Timestamp>) {
-        let next_run = slot.map_or_else(never, |slot| start_of(spec, slot));
-        self.names.push(spec.name.to_string());
+    fn push(&mut self, graph: &JobGraph, spec: &JobSpec, name: &str, slot: Option<Timestamp>) {
+        let next_run = slot.map_or_else(never, |slot| start_of(spec, name, slot));
+        self.names.push(name.to_owned());
         self.slots.push(slot);
         self.next_runs.push(next_run);
         self.hashes.push(spec.definition());
-        let parents: Vec<&str> = spec.depends_on.iter().map(JobName::as_str).collect();
-        self.parents.push(parents.join(","));
+        self.parents.push(parents(graph, spec, name));
     }
 }
 
-/// When a slot of a job may start: itself, later by the job's offset.
-pub(crate) fn start_of(spec: &JobSpec, slot: Timestamp) -> Timestamp {
-    let offset = spec
-        .timetable
-        .as_ref()
-        .map(|when| when.offset(spec.name.as_str()));
+/// The rows that a row waits for, comma-separated; `name@*`: those of every live host.
+fn parents(graph: &JobGraph, spec: &JobSpec, name: &str) -> String {
+    let host = on_host(name).map_or(EVERY_HOST, |(_, host)| host);
+    let parents = spec.depends_on.iter().filter_map(|name| graph.get(name));
+    let names: Vec<String> = parents.map(|parent| parent.row(host).to_string()).collect();
+    names.join(",")
+}
+
+/// The row of a job that this host would run; `None`: its `hosts` do not allow that. Of a job that runs once everybody
+/// looks after the row.
+fn own_row(spec: &JobSpec, place: &Place) -> Option<RowName> {
+    (!spec.is_on_each() || place.matches(&spec.placement)).then(|| spec.row(&place.host))
+}
+
+/// When a slot of a row may start: itself, later by the offset of the row, which its name decides: so the hosts of a job
+/// that runs on each do not start it together.
+pub(crate) fn start_of(spec: &JobSpec, name: &str, slot: Timestamp) -> Timestamp {
+    let offset = spec.timetable.as_ref().map(|when| when.offset(name));
     let offset = offset.and_then(|offset| SignedDuration::try_from(offset).ok());
     slot.saturating_add(offset.unwrap_or_default())
         .unwrap_or(slot)

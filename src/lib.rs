@@ -19,6 +19,8 @@ pub mod config;
 pub mod spec;
 // How long, as people write it.
 pub mod duration;
+// How much memory, as people write it.
+pub mod memory;
 // When a job is next wanted.
 pub mod schedule;
 // How long to leave a failing job alone.
@@ -30,6 +32,8 @@ mod state_directory;
 // A private PostgreSQL of the machine's own, for who has none.
 #[cfg(feature = "embedded")]
 pub mod embedded;
+// As whom, how willingly and with how much memory: what jobs ask for, and what this host may do of it.
+pub mod rights;
 // Hosts, as jobs and other hosts see them.
 pub mod place;
 // Which process it is, told from every other one of any host.
@@ -42,6 +46,8 @@ pub mod plan;
 pub mod claim;
 // What a run printed: the beginning and the end.
 pub mod output;
+// The same while it is being printed.
+pub mod stream;
 // How a run ended, whoever carried it out.
 pub mod ended;
 // Processes under guard, whose trees end in time.

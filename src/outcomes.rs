@@ -14,9 +14,10 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::record::Record;
+use crate::{record::Record, spec::short_hex};
 
 /// What a kept outcome is called, after its run.
 const EXTENSION: &str = "json";
@@ -31,11 +32,14 @@ pub struct Outcomes {
 }
 
 impl Outcomes {
-    /// Those of this host, `outcomes` in its state directory. Makes nothing yet.
+    /// Those of this host for this database, in `outcomes` of its state directory. Makes nothing yet.
+    ///
+    /// `database` tells one from another: a machine may serve several, and none must be told of runs of another.
     #[must_use]
-    pub fn below(state_directory: &Path) -> Self {
+    pub fn below(state_directory: &Path, database: &str) -> Self {
+        let of = short_hex(&Sha256::digest(database));
         Self {
-            directory: Some(state_directory.join("outcomes")),
+            directory: Some(state_directory.join("outcomes").join(of)),
             in_hand: Mutex::default(),
         }
     }
@@ -169,12 +173,12 @@ mod tests {
     #[test]
     fn what_is_kept_is_found_by_the_next_process_and_gone_when_it_is_delivered() {
         let directory = tempfile::tempdir().unwrap();
-        let before = Outcomes::below(directory.path());
+        let before = Outcomes::below(directory.path(), "db");
         assert!(before.left().is_empty());
         before.keep(&record(1)).unwrap();
         // In this process's hands.
         assert!(before.left().is_empty());
-        let next = Outcomes::below(directory.path());
+        let next = Outcomes::below(directory.path(), "db");
         assert_eq!(next.left(), [record(1)]);
         next.done(record(1).run_id);
         assert!(next.left().is_empty());
@@ -185,7 +189,7 @@ mod tests {
     #[test]
     fn what_is_let_go_is_left_for_the_next_look() {
         let directory = tempfile::tempdir().unwrap();
-        let outcomes = Outcomes::below(directory.path());
+        let outcomes = Outcomes::below(directory.path(), "db");
         outcomes.keep(&record(1)).unwrap();
         outcomes.let_go(record(1).run_id);
         assert_eq!(outcomes.left(), [record(1)]);
@@ -194,10 +198,10 @@ mod tests {
     #[test]
     fn half_a_file_is_set_aside_and_keeps_nothing_else_back() {
         let directory = tempfile::tempdir().unwrap();
-        let outcomes = Outcomes::below(directory.path());
+        let outcomes = Outcomes::below(directory.path(), "db");
         outcomes.keep(&record(2)).unwrap();
         outcomes.let_go(record(2).run_id);
-        let kept = directory.path().join("outcomes");
+        let kept = outcomes.directory.clone().unwrap();
         fs::write(kept.join("1.json"), "{\"job\":").unwrap();
         // What a crash leaves before the rename is no outcome.
         fs::write(kept.join("3.new"), "{}").unwrap();
@@ -206,12 +210,20 @@ mod tests {
     }
 
     #[test]
+    fn another_database_is_not_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let outcomes = Outcomes::below(directory.path(), "db");
+        outcomes.keep(&record(1)).unwrap();
+        assert!(Outcomes::below(directory.path(), "other").left().is_empty());
+    }
+
+    #[test]
     fn nobody_else_can_read_it() {
         let directory = tempfile::tempdir().unwrap();
-        let outcomes = Outcomes::below(directory.path());
+        let outcomes = Outcomes::below(directory.path(), "db");
         outcomes.keep(&record(1)).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        let kept = directory.path().join("outcomes");
+        let kept = outcomes.directory.clone().unwrap();
         assert_eq!(mode(&kept), 0o700);
         assert_eq!(mode(&file_of(&kept, record(1).run_id)), 0o600);
     }

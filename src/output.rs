@@ -1,6 +1,13 @@
 //! What a run printed: its beginning, its end, and how much there was.
 
-use std::fmt::Write as _;
+use std::fmt::{Debug, Write as _};
+
+/// Who hears what a run prints while it is printing it. Never waits.
+pub trait Listener: Debug + Send + Sync {
+    /// These bytes were printed, the first of them as the run's byte number `position`, from 0. Where that is further
+    /// on than the last ones ended, something was left out.
+    fn hear(&self, position: u64, bytes: &[u8]);
+}
 
 /// What a run wrote to stdout and stderr, in the order it wrote it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,6 +33,12 @@ impl Output {
         self.total.saturating_sub(kept)
     }
 
+    /// What is kept of the bytes from `position` on: stretches, each with the position of its first byte.
+    pub(crate) fn since(&self, position: u64) -> [(u64, &[u8]); 2] {
+        let tail_at = self.total.saturating_sub(self.tail.len() as u64);
+        [(0, self.head.as_slice()), (tail_at, &self.tail)].map(|stretch| from(position, stretch))
+    }
+
     /// The output as text for people, logs and `text` columns.
     ///
     /// What is not UTF-8, and every control character but newline and tab (escape sequences,
@@ -46,16 +59,28 @@ impl Output {
     }
 }
 
+/// What of a stretch of bytes is not before `position`.
+fn from(position: u64, (at, bytes): (u64, &[u8])) -> (u64, &[u8]) {
+    let before = position.saturating_sub(at).min(bytes.len() as u64);
+    let skipped = usize::try_from(before).expect("no more than the length of a slice");
+    (at + before, &bytes[skipped..])
+}
+
 /// Bytes as text that does nothing to a terminal, a log line or a database.
 fn printable(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes)
         .chars()
-        .map(|c| match c {
-            '\n' | '\t' => c,
-            c if c.is_control() => char::REPLACEMENT_CHARACTER,
-            c => c,
-        })
+        .map(printed)
         .collect()
+}
+
+/// A character as it is kept.
+pub(crate) fn printed(c: char) -> char {
+    match c {
+        '\n' | '\t' => c,
+        c if c.is_control() => char::REPLACEMENT_CHARACTER,
+        c => c,
+    }
 }
 
 /// An output being captured, in 64 KiB however long it gets.
@@ -109,6 +134,14 @@ impl Capture {
             tail: [older, newer].concat(),
             total: self.total,
         }
+    }
+
+    /// What is still kept of the bytes from `position` on: stretches, each with the position of its first byte.
+    pub(crate) fn since(&self, position: u64) -> [(u64, &[u8]); 3] {
+        let [head, older, newer] = self.kept();
+        let newer_at = self.total - newer.len() as u64;
+        let older_at = newer_at - older.len() as u64;
+        [(0, head), (older_at, older), (newer_at, newer)].map(|stretch| from(position, stretch))
     }
 
     /// How many bytes there were.
@@ -197,6 +230,53 @@ mod tests {
                     assert_eq!(output.left_out(), (length - head - tail) as u64);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn from_any_byte_on_the_rest_is_what_is_kept_of_it() {
+        const KEPT: usize = Output::HEAD + Output::TAIL;
+        for length in [0, 5, Output::HEAD, Output::HEAD + 7, KEPT, KEPT + 5_000] {
+            let bytes = numbers(length);
+            let mut capture = Capture::default();
+            capture.push(&bytes);
+            let output = capture.output();
+            for position in [
+                0,
+                3,
+                Output::HEAD - 1,
+                Output::HEAD + 1,
+                KEPT,
+                length,
+                length + 9,
+            ] {
+                let from = position as u64;
+                let kept = capture.since(from).concat_with(&bytes, from);
+                assert_eq!(output.since(from).concat_with(&bytes, from), kept);
+                let head = Output::HEAD.min(length).saturating_sub(position);
+                let tail_at = length
+                    .saturating_sub(Output::TAIL)
+                    .max(Output::HEAD.min(length));
+                assert_eq!(kept, head + length.saturating_sub(position.max(tail_at)));
+            }
+        }
+    }
+
+    /// Stretches that say of which bytes they are.
+    trait Stretches {
+        /// How many bytes they hold; each must be where it says.
+        fn concat_with(&self, all: &[u8], from: u64) -> usize;
+    }
+
+    impl<const N: usize> Stretches for [(u64, &[u8]); N] {
+        fn concat_with(&self, all: &[u8], from: u64) -> usize {
+            let lengths = self.iter().map(|&(at, bytes)| {
+                let start = usize::try_from(at).unwrap();
+                assert!(bytes.is_empty() || at >= from);
+                assert!(bytes.is_empty() || all[start..].starts_with(bytes));
+                bytes.len()
+            });
+            lengths.sum()
         }
     }
 

@@ -4,8 +4,8 @@ use crate::{
     claim::{Claimed, Held},
     exit::Exit,
     plan::{Plan, Verdict},
-    record::{After, Effect, Outcome, Recorded},
-    spec::JobName,
+    record::{After, Outcome, Recorded},
+    spec::RowName,
     stop::Stop,
     store::error::DatabaseError,
 };
@@ -50,10 +50,11 @@ impl Pass {
         for job in &plan.jobs {
             if let Verdict::Ongoing(live) = &job.verdict
                 && live.due
+                && job.is_here
                 && self.well + self.failed == 0
             {
                 self.ongoing += 1;
-                tracing::debug!(job = %job.spec.name, host = live.host.as_deref(), "ongoing elsewhere");
+                tracing::debug!(job = %job.name, host = live.host.as_deref(), "ongoing elsewhere");
             }
         }
     }
@@ -62,7 +63,7 @@ impl Pass {
         tracing::info!(job = %held.job(), slot = %held.slot, run_id = %held.run_id, attempt = held.attempt, fence = held.fence, "ongoing");
     }
 
-    pub(crate) fn left(&mut self, job: &JobName, claimed: &Claimed) {
+    pub(crate) fn left(&mut self, job: &RowName, claimed: &Claimed) {
         match claimed {
             Claimed::Contended => {
                 self.contended += 1;
@@ -94,9 +95,7 @@ impl Pass {
         let (job, slot, run_id, attempt) = (held.job(), held.slot, held.run_id, held.attempt);
         let outcome = after.outcome.as_str();
         let reason = after.reason.as_deref();
-        if after.effect == Effect::Failed
-            || matches!(recorded, Recorded::Fenced | Recorded::Forgotten)
-        {
+        if after.effect.is_failure() || matches!(recorded, Recorded::Fenced | Recorded::Forgotten) {
             self.failed += 1;
         } else {
             self.well += 1;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{instance::Instance, spec::Placement};
+use crate::{instance::Instance, rights::Rights, spec::Placement};
 
 /// A host, as jobs ask for it: its name, what it offers, and how long it respects others that have no lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,8 +15,12 @@ pub struct Place {
     pub instance: Instance,
     /// Its tags.
     pub tags: Vec<String>,
+    /// What it may do for its jobs; of another host nothing is known.
+    pub rights: Rights,
     /// How long a Python host's `ongoing` is respected.
     pub max_ongoing_age: Duration,
+    /// Whether this process stays, as a daemon does: only then does it take jobs that are kept running.
+    pub stays: bool,
 }
 
 impl Default for Place {
@@ -25,7 +29,9 @@ impl Default for Place {
             host: String::new(),
             instance: Instance::default(),
             tags: Vec::new(),
+            rights: Rights::default(),
             max_ongoing_age: MAX_ONGOING_AGE,
+            stays: false,
         }
     }
 }

@@ -5,10 +5,12 @@
 
 mod next;
 mod placement;
+pub(crate) mod rows;
 mod state;
 mod wants;
 
 use std::{
+    borrow::Cow,
     collections::{HashMap, HashSet},
     time::Duration,
 };
@@ -19,20 +21,23 @@ use uuid::Uuid;
 use crate::{
     dag::JobGraph,
     place::{Place, Seen},
-    spec::{JobName, JobSpec, Kind, On},
+    rights::refusal,
+    spec::{JobSpec, Kind, RowName, on_host},
     store::table::{JobState, Table, never},
 };
 
 pub use placement::{NoHost, no_host, that_match};
+use rows::{Node, Rows};
 pub use state::State;
-pub(crate) use wants::coalesced;
+pub(crate) use wants::{awaited, coalesced};
 
-/// A verdict for every job, parents before children; then the rows no job of the configuration has.
+/// A verdict for every row of every job, parents before children; then the rows no job of the configuration has.
 #[derive(Debug)]
 pub struct Plan<'a> {
     /// The database's clock.
     pub now: Timestamp,
-    /// The jobs, in the order of the graph.
+    /// The jobs, in the order of the graph. A job that runs on each host has an entry for each, by host: this one's and
+    /// those that have a row; and where there is none of them one entry that is called as the job is.
     pub jobs: Vec<Planned<'a>>,
     /// Rows without a job, by name.
     pub ghosts: Vec<(&'a str, &'a JobState)>,
@@ -47,6 +52,10 @@ pub struct Plan<'a> {
 pub struct Planned<'a> {
     /// Its place in the graph.
     pub index: usize,
+    /// The name of its row: the job's, or `name@host`.
+    pub name: Cow<'a, str>,
+    /// Whether this host is the one that would run it, should its `hosts` allow that.
+    pub is_here: bool,
     /// The job.
     pub spec: &'a JobSpec,
     /// Its row; `None`: no host has met this job before.
@@ -79,6 +88,10 @@ pub enum Verdict {
     Held,
     /// It is due, but not on this host.
     Elsewhere,
+    /// It is due, but this host may not run it as it asks; why not, and what to do.
+    Refused(String),
+    /// It is due, but is kept running, and this process does not stay.
+    ForDaemons,
     /// It is due, but this build cannot run it.
     Unsupported(&'static str),
 }
@@ -94,8 +107,8 @@ pub struct Due {
     pub coalesced: Option<Slots>,
     /// What makes it run.
     pub trigger: Trigger,
-    /// Per parent, the slot that must have succeeded.
-    pub needs: Vec<(JobName, Timestamp)>,
+    /// Per row of a parent, the slot that must have succeeded.
+    pub needs: Vec<(RowName, Timestamp)>,
     /// Failures in a row so far.
     pub failures: u32,
     /// The run that somebody has asked for, if it is that one: the claim compares it.
@@ -139,8 +152,8 @@ impl Trigger {
 /// A parent that keeps a due job from running.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
-    /// The parent.
-    pub parent: JobName,
+    /// The parent, by its row.
+    pub parent: RowName,
     /// Why its slot has not succeeded.
     pub why: BlockedBy,
 }
@@ -150,6 +163,8 @@ pub struct Block {
 pub enum BlockedBy {
     /// No run of it has ever succeeded.
     NeverRan,
+    /// It runs on each host, and no live one has a row of it.
+    NoHost,
     /// It is running at this moment.
     Running,
     /// Its last run failed, with this message.
@@ -175,25 +190,23 @@ pub struct Live {
     pub due: bool,
 }
 
-/// A verdict for every job, parents before children.
+/// A verdict for every row of every job, parents before children.
 #[must_use]
 pub fn plan<'a>(graph: &'a JobGraph, table: &'a Table, place: &Place) -> Plan<'a> {
-    let jobs = graph
-        .jobs()
-        .iter()
-        .enumerate()
-        .map(|(index, spec)| {
-            let row = table.jobs.get(spec.name.as_str());
-            let verdict = verdict(graph, index, row, table, place);
-            Planned {
-                index,
-                spec,
-                row,
-                verdict,
-            }
-        })
-        .collect();
-    let known: HashSet<&str> = graph.jobs().iter().map(|spec| spec.name.as_str()).collect();
+    let rows = Rows::of(graph, table, place);
+    let mut jobs = Vec::with_capacity(graph.jobs().len());
+    for (index, spec) in graph.jobs().iter().enumerate() {
+        let nodes = rows.of_job(index);
+        if nodes.is_empty() {
+            jobs.push(nowhere(index, spec, table));
+        }
+        jobs.extend(
+            nodes
+                .into_iter()
+                .map(|node| planned(&rows, node, graph, table)),
+        );
+    }
+    let known: HashSet<&str> = jobs.iter().map(|job| job.name.as_ref()).collect();
     let mut ghosts: Vec<_> = table
         .jobs
         .iter()
@@ -210,30 +223,55 @@ pub fn plan<'a>(graph: &'a JobGraph, table: &'a Table, place: &Place) -> Plan<'a
     }
 }
 
-fn verdict(
-    graph: &JobGraph,
-    index: usize,
-    row: Option<&JobState>,
-    table: &Table,
-    place: &Place,
-) -> Verdict {
-    let spec = &graph.jobs()[index];
-    let now = table.now;
-    let Some(row) = row else {
-        return Verdict::New(
-            spec.timetable
-                .as_ref()
-                .and_then(|when| when.first(now, spec.start)),
-        );
+fn planned<'a>(
+    rows: &Rows<'_>,
+    node: Node<'_>,
+    graph: &'a JobGraph,
+    table: &'a Table,
+) -> Planned<'a> {
+    let spec = &graph.jobs()[node.job];
+    let name = match node.host {
+        None => Cow::Borrowed(spec.name.as_str()),
+        Some(_) => Cow::Owned(rows.name(node).as_str().to_owned()),
     };
-    let wanted = wants::wanted(graph, index, row, table);
+    Planned {
+        index: node.job,
+        is_here: rows.is_here(node),
+        spec,
+        row: table.jobs.get(name.as_ref()),
+        name,
+        verdict: verdict(rows, node),
+    }
+}
+
+/// A job that runs on each host, and none is known that it might run on.
+fn nowhere<'a>(index: usize, spec: &'a JobSpec, table: &'a Table) -> Planned<'a> {
+    let no_host = no_host(&spec.placement, &table.hosts, table.now);
+    Planned {
+        index,
+        name: Cow::Borrowed(spec.name.as_str()),
+        is_here: false,
+        spec,
+        row: None,
+        verdict: no_host.map_or(Verdict::Elsewhere, Verdict::NoHost),
+    }
+}
+
+fn verdict(rows: &Rows<'_>, node: Node<'_>) -> Verdict {
+    let (spec, table, place) = (rows.spec(node), rows.table, rows.place);
+    let now = table.now;
+    let Some(row) = rows.row(node) else {
+        return Verdict::New(first_slot(spec, now));
+    };
+    let wanted = wants::wanted(rows, node, row);
     if let Some(since) = live_since(row, now, place.max_ongoing_age) {
         return Verdict::Ongoing(Live {
             since,
             host: row.claim.as_ref().map(|claim| claim.host.clone()),
             run_id: row.claim.as_ref().map(|claim| claim.run_id),
             lease_until: row.claim.as_ref().map(|claim| claim.lease_until),
-            due: matches!(wanted, wants::Wanted::Now(_)),
+            // One that is kept running is where it should be.
+            due: matches!(wanted, wants::Wanted::Now(_)) && !spec.keep_running,
         });
     }
     if let Some(until) = row.paused_until.filter(|&until| until > now) {
@@ -248,11 +286,34 @@ fn verdict(
         wants::Wanted::At(at) => Verdict::NotYet(at),
         wants::Wanted::AfterParents => Verdict::AfterParents,
         wants::Wanted::Now(due) => may_run(spec)
-            .or_else(|| no_host(&spec.placement, &table.hosts, now).map(Verdict::NoHost))
+            .or_else(|| nobody(rows, node).map(Verdict::NoHost))
             .or_else(|| blocked(&due, table, place))
-            .or_else(|| (!place.matches(&spec.placement)).then_some(Verdict::Elsewhere))
+            .or_else(|| (!runs_here(rows, node)).then_some(Verdict::Elsewhere))
+            .or_else(|| refusal(spec, &place.rights).map(Verdict::Refused))
+            .or_else(|| (spec.keep_running && !place.stays).then_some(Verdict::ForDaemons))
             .unwrap_or(Verdict::Run(due)),
     }
+}
+
+/// The first slot of a job that no row knows yet; `None`: its parents decide.
+fn first_slot(spec: &JobSpec, now: Timestamp) -> Option<Timestamp> {
+    match &spec.timetable {
+        Some(when) => when.first(now, spec.start),
+        None => spec.keep_running.then_some(now),
+    }
+}
+
+/// Why no host would run a row.
+fn nobody(rows: &Rows<'_>, node: Node<'_>) -> Option<NoHost> {
+    if node.host.is_some() {
+        return rows.silent(node);
+    }
+    let table = rows.table;
+    no_host(&rows.spec(node).placement, &table.hosts, table.now)
+}
+
+fn runs_here(rows: &Rows<'_>, node: Node<'_>) -> bool {
+    rows.is_here(node) && rows.place.matches(&rows.spec(node).placement)
 }
 
 /// Who pauses a job when its run was lost and `on_lost` is `hold`.
@@ -274,13 +335,9 @@ pub(crate) fn live_since(
 /// Why a due job cannot run on any host, whatever its parents say.
 fn may_run(spec: &JobSpec) -> Option<Verdict> {
     match &spec.kind {
-        Kind::Action { .. } => return Some(Verdict::Unsupported("action")),
-        Kind::Command(_) | Kind::Shell(_) | Kind::Sql(_) => {}
+        Kind::Action { .. } => Some(Verdict::Unsupported("action")),
+        Kind::Command(_) | Kind::Shell(_) | Kind::Sql(_) => None,
     }
-    if spec.placement.on == On::Each {
-        return Some(Verdict::Unsupported("on = \"each\""));
-    }
-    None
 }
 
 /// The parents that keep a due job from running.
@@ -295,7 +352,11 @@ fn blocked(due: &Due, table: &Table, place: &Place) -> Option<Verdict> {
                 .is_some_and(|done| done >= *slot);
             (!reached).then(|| Block {
                 parent: parent.clone(),
-                why: blocked_by(row, table.now, place.max_ongoing_age),
+                why: if rows::is_nobodys(parent) {
+                    BlockedBy::NoHost
+                } else {
+                    blocked_by(row, table.now, place.max_ongoing_age)
+                },
             })
         })
         .collect();
@@ -313,22 +374,47 @@ fn blocked_by(parent: Option<&JobState>, now: Timestamp, max_ongoing_age: Durati
     }
 }
 
-impl Plan<'_> {
-    /// The job of this name.
+impl<'a> Plan<'a> {
+    /// The row of this name; or of the job of this name, the first.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&Planned<'_>> {
-        self.jobs
-            .iter()
-            .find(|planned| planned.spec.name.as_str() == name)
+    pub fn get(&self, name: &str) -> Option<&Planned<'a>> {
+        let row = self.jobs.iter().find(|planned| planned.name == name);
+        row.or_else(|| {
+            let mut rows = self.jobs.iter();
+            rows.find(|planned| planned.spec.name.as_str() == name)
+        })
     }
 
-    /// The state of every job, in the order of the plan.
+    /// The rows of a job, by its place in the graph.
+    #[must_use]
+    pub fn rows(&self, index: usize) -> &[Planned<'a>] {
+        let first = self.jobs.partition_point(|job| job.index < index);
+        let end = self.jobs.partition_point(|job| job.index <= index);
+        &self.jobs[first..end]
+    }
+
+    /// The row of a job that is this host's to run.
+    #[must_use]
+    pub fn here(&self, index: usize) -> Option<&Planned<'a>> {
+        self.rows(index).iter().find(|job| job.is_here)
+    }
+
+    /// The state of every row of a job.
     #[must_use]
     pub fn states(&self) -> HashMap<&str, State> {
         self.jobs
             .iter()
-            .map(|job| (job.spec.name.as_str(), job.state(self.now)))
+            .map(|job| (job.name.as_ref(), job.state(self.now)))
             .collect()
+    }
+}
+
+impl Planned<'_> {
+    /// The host whose row it is; `None`: the job has one row for all hosts, or none at all.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        let (_, host) = on_host(&self.name)?;
+        Some(host)
     }
 }
 

@@ -214,7 +214,7 @@ fn is_untranslatable(error: &DatabaseError) -> bool {
 }
 
 /// The text with `?` for everything that some encoding may not have.
-fn ascii(text: &str) -> String {
+pub(crate) fn ascii(text: &str) -> String {
     let plain = |c: char| if c.is_ascii() { c } else { '?' };
     text.chars().map(plain).collect()
 }
@@ -265,10 +265,13 @@ async fn look_up(record: &Record, database: &Database) -> Result<Recorded, Datab
     Ok(Recorded::Fenced)
 }
 
-/// Its claim was acknowledged and is not there: the log is told, so that the gap can be seen.
-async fn forgotten(record: &Record, database: &Database) -> Result<Recorded, DatabaseError> {
+/// It was acknowledged and is not there: the log is told, so that the gap can be seen.
+pub(crate) async fn forgotten(
+    record: &Record,
+    database: &Database,
+) -> Result<Recorded, DatabaseError> {
     let what_happened = format!(
-        "the database has forgotten this run, a failover lost its claim; it ended with {}",
+        "the database has forgotten this run, a failover has lost it; it ended with {}",
         record.summary()
     );
     let parameters: [(&(dyn ToSql + Sync), Type); 8] = [

@@ -3,6 +3,7 @@
 
 mod effects;
 mod environment;
+mod healthy;
 pub mod placeholder;
 mod sql;
 
@@ -15,8 +16,10 @@ use crate::{
     ended::Ended,
     heartbeat::{Cut, Heart},
     output::Output,
+    rights::{Account, Terms},
     spec::Kind,
     store::{Database, Elsewhere},
+    stream::{Printing, Stream},
     supervise::{Order, Supervisor},
 };
 
@@ -59,6 +62,8 @@ pub struct Means<'a> {
     pub supervisor: &'a Supervisor,
     /// Renews the claims meanwhile.
     pub heart: &'a Heart,
+    /// Tells what runs print while they print it, where a job says so.
+    pub stream: &'a Stream,
     /// The referee, where SQL is carried out unless it names another database.
     pub database: &'a Database,
     /// The way to those others.
@@ -69,18 +74,26 @@ pub struct Means<'a> {
 pub async fn run(claim: Claim, means: &Means<'_>) -> Finished {
     let held = claim.into_held();
     crate::faults::point("before-spawn");
+    let printing = held
+        .spec
+        .stream_output
+        .then(|| means.stream.open(held.run_id));
     let (ended, cut, effects) = match &held.spec.kind {
-        Kind::Sql(text) => sql::carry_out(&held, text, means).await,
-        _ => match order(&held, means.host) {
+        Kind::Sql(text) => sql::carry_out(&held, text, printing.as_ref(), means).await,
+        _ => match order(&held, means.host).await {
             Ok(order) => {
-                let (ended, cut) = supervised(&held, &order, means).await;
+                let (ended, cut) = supervised(&held, &order, printing.as_ref(), means).await;
                 (ended, cut, None)
             }
             Err(why) => (Ended::not_started(why), None, None),
         },
     };
-    crate::faults::point("before-record");
     let at = held.database_now();
+    if let Some(printing) = printing {
+        // Its lease is renewed no more: a wait must not use it up.
+        printing.end(&ended.output, held.spec.lease.margin).await;
+    }
+    crate::faults::point("before-record");
     Finished {
         held,
         ended,
@@ -90,12 +103,23 @@ pub async fn run(claim: Claim, means: &Means<'_>) -> Finished {
     }
 }
 
-async fn supervised(held: &Held, order: &Order, means: &Means<'_>) -> (Ended, Option<Cut>) {
+async fn supervised(
+    held: &Held,
+    order: &Order,
+    printing: Option<&Printing>,
+    means: &Means<'_>,
+) -> (Ended, Option<Cut>) {
     match means.supervisor.start(order).await {
-        Ok(guarded) => {
+        Ok(mut guarded) => {
             let renewal = means.heart.hold(held, Arc::new(guarded.reins()));
+            if let Some(printing) = printing {
+                guarded = guarded.heard_by(printing.listener());
+            }
             crate::faults::point("running");
-            let ended = guarded.ended().await;
+            let ended = tokio::select! {
+                ended = guarded.ended() => ended,
+                never = healthy::watch(held, means.database) => match never {},
+            };
             (ended, renewal.end())
         }
         Err(error) => {
@@ -106,7 +130,7 @@ async fn supervised(held: &Held, order: &Order, means: &Means<'_>) -> (Ended, Op
 }
 
 /// What the guard is told: the process, its whole environment, and its limits.
-fn order(held: &Held, host: &str) -> Result<Order, String> {
+async fn order(held: &Held, host: &str) -> Result<Order, String> {
     let values = placeholder::Values::of(held, host);
     let argv = match &held.spec.kind {
         Kind::Command(argv) => argv
@@ -118,13 +142,27 @@ fn order(held: &Held, host: &str) -> Result<Order, String> {
             return Err("this version runs `command`, `shell` and `sql` jobs only".to_owned());
         }
     };
+    let asked = &held.spec.run_as;
+    // Not as the plan knew him: users come and go, and their numbers are given again.
+    let account = match &asked.user {
+        Some(name) => Some(Account::named(name).await?),
+        None => None,
+    };
+    let cwd = held.spec.cwd.clone();
     Ok(Order {
+        run_id: held.run_id,
         argv,
-        env: environment::of(held, &values)?,
-        cwd: held.spec.cwd.clone().unwrap_or_else(|| "/".into()),
+        env: environment::of(held, &values, account.as_ref())?,
+        cwd: cwd.unwrap_or_else(|| account.as_ref().map_or("/".into(), Account::directory)),
+        terms: Terms {
+            account: account.filter(|account| !account.is_own()),
+            nice: asked.nice,
+            memory_max: asked.memory_max,
+        },
         stdin: Vec::new(),
         timeout: held.spec.timeout,
         grace: held.spec.lease.grace,
-        deadline: crate::faults::deadline(held.deadline()),
+        deadline: crate::faults::deadline(held.must_end_by()),
+        stream: held.spec.stream_output,
     })
 }

@@ -2,6 +2,8 @@
 //!
 //! `config` makes these from TOML; everything after it takes them as given.
 
+mod row;
+
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use serde::Serialize;
@@ -9,6 +11,8 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::schedule::Timetable;
+
+pub use row::{EVERY_HOST, RowName, is_host_name, on_host};
 
 /// The name of a job: the key of its row, `app_name` in SQL.
 ///
@@ -97,7 +101,7 @@ pub struct JobSpec {
     pub start: Start,
     /// The jobs whose success a slot of this one needs.
     pub depends_on: Vec<JobName>,
-    /// How long a run may take.
+    /// How long a run may take; [`NO_TIMEOUT`]: as long as it wants.
     pub timeout: Duration,
     /// How long the proof of a claim lasts.
     pub lease: Lease,
@@ -127,7 +131,7 @@ pub struct JobSpec {
     pub env: Vec<(String, String)>,
     /// Variables whose values are read where the run starts and shown nowhere.
     pub secrets: Vec<(String, SecretRef)>,
-    /// The directory a run starts in; `None`: `/`.
+    /// The directory a run starts in; `None`: that of its user, or `/`.
     pub cwd: Option<PathBuf>,
     /// Exit codes that mean "try again" and count as no error.
     pub temporary_exit_codes: Vec<i32>,
@@ -138,7 +142,17 @@ pub struct JobSpec {
     pub tags: Vec<String>,
 }
 
+/// The timeout of a job that may take as long as it wants. Its sum with anything is itself.
+pub const NO_TIMEOUT: Duration = Duration::MAX;
+
 impl JobSpec {
+    /// How long an instance of a job that is kept running must have been up to be healthy: as long as the longest
+    /// delay. What failed before that is forgotten then.
+    #[must_use]
+    pub fn healthy_after(&self) -> Duration {
+        self.retry.max
+    }
+
     /// The hash of what the job is: 16 hexadecimal digits, the same on every host that means the
     /// same by it.
     ///
@@ -305,7 +319,7 @@ pub enum CatchUp {
 pub enum Overlap {
     /// It is skipped.
     Skip,
-    /// The latest of them runs right after.
+    /// The latest of them runs right after; the earlier ones are coalesced into it.
     QueueOne,
 }
 

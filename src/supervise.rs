@@ -17,7 +17,13 @@
 //! `setsid` and double forks, becomes its child when the parents in between end. The run is over when the kernel says
 //! that the guard has no child (`ECHILD`), not when a list looks empty. What leaves the tree does so through another
 //! process's parenthood (`docker run`, `ssh`, `systemd-run`), and what becomes another user's process (`sudo`) cannot be
-//! killed by an unprivileged host: then the guard stays and goes on trying.
+//! killed by an unprivileged host: then the guard stays and goes on trying. Where this host has a cgroup to divide
+//! (`Delegate=yes`), each run gets one of its own besides: the kernel then kills all of it in one go, whoever's it is,
+//! and however fast it forks, and says itself when it is empty.
+//!
+//! **As whom.** A program that is to be another user's is forked by its guard, which has the host's rights and keeps
+//! them: only the child gives them up, before it becomes the program, and makes sure that it has. So a guard of root's
+//! can kill what it has started, and nothing that it has started can become root again.
 //!
 //! **Who acts when somebody dies.** Supervisor and host are subreapers too: whoever is above adopts, and kills.
 //!
@@ -35,10 +41,16 @@
 //! may print for half a second more, gets SIGTERM, then SIGKILL: nothing outlives the run. A job that wants a
 //! lasting process asks systemd for one.
 //!
+//! **What it prints** the host hears with the end: beginning, end, and how much there was. Where an order says so it also
+//! hears it on the way, as far as that delays nothing.
+//!
 //! **How much it costs.** Supervisor and guard are this binary, started anew once (so that it is small, has one
 //! thread and may fork) and then forked without exec: a guard shares all but a few pages.
 
+mod cell;
+mod cgroup;
 mod client;
+mod exec;
 mod guard;
 mod guarded;
 mod kernel;
@@ -47,11 +59,13 @@ mod remains;
 mod spawn;
 mod supervisor;
 mod sweep;
+mod telling;
 mod tree;
 mod wire;
 
 use std::process::ExitCode;
 
+pub use cgroup::can_limit_memory;
 pub use client::{Order, Supervisor};
 pub use guarded::{Guarded, Reins};
 pub(crate) use kernel::watched;

@@ -82,7 +82,8 @@ impl Tick {
             }
             Look::ChildrenOf(parent) => {
                 for &child in engine.graph.children(parent) {
-                    if let Verdict::Run(due) = &plan.jobs[child].verdict {
+                    let here = plan.here(child).map(|job| &job.verdict);
+                    if let Some(Verdict::Run(due)) = here {
                         self.work.want_too(engine, child, due);
                     }
                 }
@@ -100,7 +101,7 @@ impl Tick {
                 }
             }
             Ok((job, Came::Left(claimed))) => {
-                self.pass.left(&job, &claimed);
+                self.pass.left(&self.engine.row(&job), &claimed);
                 self.work.leave(job, self.plan_at);
             }
             Ok((_, Came::Unclaimed(error) | Came::Unrecorded(error))) => self.give_up(error),

@@ -39,6 +39,8 @@ pub mod why;
 pub mod history;
 // What a run printed.
 pub mod logs;
+// The same while it is being printed.
+pub mod follow;
 // What needs a person, as monitoring reads it.
 pub mod check;
 // What a host stands on, and what to do about it.

@@ -5,8 +5,9 @@ mod common;
 use std::time::Duration;
 
 use common::{
-    Crontabber, Postgres, Site,
+    Crontabber, Gate, Postgres, Site,
     bank::{Bank, MOVE, TAKE_THE_CLAIM_AWAY},
+    each,
     locked::past_the_lease_of_another,
     money::{Money, SOUND},
     race::{Race, Start, log_agrees, rounds, site},
@@ -154,5 +155,20 @@ async fn to_monitoring_a_bug_is_unknown_on_standard_output() {
             .starts_with("CRONTABBER UNKNOWN: this is a bug in crontabber"),
         "{}",
         finished.stdout
+    );
+}
+
+#[tokio::test]
+async fn hosts_that_share_the_row_of_a_job_on_each_host_run_it_on_one_of_them() {
+    let _track = TRACK.lock().await;
+    let without_host = |command: Crontabber| command.env("CRONTABBER_FAULT", "row-without-host");
+    let database = Postgres::database().await;
+    let site = each::site(&database, without_host).await;
+    let gate = Gate::new(&site.file(""));
+    let starts = each::race(&site, &database, &gate, without_host).await;
+    assert_ne!(starts, each::each_once());
+    assert_eq!(
+        starts.into_iter().collect::<Vec<_>>(),
+        [("it".to_owned(), 1)]
     );
 }

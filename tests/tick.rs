@@ -13,7 +13,7 @@ use common::{
 use crontabber::{
     exit::Exit,
     plan::Verdict,
-    spec::{JobSpec, Lease, OnLost, Retry, Start},
+    spec::{JobSpec, Lease, OnLost, Overlap, Retry, Start},
 };
 use jiff::SignedDuration;
 
@@ -423,4 +423,35 @@ async fn slots_that_fall_due_while_the_job_is_running_are_skipped_and_the_log_sa
         )
         .await;
     assert_eq!(rows, [["missed", "t", "t", "t", "t", "t"]]);
+}
+
+#[tokio::test]
+async fn where_slots_queue_the_latest_that_fell_due_during_a_run_runs_next_and_speaks_for_the_others()
+ {
+    let database = Postgres::database().await;
+    let seconds = every(Duration::from_secs(1));
+    let slow = JobSpec {
+        timetable: Some(seconds),
+        overlap: Overlap::QueueOne,
+        ..job("slow", "sleep 2.2")
+    };
+    let alpha = Host::new("alpha", &database, &[slow]);
+    for _ in 0..3 {
+        assert_eq!(alpha.tick().await.well, 1);
+        let due = "SELECT next_run = slot AND slot <= clock_timestamp() FROM crontabber";
+        assert!(database.query_one::<bool>(due).await, "it is due at once");
+    }
+    // Each second from the first to the last run has one verdict, and none was missed.
+    let rows = database
+        .rows(
+            "SELECT outcome, coalesce(reason, ''), slots IS NULL OR slots >= 1,
+                    coalesce(slot - lag(coalesce(slot_until, slot)) OVER (ORDER BY slot), '1 second') = '1 second'
+               FROM crontabber_log ORDER BY slot",
+        )
+        .await;
+    let (ran, passed) = (
+        ["success", "", "t", "t"],
+        ["skipped", "coalesced", "t", "t"],
+    );
+    assert_eq!(rows, [ran, passed, ran, passed, ran]);
 }

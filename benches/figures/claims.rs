@@ -23,6 +23,7 @@ use crontabber::{
     run::{Means, run},
     spec::JobSpec,
     store::{Address, Database, Elsewhere, Environment, table, transaction},
+    stream::Stream,
     supervise::Supervisor,
 };
 use futures_util::future::join_all;
@@ -149,6 +150,7 @@ struct Ours<'a> {
     database: Database,
     supervisor: Supervisor,
     heart: Heart,
+    stream: Stream,
 }
 
 impl<'a> Ours<'a> {
@@ -161,6 +163,7 @@ impl<'a> Ours<'a> {
         Self {
             graph,
             heart: Heart::new(database.clone(), None),
+            stream: Stream::new(database.clone(), None),
             database,
             supervisor: Supervisor::with_program(CRONTABBER),
         }
@@ -206,6 +209,7 @@ impl<'a> Ours<'a> {
             host: &place.host,
             supervisor: &self.supervisor,
             heart: &self.heart,
+            stream: &self.stream,
             database: &self.database,
             elsewhere: &elsewhere,
         };

@@ -10,6 +10,7 @@ use crontabber::{
     clock::Boottime,
     ended::How,
     heartbeat::Leash,
+    rights::Terms,
     supervise::{Guarded, Order, Supervisor},
 };
 use futures_util::{StreamExt, future::join_all, stream};
@@ -17,6 +18,8 @@ use nix::{
     sys::wait::wait,
     unistd::{ForkResult, fork},
 };
+
+use uuid::Uuid;
 
 use super::{
     CRONTABBER, Effort,
@@ -90,6 +93,8 @@ async fn spawn_and_wait(supervisor: &Supervisor) {
 
 fn order(argv: &[&str]) -> Order {
     Order {
+        run_id: Uuid::new_v4(),
+        terms: Terms::default(),
         argv: argv.iter().map(|&word| word.to_owned()).collect(),
         env: Vec::new(),
         cwd: "/".into(),
@@ -97,6 +102,7 @@ fn order(argv: &[&str]) -> Order {
         timeout: Duration::from_mins(1),
         grace: Duration::from_secs(1),
         deadline: Boottime::now() + Duration::from_mins(1),
+        stream: false,
     }
 }
 

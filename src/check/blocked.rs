@@ -20,7 +20,7 @@ pub(super) fn roots<'a>(plan: &'a Plan<'a>) -> HashMap<&'a str, Root<'a>> {
     let mut met = HashMap::new();
     let mut roots: HashMap<&str, Root<'_>> = HashMap::new();
     for job in &plan.jobs {
-        let name = job.spec.name.as_str();
+        let name = job.name.as_ref();
         met.insert(name, job);
         let Verdict::Blocked(blocks) = &job.verdict else {
             continue;

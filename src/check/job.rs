@@ -29,7 +29,11 @@ pub(super) fn problems(
         // That its last run failed, or was lost, is part of the story.
         Verdict::Held => return about.held().into_iter().collect(),
         Verdict::New(_) | Verdict::NotYet(_) | Verdict::AfterParents => None,
-        Verdict::Run(_) | Verdict::Elsewhere | Verdict::Unsupported(_) => about.late(),
+        Verdict::Run(_)
+        | Verdict::Elsewhere
+        | Verdict::Refused(_)
+        | Verdict::ForDaemons
+        | Verdict::Unsupported(_) => about.late(),
         Verdict::NoHost(no_host) => about.no_host(no_host),
         Verdict::Blocked(blocks) => about.blocked(blocks, roots),
         Verdict::Ongoing(live) => about.stuck(live).or_else(|| about.ongoing(live)),
@@ -53,7 +57,7 @@ impl About<'_> {
         Problem {
             severity,
             kind,
-            name: Some(self.job.spec.name.to_string()),
+            name: Some(self.job.name.to_string()),
             host: None,
             brief,
             sentence,
@@ -116,7 +120,10 @@ impl About<'_> {
         let severity = limits.of(late)?;
         let times = self.times();
         let why = match &self.job.verdict {
-            Verdict::Elsewhere | Verdict::Unsupported(_) => format!(": {}", self.job.reason()),
+            Verdict::Elsewhere | Verdict::ForDaemons | Verdict::Unsupported(_) => {
+                format!(": {}", self.job.reason())
+            }
+            // Not `Refused`: what monitoring may do says nothing of what the hosts may.
             _ => String::new(),
         };
         let brief = format!("{what} for {}", times.since(since));
@@ -132,7 +139,7 @@ impl About<'_> {
             .blocked
             .of(age(self.known.plan.now, since))?;
         let parent = to_blame(blocks)?.parent.as_str();
-        let root = roots.get(self.job.spec.name.as_str())?;
+        let root = roots.get(self.job.name.as_ref())?;
         let waits = if root.name() == parent {
             root.why()
         } else {
@@ -172,7 +179,7 @@ impl About<'_> {
 
     fn stuck(&self, live: &Live) -> Option<Problem> {
         let stuck = Stuck {
-            name: self.job.spec.name.as_str(),
+            name: &self.job.name,
             until: live.lease_until?,
             host: live.host.as_deref().unwrap_or_default(),
             lease: self.job.spec.lease,

@@ -40,10 +40,12 @@ impl Audit {
     pub(super) fn answer(self, global: &Global) -> Result<Exit, Failure> {
         block_on(async {
             let view = open::View::open(global).await?;
-            let job = self.job.as_deref();
-            let audited = audit::newest(&*view.connection().await?, job, self.n).await?;
-            if let Some(job) = job.filter(|_| audited.is_empty()) {
-                open::subject(&view.plan(), job)?;
+            let plan = view.plan();
+            let jobs = self.job.as_deref().map(|job| open::rows_of(&plan, job));
+            let client = view.connection().await?;
+            let audited = audit::newest(&client, jobs.as_deref(), self.n).await?;
+            if let Some(job) = self.job.as_deref().filter(|_| audited.is_empty()) {
+                open::subjects(&plan, job)?;
             }
             print(&if self.json {
                 audit::json(&audited)

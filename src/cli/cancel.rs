@@ -13,11 +13,12 @@ use crate::{
     control::{self, Answer, Happened},
     duration::{self, written},
     exit::Exit,
+    plan::Plan,
     view::{
         Medium, Times,
         cancel::Cancel as Told,
         entry::{self, Entry, Prefix},
-        subject,
+        subject::{self, Subject},
         text::harmless,
     },
 };
@@ -26,7 +27,7 @@ use super::{
     Global,
     fail::Failure,
     logs,
-    open::{View, block_on},
+    open::{self, View, block_on},
     print,
     who::Author,
 };
@@ -44,7 +45,7 @@ Examples:
   crontabber cancel report                     its run
   crontabber cancel 9b1deb4d --wait 2m         a run, by the beginning of its id")]
 pub(super) struct Cancel {
-    /// The beginning of a run's id, or a job
+    /// The beginning of a run's id, or a job; of one that runs on each host all its runs, or that of one: JOB@HOST
     #[arg(value_name = "RUN|JOB")]
     of: String,
     /// How long to wait for its end
@@ -56,7 +57,7 @@ pub(super) struct Cancel {
     /// Why, for the audit
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
-    /// As an object (docs/json.md)
+    /// As an object, or of a job that runs on each host an array of them (docs/json.md)
     #[arg(long)]
     json: bool,
 }
@@ -64,7 +65,7 @@ pub(super) struct Cancel {
 /// How often it is asked whether the run has ended.
 const ASK_EVERY: Duration = Duration::from_millis(200);
 
-fn wait(text: &str) -> Result<Duration, String> {
+pub(super) fn wait(text: &str) -> Result<Duration, String> {
     duration::parse(text).map_err(|bad| match bad.help {
         Some(help) => format!("{}; {help}", bad.message),
         None => bad.message,
@@ -84,27 +85,53 @@ impl Cancel {
                 now: view.now(),
                 medium,
             };
-            let (told, exit) = self.cancel(&view).await?;
+            let plan = view.plan();
+            let all = self.cancel(&view, &plan).await?;
+            let exits = all.iter().map(|(_, exit)| *exit);
+            let exit = exits.max_by_key(|exit| exit.code()).unwrap_or(Exit::Ok);
             if self.json {
-                print(&told.json(&times))?;
-            } else if exit == Exit::Ok {
-                print(&told.text(&times))?;
-            } else {
-                let _ = io::stderr().write_all(told.text(&times).as_bytes());
+                let objects: Vec<String> = all.iter().map(|(told, _)| told.json(&times)).collect();
+                let subjects = subject::meant(&plan, &self.of);
+                print(&open::together(&self.of, &subjects, &objects, true))?;
+                return Ok(exit);
+            }
+            for (told, exit) in &all {
+                if *exit == Exit::Ok {
+                    print(&told.text(&times))?;
+                } else {
+                    let _ = io::stderr().write_all(told.text(&times).as_bytes());
+                }
             }
             Ok(exit)
         })
     }
 
-    async fn cancel(&self, view: &View) -> Result<(Told, Exit), Failure> {
-        let told = self.wanted(view).await?;
+    /// Asks for the end of each run that is meant, and then waits for them together.
+    async fn cancel(&self, view: &View, plan: &Plan<'_>) -> Result<Vec<(Told, Exit)>, Failure> {
+        let mut asked = Vec::new();
+        for told in self.wanted(view, plan).await? {
+            asked.push(self.ask(view, told).await?);
+        }
+        let until = Instant::now() + self.wait;
+        let mut ended = Vec::new();
+        for (told, exit) in asked {
+            ended.push(match exit {
+                Some(exit) => (told, exit),
+                None => wait_for(view, told, until).await?,
+            });
+        }
+        Ok(ended)
+    }
+
+    /// Asks for the end of one; the exit code, if nothing is to be waited for.
+    async fn ask(&self, view: &View, told: Told) -> Result<(Told, Option<Exit>), Failure> {
         let Some(run_id) = told.run_id.filter(|_| told.is_live) else {
             let exit = if told.is_live {
                 Exit::Ongoing
             } else {
                 Exit::NotDue
             };
-            return Ok((told, exit));
+            return Ok((told, Some(exit)));
         };
         let author = Author::new(view, self.reason.clone());
         let answer =
@@ -115,7 +142,7 @@ impl Cancel {
                     is_contended: true,
                     ..told
                 };
-                return Ok((told, Exit::Contended));
+                return Ok((told, Some(Exit::Contended)));
             }
             Answer::Jobs(changes) => changes
                 .into_iter()
@@ -123,71 +150,92 @@ impl Cancel {
                 .map_or(Happened::NoRow, |change| change.happened),
         };
         let told = Told {
-            happened: Some(happened.clone()),
+            happened: Some(happened),
             ..told
         };
-        let asked = matches!(happened, Happened::Done | Happened::AskedBefore);
-        if asked && self.no_wait {
-            return Ok((told, Exit::Ok));
+        if was_asked(&told) && self.no_wait {
+            return Ok((told, Some(Exit::Ok)));
         }
-        let limit = if asked { self.wait } else { Duration::ZERO };
-        if asked {
+        if was_asked(&told) {
             let host = harmless(told.host.as_deref().unwrap_or_default());
-            eprintln!("asked {host} to end it; waiting up to {}", written(limit));
+            let limit = written(self.wait);
+            eprintln!("asked {host} to end it; waiting up to {limit}");
         }
-        match ended(view, run_id, limit).await? {
-            Some(run) => {
-                let exit = match (asked, run.outcome.as_str()) {
-                    (_, "cancelled") => Exit::Ok,
-                    (true, _) => Exit::Failed,
-                    (false, _) => Exit::NotDue,
-                };
-                Ok((told.ended(run), exit))
-            }
-            None => Ok((told, Exit::Ongoing)),
-        }
+        Ok((told, None))
     }
 
-    /// The run that is meant. A name that is a job's is that job's, though it may look like the beginning of an id.
-    async fn wanted(&self, view: &View) -> Result<Told, Failure> {
-        let plan = view.plan();
-        if let Some(job) = subject::named(&plan, &self.of) {
-            let live = job.ongoing(view.now());
-            let newest = match &live {
-                Some(_) => None,
-                None => entry::newest_run(&*view.connection().await?, job.name()).await?,
-            };
+    /// The runs that are meant: of a job that runs on each host all that are going on. A name that is a job's is that
+    /// job's, though it may look like the beginning of an id.
+    async fn wanted(&self, view: &View, plan: &Plan<'_>) -> Result<Vec<Told>, Failure> {
+        let rows = subject::meant(plan, &self.of);
+        if rows.is_empty() {
+            let run = logs::run(view, plan, &self.of).await?;
             let told = Told {
-                name: job.name().to_owned(),
-                run_id: live.as_ref().and_then(|run| run.run_id),
-                host: live.as_ref().map(|run| run.host.clone()),
-                is_live: live.is_some(),
+                name: run.name.clone(),
+                run_id: run.run_id,
+                host: run.host.clone(),
+                is_live: run.outcome == "running",
                 ..Told::default()
             };
-            return Ok(match newest {
-                Some(run) => told.ended(run),
-                None => told,
-            });
+            return Ok(vec![if told.is_live { told } else { told.ended(run) }]);
         }
-        let run = logs::run(view, &plan, &self.of).await?;
+        let live = rows.iter().filter_map(|row| {
+            let live = row.ongoing(view.now())?;
+            Some(Told {
+                name: row.name().to_owned(),
+                run_id: live.run_id,
+                host: Some(live.host),
+                is_live: true,
+                ..Told::default()
+            })
+        });
+        let live: Vec<Told> = live.collect();
+        if !live.is_empty() {
+            return Ok(live);
+        }
+        let names: Vec<&str> = rows.iter().map(Subject::name).collect();
+        let newest = entry::newest_run(&*view.connection().await?, &names).await?;
         let told = Told {
-            name: run.name.clone(),
-            run_id: run.run_id,
-            host: run.host.clone(),
-            is_live: run.outcome == "running",
+            name: self.of.clone(),
             ..Told::default()
         };
-        Ok(if told.is_live { told } else { told.ended(run) })
+        Ok(vec![match newest {
+            Some(run) => told.ended(run),
+            None => told,
+        }])
     }
 }
 
-/// The run as the log has it once it has ended, within this time.
-async fn ended(view: &View, run_id: Uuid, limit: Duration) -> Result<Option<Entry>, Failure> {
+fn was_asked(told: &Told) -> bool {
+    matches!(told.happened, Some(Happened::Done | Happened::AskedBefore))
+}
+
+/// Waits for the end of a run whose host was asked; one that was not going on any more has ended by now.
+async fn wait_for(view: &View, told: Told, until: Instant) -> Result<(Told, Exit), Failure> {
+    let Some(run_id) = told.run_id else {
+        return Ok((told, Exit::NotDue));
+    };
+    let asked = was_asked(&told);
+    let until = if asked { until } else { Instant::now() };
+    Ok(match ended(view, run_id, until).await? {
+        Some(run) => {
+            let exit = match (asked, run.outcome.as_str()) {
+                (_, "cancelled") => Exit::Ok,
+                (true, _) => Exit::Failed,
+                (false, _) => Exit::NotDue,
+            };
+            (told.ended(run), exit)
+        }
+        None => (told, Exit::Ongoing),
+    })
+}
+
+/// The run as the log has it once it has ended, by then.
+async fn ended(view: &View, run_id: Uuid, until: Instant) -> Result<Option<Entry>, Failure> {
     let Some(whole) = Prefix::parse(&run_id.to_string()) else {
         return Ok(None);
     };
     let client = view.connection().await?;
-    let until = Instant::now() + limit;
     loop {
         let run = entry::runs_like(&client, whole, 1).await?.pop();
         if let Some(run) = run.filter(|run| run.outcome != "running") {

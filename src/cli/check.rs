@@ -157,15 +157,11 @@ impl Check {
     fn scope(&self, plan: &Plan<'_>) -> Result<Scope, Failure> {
         for name in &self.job {
             if name.contains('*') {
-                let pattern = Scope {
-                    jobs: vec![name.clone()],
-                    tags: Vec::new(),
-                };
-                if !subject::all(plan).any(|subject| pattern.holds(subject.name(), &[])) {
+                if !subject::all(plan).any(|subject| subject.is_called(name)) {
                     return Err(open::no_such(plan, "job", name));
                 }
             } else {
-                open::subject(plan, name)?;
+                open::subjects(plan, name)?;
             }
         }
         let tags = plan.jobs.iter().flat_map(|job| &job.spec.tags);

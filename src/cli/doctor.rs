@@ -49,6 +49,8 @@ pub(super) struct Doctor {
 impl Doctor {
     pub(super) fn answer(self, global: &Global) -> Result<Exit, Failure> {
         let known = Known::of(global);
+        let config = known.config.as_ref();
+        let place = config.and_then(|config| open::place(global, config).ok());
         let (database, silent) = match known.ask() {
             Ok(checkup) => (Ok(checkup), None),
             Err((silence, exit)) => (Err(silence), Some(exit)),
@@ -60,7 +62,8 @@ impl Doctor {
                 known
                     .daemon()
                     .and_then(|daemon| daemon.state_directory.as_deref()),
-                known.config.as_ref(),
+                config,
+                place.as_ref(),
             ),
             configuration: known.files,
         };
@@ -137,6 +140,7 @@ impl Known {
         Needs {
             max_parallel: self.daemon().map_or(0, |daemon| daemon.max_parallel),
             sql_jobs: jobs.iter().filter(|job| is_sql(&job.kind)).count(),
+            streams: jobs.iter().any(|job| job.stream_output),
             max_ongoing_age: self
                 .daemon()
                 .map_or(MAX_ONGOING_AGE, |daemon| daemon.max_ongoing_age),

@@ -5,6 +5,7 @@ use clap::Args;
 use crate::{
     control::{self, Removal},
     exit::Exit,
+    spec::{JobName, JobSpec, on_host},
     view::{Medium, changes::Verb, ghosts},
 };
 
@@ -88,14 +89,24 @@ impl Ghosts {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let known =
             control::ghosts(&*view.connection().await?, &names, &view.place.host, None).await?;
+        let goes = |name: &&str| self.force || is_of_a_known_job(view, name);
+        let in_spite_of_hosts: Vec<&str> = names.iter().copied().filter(goes).collect();
         let author = Author::new(view, self.reason.clone());
         let removal = Removal {
             names: &names,
             known: &known,
-            in_spite_of_hosts: self.force,
+            in_spite_of_hosts: &in_spite_of_hosts,
             max_ongoing_age: view.place.max_ongoing_age,
         };
         let answer = control::remove(&view.database, &author.by(), &removal, None).await?;
         tell(view, Verb::Remove, answer, Vec::new(), self.json)
     }
+}
+
+/// Whether it is a row of a host on which a job of this configuration does not run any more. That host knows the job,
+/// and has no use for the row.
+fn is_of_a_known_job(view: &View, row: &str) -> bool {
+    let job = on_host(row).and_then(|(job, _)| job.parse::<JobName>().ok());
+    let spec = job.and_then(|job| view.config.graph.get(&job));
+    spec.is_some_and(JobSpec::is_on_each)
 }

@@ -25,7 +25,7 @@ Examples:
   crontabber history report -n 5     the last five of one job
   crontabber history --failed        what went wrong lately, of all jobs")]
 pub(super) struct History {
-    /// Only this job; also one that only the history knows
+    /// Only this job, on all its hosts, or only JOB@HOST; also one that only the history knows
     job: Option<String>,
     /// How many, at most
     #[arg(short, default_value_t = 20, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -42,15 +42,17 @@ impl History {
     pub(super) fn answer(self, global: &Global) -> Result<Exit, Failure> {
         block_on(async {
             let view = open::View::open(global).await?;
+            let plan = view.plan();
+            let jobs = self.job.as_deref().map(|job| open::rows_of(&plan, job));
             let wanted = entry::Wanted {
-                job: self.job.as_deref(),
+                jobs: jobs.as_deref(),
                 failed: self.failed,
                 entries: self.n,
                 output: 0,
             };
             let entries = entry::newest(&*view.connection().await?, &wanted).await?;
             if let Some(job) = self.job.as_deref().filter(|_| entries.is_empty()) {
-                open::subject(&view.plan(), job)?;
+                open::subjects(&plan, job)?;
             }
             print(&if self.json {
                 history::json(&entries)

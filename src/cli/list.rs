@@ -53,7 +53,7 @@ impl List {
             let view = open::View::open(global).await?;
             let plan = view.plan();
             if let Some(name) = self.glob.as_deref().filter(|glob| !glob.contains('*')) {
-                open::subject(&plan, name)?;
+                open::subjects(&plan, name)?;
             }
             let last_hosts = hosts::last_of_each(&*view.connection().await?).await?;
             let list = view::list::List {

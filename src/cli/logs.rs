@@ -1,6 +1,9 @@
 //! `logs RUN|JOB`: what a run printed.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
 
 use clap::Args;
 
@@ -10,14 +13,17 @@ use crate::{
     view::{
         Medium, Times,
         entry::{self, Entry, Prefix},
-        logs, subject,
+        logs,
+        subject::{self, Subject},
         text::harmless,
     },
 };
 
 use super::{
     Global,
+    cancel::wait,
     fail::Failure,
+    follow,
     open::{self, View, block_on},
     print,
 };
@@ -26,15 +32,27 @@ use super::{
 ///
 /// Of the run whose id begins so, or of the newest run of this job. Which run it was is told on stderr. On a terminal
 /// control characters are shown as escapes; in a pipe the output is as it was recorded.
+///
+/// With --follow from any host while the run goes on, wherever it does: at once if the job says `stream_output = true`,
+/// else at its end. Ctrl-C ends the following; the run goes on.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Exit codes: 0; with --follow: 0 the run was a success, 1 it was not, 4 no run began within --wait.
+
 Examples:
   crontabber logs report             its newest run
-  crontabber logs 9b1deb4d           a run, by the beginning of its id as `history` shows it")]
+  crontabber logs 9b1deb4d           a run, by the beginning of its id as `history` shows it
+  crontabber logs report --follow    its run that is going on, or the next one")]
 pub(super) struct Logs {
     /// The beginning of a run's id, or a job
     #[arg(value_name = "RUN|JOB")]
     of: String,
+    /// Print what comes until the run has ended; of a job that is not running, its next run
+    #[arg(short, long)]
+    follow: bool,
+    /// With --follow: how long to wait for that next run [default: until Ctrl-C]
+    #[arg(long, value_name = "TIME", requires = "follow", value_parser = wait)]
+    wait: Option<Duration>,
 }
 
 /// How many runs are told apart for somebody whose prefix fits several.
@@ -44,6 +62,9 @@ impl Logs {
     pub(super) fn answer(self, global: &Global) -> Result<Exit, Failure> {
         block_on(async {
             let view = open::View::open(global).await?;
+            if self.follow {
+                return self.follow(&view).await;
+            }
             let entry = wanted(&view, &self.of).await?;
             let medium = Medium::of_stdout();
             let times = Times {
@@ -52,21 +73,41 @@ impl Logs {
             };
             // The output is the answer; who has closed stderr does not want to know whose it is.
             let _ = writeln!(io::stderr(), "{}", logs::header(&entry, &times));
-            if let Some(remark) = logs::remark(&entry) {
+            // What has no record may have been streamed.
+            let unrecorded = entry.run_id.filter(|_| logs::is_unrecorded(&entry));
+            let is_told = match unrecorded {
+                Some(run_id) => follow::so_far(&view, run_id).await?,
+                None => false,
+            };
+            if let Some(remark) = logs::remark(&entry, is_told) {
                 let _ = writeln!(io::stderr(), "{remark}");
             }
             print(&logs::output(&entry, medium))?;
             Ok(Exit::Ok)
         })
     }
+
+    async fn follow(&self, view: &View) -> Result<Exit, Failure> {
+        let plan = view.plan();
+        if subject::named(&plan, &self.of).is_some() {
+            return follow::follow_job(view, &self.of, self.wait).await;
+        }
+        let entry = run(view, &plan, &self.of).await?;
+        let run_id = entry.run_id.expect("it was found by its id");
+        follow::follow(view, run_id).await
+    }
 }
 
 /// The run that is meant. A name that is a job's is that job's, though it may look like the beginning of an id.
 async fn wanted(view: &View, of: &str) -> Result<Entry, Failure> {
     let plan = view.plan();
-    if let Some(job) = subject::named(&plan, of) {
+    let rows: Vec<&str> = subject::meant(&plan, of)
+        .iter()
+        .map(Subject::name)
+        .collect();
+    if !rows.is_empty() {
         let client = view.connection().await?;
-        let run = entry::newest_run(&client, job.name()).await?;
+        let run = entry::newest_run(&client, &rows).await?;
         return run.ok_or_else(|| Failure::Usage(format!("`{}` has never run", harmless(of))));
     }
     run(view, &plan, of).await

@@ -6,7 +6,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use crate::{
     control::{self, Change, Decision, Happened},
     exit::Exit,
-    spec::JobName,
+    spec::RowName,
     view::changes::Verb,
 };
 
@@ -58,14 +58,15 @@ impl Mark {
             let mut view = View::open(global).await?;
             let slot = self.slot.as_deref().map(slot).transpose()?;
             let names = if self.names.all {
-                let jobs = view.config.graph.jobs().iter();
-                jobs.map(|spec| spec.name.to_string()).collect()
+                let plan = view.plan();
+                plan.jobs.iter().map(|job| job.name.to_string()).collect()
             } else {
                 resolve(&view, &self.names.jobs, self.names.yes, Among::Jobs)?
             };
             view.meet(&names).await?;
-            let wanted = |job: &JobName| names.iter().any(|name| name == job.as_str());
-            let decisions = control::markings(&view.config.graph, view.table(), wanted, slot);
+            let wanted = |row: &RowName| names.iter().any(|name| name == row.as_str());
+            let graph = &view.config.graph;
+            let decisions = control::markings(graph, view.table(), &view.place, wanted, slot);
             let (mut markings, mut others) = (Vec::new(), Vec::new());
             let plan = view.plan();
             for (name, decision) in decisions {
@@ -78,7 +79,7 @@ impl Mark {
                     Decision::NoSlot => Happened::NoSlot,
                     Decision::NoRow => Happened::NoRow,
                     Decision::Ahead | Decision::NotASlot { .. } => {
-                        return Err(wrong_slot(name, &decision));
+                        return Err(wrong_slot(&name, &decision));
                     }
                 };
                 let name = [name.to_string()];
@@ -114,7 +115,7 @@ fn slot(text: &str) -> Result<Timestamp, Failure> {
         })
 }
 
-fn wrong_slot(name: &JobName, decision: &Decision) -> Failure {
+fn wrong_slot(name: &RowName, decision: &Decision) -> Failure {
     let Decision::NotASlot { before, after } = decision else {
         return Failure::Usage(format!(
             "the slot lies ahead; to leave it out, pause {name} until it is over: crontabber pause {name} --until T; \

@@ -6,7 +6,6 @@ use clap::{ArgGroup, Args};
 
 use crate::{
     control::{self, Target},
-    place::glob,
     plan::Plan,
     view::{
         subject::{self, Subject},
@@ -22,7 +21,8 @@ use super::{
 /// Exact names and patterns.
 #[derive(Debug, Args)]
 pub(super) struct Names {
-    /// The jobs, by their exact names; or with --yes patterns, in which `*` stands for any text
+    /// The jobs, by their exact names, or JOB@HOST for the row of one host; or with --yes patterns, in which `*` stands
+    /// for any text
     #[arg(value_name = "JOB", required = true)]
     pub(super) jobs: Vec<String>,
     /// Yes, all the jobs that the patterns match
@@ -34,7 +34,8 @@ pub(super) struct Names {
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("which").args(["jobs", "all"]).required(true))]
 pub(super) struct NamesOrAll {
-    /// The jobs, by their exact names; or with --yes patterns, in which `*` stands for any text
+    /// The jobs, by their exact names, or JOB@HOST for the row of one host; or with --yes patterns, in which `*` stands
+    /// for any text
     #[arg(value_name = "JOB")]
     pub(super) jobs: Vec<String>,
     /// All jobs of this configuration
@@ -67,8 +68,11 @@ pub(super) fn resolve(
     let plan = view.plan();
     let (mut names, mut mistakes) = (Vec::<String>::new(), Vec::new());
     for name in typed {
-        let known = subject::named(&plan, name);
-        match known.map(|subject| (is_ghost(&subject), among)) {
+        let known = match (subject::named(&plan, name), among) {
+            (Some(ghost @ Subject::Ghost(..)), Among::Ghosts) => vec![ghost],
+            _ => subject::meant(&plan, name),
+        };
+        match known.first().map(|subject| (is_ghost(subject), among)) {
             Some((true, Among::Jobs)) => mistakes.push(format!(
                 "`{}` is a row that no job of this configuration has; only a host that knows it can say when it is \
                  wanted (crontabber ghosts)",
@@ -78,7 +82,7 @@ pub(super) fn resolve(
                 "`{name}` is a job of this configuration; take it out of {} first",
                 file_of(&plan, name)
             )),
-            Some(_) => names.push(name.clone()),
+            Some(_) => names.extend(known.iter().map(|subject| subject.name().to_owned())),
             None if name.contains('*') => match matching(&plan, name, among) {
                 matches if matches.is_empty() => {
                     mistakes.push(format!("no name matches `{}`", harmless(name)));
@@ -115,7 +119,7 @@ fn matching(plan: &Plan<'_>, pattern: &str, among: Among) -> Vec<String> {
             Among::All => true,
             Among::Ghosts => is_ghost(subject),
         })
-        .filter(|subject| glob(pattern, subject.name()))
+        .filter(|subject| subject.is_called(pattern))
         .map(|subject| subject.name().to_owned())
         .collect()
 }

@@ -18,13 +18,15 @@ use crate::{
     place::{Place, Seen},
     plan::{Plan, plan},
     reap::Suspects,
-    spec::{JobName, JobSpec},
+    rights::Rights,
+    spec::{JobName, JobSpec, is_host_name, on_host},
     state_directory::state_directory,
     store::{
         Address, Database, DatabaseError, Elsewhere, Environment, Pooled, hosts,
         schema::{self, Before},
         table::{self, Table},
     },
+    stream::Stream,
     supervise::Supervisor,
     view::{
         subject::{self, Subject},
@@ -106,10 +108,19 @@ fn address(access: &Access) -> Result<Address, Failure> {
 }
 
 /// Where outcomes are kept that the referee has not taken yet.
-fn outcomes(config: &Config) -> Outcomes {
+fn outcomes(config: &Config, database: &Database) -> Outcomes {
     let named = config.daemon.state_directory.clone();
     let usual = || state_directory(Uid::effective(), |name| std::env::var_os(name));
-    Outcomes::below(&named.unwrap_or_else(usual))
+    let schema = config
+        .database
+        .as_ref()
+        .map(|wanted| wanted.schema.as_str());
+    let tables = format!(
+        "{} {}",
+        database.address().shown(),
+        schema.unwrap_or_default()
+    );
+    Outcomes::below(&named.unwrap_or_else(usual), &tables)
 }
 
 /// This host, as the command line, the configuration or the machine names it.
@@ -122,11 +133,28 @@ pub(super) fn place(global: &Global, config: &Config) -> Result<Place, Failure> 
             .to_string_lossy()
             .into_owned(),
     };
+    if !is_host_name(&host) {
+        return Err(Failure::Usage(format!(
+            "`{}` cannot be the name of a host: letters, digits, `.`, `-` and `_`, as in `--host web1`",
+            harmless(&host)
+        )));
+    }
     Ok(Place {
         host,
         instance: Instance::own(),
         tags: config.daemon.tags.clone(),
+        rights: Rights::here(config.graph.jobs().iter().map(|job| &job.run_as)),
         max_ongoing_age: config.daemon.max_ongoing_age,
+        stays: false,
+    })
+}
+
+/// The same of a process that stays.
+fn place_that_stays(global: &Global, config: &Config) -> Result<Place, Failure> {
+    let place = place(global, config)?;
+    Ok(Place {
+        stays: true,
+        ..place
     })
 }
 
@@ -138,10 +166,11 @@ pub(super) fn engine(global: &Global, config: Config) -> Result<Arc<Engine>, Fai
     Ok(Arc::new(Engine {
         host: Host::new(place, config.text_hash.clone()),
         heart: Arc::new(Heart::new(database.clone(), None)),
+        outcomes: Arc::new(outcomes(&config, &database)),
+        stream: Arc::new(Stream::new(database.clone(), None)),
         database,
         elsewhere,
         supervisor: Arc::new(Supervisor::new()),
-        outcomes: Arc::new(outcomes(&config)),
         // One connection is enough for it, and opening others takes longer than the claims.
         turns: Arc::new(Semaphore::new(1)),
         suspects: Arc::new(Suspects::of_a_pass()),
@@ -163,7 +192,7 @@ pub(super) fn stay(
     config: Config,
     said: &Arc<Mutex<Said>>,
 ) -> Result<Fresh, Failure> {
-    let place = place(global, &config)?;
+    let place = place_that_stays(global, &config)?;
     // Two more: records and looks must not wait for claims.
     let database = database(&config, config.daemon.max_parallel.min(TURNS) + 2)?;
     let heartbeat = config.daemon.lease.heartbeat;
@@ -173,10 +202,11 @@ pub(super) fn stay(
         engine: Arc::new(Engine {
             host: Host::new(place, config.text_hash.clone()).that_stays(Arc::clone(said)),
             heart: Arc::new(Heart::new(database.clone(), None)),
+            outcomes: Arc::new(outcomes(&config, &database)),
+            stream: Arc::new(Stream::new(database.clone(), None)),
             database,
             elsewhere: elsewhere(&config),
             supervisor: Arc::new(Supervisor::new()),
-            outcomes: Arc::new(outcomes(&config)),
             turns: Arc::new(Semaphore::new(TURNS)),
             suspects: Arc::new(Suspects::with_patience(heartbeat)),
             terms: config.daemon.lease,
@@ -195,7 +225,7 @@ pub(super) fn reload(global: &Global, fresh: &Fresh, said: &Arc<Mutex<Said>>) ->
     let began_with = fresh.access.clone();
     Arc::new(move |before: &Engine| {
         let config = configuration(&global).map_err(|failure| failure.to_string())?;
-        let place = place(&global, &config).map_err(|failure| failure.to_string())?;
+        let place = place_that_stays(&global, &config).map_err(|failure| failure.to_string())?;
         if config.database != began_with {
             return Err("`[database]` has changed: that takes a restart".to_owned());
         }
@@ -208,6 +238,7 @@ pub(super) fn reload(global: &Global, fresh: &Fresh, said: &Arc<Mutex<Said>>) ->
             engine: Arc::new(Engine {
                 host: Host::new(place, config.text_hash.clone()).that_stays(Arc::clone(&said)),
                 heart: Arc::clone(&before.heart),
+                stream: Arc::clone(&before.stream),
                 database: before.database.clone(),
                 elsewhere: elsewhere(&config),
                 supervisor: Arc::clone(&before.supervisor),
@@ -284,14 +315,18 @@ impl View {
     /// Makes the rows of those of these jobs that no host has met yet, as a pass does, and looks again.
     pub(super) async fn meet(&mut self, names: &[String]) -> Result<(), Failure> {
         let plan = self.plan();
-        let unmet = plan.jobs.iter().filter(|job| {
-            job.row.is_none() && names.iter().any(|name| name == job.spec.name.as_str())
-        });
-        if host::adopt_jobs(unmet, &self.database).await?.is_empty() {
+        let unmet = plan
+            .jobs
+            .iter()
+            .filter(|job| job.row.is_none() && names.iter().any(|name| *name == job.name));
+        let made = host::adopt_jobs(unmet, &self.config.graph, &self.database);
+        if made.await?.is_empty() {
             return Ok(());
         }
         let client = self.connection().await?;
+        let hosts = std::mem::take(&mut self.table.hosts);
         self.table = table::read(&client, &self.place.host, None).await?;
+        self.table.hosts = hosts;
         Ok(())
     }
 
@@ -324,14 +359,44 @@ async fn no_tables(client: &Pooled, error: DatabaseError) -> Failure {
     DatabaseError::Schema(advice.to_owned()).into()
 }
 
-/// The job of this name in the configuration, or else the row in the table; or what to type instead.
-pub(super) fn subject<'a>(plan: &'a Plan<'a>, name: &str) -> Result<Subject<'a>, Failure> {
-    subject::named(plan, name).ok_or_else(|| no_such(plan, "job", name))
+/// The job of this name in the configuration with all its rows, or else the row in the table, at least one; or what to
+/// type instead.
+pub(super) fn subjects<'a>(plan: &'a Plan<'a>, name: &str) -> Result<Vec<Subject<'a>>, Failure> {
+    match subject::meant(plan, name) {
+        none if none.is_empty() => Err(no_such(plan, "job", name)),
+        some => Ok(some),
+    }
+}
+
+/// The rows that this name means: of a job that runs on each host also those of hosts that are gone.
+pub(super) fn rows_of<'a>(plan: &'a Plan<'a>, name: &'a str) -> Vec<&'a str> {
+    let is_meant = |row: &&str| on_host(row).is_some_and(|(job, _)| job == name);
+    let rows = subject::all(plan).map(|subject| subject.name());
+    rows.filter(is_meant).chain([name]).collect()
+}
+
+/// What was found out about each row that a name means: as JSON an object, and by the name of a job that runs on each
+/// host an array, however many there are.
+pub(super) fn together(
+    name: &str,
+    subjects: &[Subject<'_>],
+    each: &[String],
+    is_json: bool,
+) -> String {
+    let is_on_each = |subject: &Subject<'_>| match subject {
+        Subject::Job(job) => job.spec.is_on_each() && job.spec.name.as_str() == name,
+        Subject::Ghost(..) => false,
+    };
+    if is_json && subjects.iter().any(is_on_each) {
+        let objects: Vec<&str> = each.iter().map(|object| object.trim_end()).collect();
+        return format!("[{}]\n", objects.join(",\n"));
+    }
+    each.join("\n")
 }
 
 /// There is no `what` of this name in the configuration or the table; what to type instead.
 pub(super) fn no_such(plan: &Plan<'_>, what: &str, name: &str) -> Failure {
-    let names = subject::all(plan).map(|subject| subject.name());
+    let names = subject::all(plan).flat_map(|subject| [subject.job(), subject.name()]);
     nothing_named(names, what, name, "list")
 }
 

@@ -144,7 +144,7 @@ fn meant(
 fn of_configuration(view: &View, fits: impl Fn(&Target<'_>) -> bool) -> Vec<String> {
     let plan = view.plan();
     let jobs = plan.jobs.iter().map(|job| Target {
-        name: job.spec.name.as_str(),
+        name: &job.name,
         spec: Some(job.spec),
         row: job.row,
     });

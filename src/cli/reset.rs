@@ -69,10 +69,6 @@ pub(super) async fn these(
     reason: Option<String>,
 ) -> Result<Answer, Failure> {
     let (plan, author) = (view.plan(), Author::new(view, reason));
-    let jobs: Vec<_> = targets(&plan, names)
-        .into_iter()
-        .filter_map(|target| Some((target.spec?, target.row)))
-        .collect();
-    let resettings = control::resettings(&jobs, view.now());
+    let resettings = control::resettings(&targets(&plan, names), view.now());
     Ok(control::reset(&view.database, &author.by(), &resettings, claims, None).await?)
 }

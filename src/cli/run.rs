@@ -14,7 +14,8 @@ use crate::{
     pass::Ran,
     plan::{Due, Plan, Planned, Trigger, Verdict, plan},
     record::{Outcome, Recorded},
-    spec::JobName,
+    rights::{Rights, refusal},
+    spec::{JobName, on_host},
     stop::{Stop, Stopper},
     tick::LAST_WORDS,
     view::text::harmless,
@@ -39,7 +40,7 @@ Examples:
   crontabber run report              if it is due
   crontabber run report --force      in any case, unless it is running already")]
 pub(super) struct Run {
-    /// The job
+    /// The job; of one that runs on each host the row of this one
     job: String,
     /// Run it though it is not due, blocked or paused; never while it is running
     #[arg(long)]
@@ -49,7 +50,7 @@ pub(super) struct Run {
 impl Run {
     pub(super) fn answer(self, global: &Global) -> Result<Exit, Failure> {
         let config = open::configuration(global)?;
-        let name = open::job(&config, &self.job)?.name.clone();
+        let name = self.name(global, &config)?;
         Ok(match one(global, config, &name, self.force)? {
             Ended::Ran(exit) => exit,
             Ended::NotRun(exit, why) => {
@@ -57,6 +58,28 @@ impl Run {
                 exit
             }
         })
+    }
+}
+
+impl Run {
+    /// The job. `JOB@HOST` is understood where it can be done: on that host.
+    fn name(&self, global: &Global, config: &Config) -> Result<JobName, Failure> {
+        let row = on_host(&self.job).and_then(|(job, host)| {
+            let job = open::job(config, job).ok()?;
+            job.is_on_each().then_some((job, host))
+        });
+        let Some((job, host)) = row else {
+            return Ok(open::job(config, &self.job)?.name.clone());
+        };
+        if open::place(global, config)?.host == host {
+            return Ok(job.name.clone());
+        }
+        Err(Failure::Usage(format!(
+            "`{}` is the row of another host; type `crontabber run {}` on {}",
+            harmless(&self.job),
+            job.name,
+            harmless(host)
+        )))
     }
 }
 
@@ -79,18 +102,27 @@ pub(super) fn one(
         let engine = open::engine(global, config)?;
         let table = engine.look().await?;
         let plan = plan(&engine.graph, &table, &engine.host.place);
-        let job = plan
-            .get(name.as_str())
-            .expect("the graph holds the job that was looked up in it");
-        match wanted(&plan, job, force) {
+        let number = engine.graph.number(name);
+        let number = number.expect("the graph holds the job that was looked up in it");
+        let Some(job) = plan.here(number) else {
+            let hosts = &engine.graph.jobs()[number].placement.hosts;
+            let why = format!("{name} runs on each of hosts = {hosts:?}, and this is none of them");
+            return Ok(Ended::NotRun(Exit::NotDue, why));
+        };
+        match wanted(&plan, job, &engine.host.place.rights, force) {
             Ok(due) => run(&engine, job, &due).await,
-            Err((why, exit)) => Ok(Ended::NotRun(exit, format!("{name} {why}"))),
+            Err((why, exit)) => Ok(Ended::NotRun(exit, format!("{} {why}", job.name))),
         }
     })
 }
 
 /// What to claim, or why nothing and with which exit code.
-fn wanted(plan: &Plan<'_>, job: &Planned<'_>, force: bool) -> Result<Due, (String, Exit)> {
+fn wanted(
+    plan: &Plan<'_>,
+    job: &Planned<'_>,
+    rights: &Rights,
+    force: bool,
+) -> Result<Due, (String, Exit)> {
     if let Verdict::Ongoing(live) = &job.verdict {
         let host = live.host.as_deref().unwrap_or("a Python host");
         return Err((
@@ -100,6 +132,14 @@ fn wanted(plan: &Plan<'_>, job: &Planned<'_>, force: bool) -> Result<Due, (Strin
     }
     if let Verdict::Unsupported(_) = &job.verdict {
         return Err((job.reason(), Exit::Configuration));
+    }
+    if job.spec.keep_running {
+        // By hand it would end with the terminal, and keep the daemons off until then.
+        let why = "is kept running by daemons; `crontabber cancel` starts it anew where it runs";
+        return Err((why.to_owned(), Exit::NotDue));
+    }
+    if let Some(why) = refusal(job.spec, rights) {
+        return Err((format!("cannot run here: {why}"), Exit::Configuration));
     }
     if force {
         let failures = job.row.map_or(0, |row| row.error_count);
@@ -129,7 +169,7 @@ fn wanted(plan: &Plan<'_>, job: &Planned<'_>, force: bool) -> Result<Due, (Strin
 }
 
 async fn run(engine: &Arc<Engine>, job: &Planned<'_>, due: &Due) -> Result<Ended, Failure> {
-    let name = &job.spec.name;
+    let name = &job.name;
     // Before the claim: a signal that came between the two would leave the job claimed and not run.
     let mut stop = Stopper::listen()?;
     let claimed = claim(

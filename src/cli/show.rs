@@ -4,13 +4,14 @@ use clap::Args;
 
 use crate::{
     exit::Exit,
-    view::{self, Medium, entry},
+    plan::Plan,
+    view::{self, Medium, entry, subject::Subject},
 };
 
 use super::{
     Global,
     fail::Failure,
-    open::{self, block_on},
+    open::{self, View, block_on},
     print,
 };
 
@@ -19,9 +20,9 @@ use super::{
 /// Its definition, its state and why, the next slots, the last runs, the end of the last output.
 #[derive(Debug, Args)]
 pub(super) struct Show {
-    /// The job
+    /// The job; of one that runs on each host all its rows, or one: JOB@HOST
     job: String,
-    /// As an object (docs/json.md)
+    /// As an object, or of a job that runs on each host an array of them (docs/json.md)
     #[arg(long)]
     json: bool,
 }
@@ -36,26 +37,40 @@ impl Show {
         block_on(async {
             let view = open::View::open(global).await?;
             let plan = view.plan();
-            let subject = open::subject(&plan, &self.job)?;
-            let wanted = entry::Wanted {
-                job: Some(subject.name()),
-                failed: false,
-                entries: ENTRIES,
-                output: OUTPUT,
-            };
-            let entries = entry::newest(&*view.connection().await?, &wanted).await?;
-            let show = view::show::Show {
-                plan: &plan,
-                graph: &view.config.graph,
-                subject,
-                entries: &entries,
-            };
-            print(&if self.json {
-                show.json()
-            } else {
-                show.text(Medium::of_stdout())
-            })?;
+            let subjects = open::subjects(&plan, &self.job)?;
+            let mut shown = Vec::new();
+            for &subject in &subjects {
+                shown.push(self.one(&view, &plan, subject).await?);
+            }
+            print(&open::together(&self.job, &subjects, &shown, self.json))?;
             Ok(Exit::Ok)
+        })
+    }
+
+    /// One row of it.
+    async fn one(
+        &self,
+        view: &View,
+        plan: &Plan<'_>,
+        subject: Subject<'_>,
+    ) -> Result<String, Failure> {
+        let wanted = entry::Wanted {
+            jobs: Some(&[subject.name()]),
+            failed: false,
+            entries: ENTRIES,
+            output: OUTPUT,
+        };
+        let entries = entry::newest(&*view.connection().await?, &wanted).await?;
+        let show = view::show::Show {
+            plan,
+            graph: &view.config.graph,
+            subject,
+            entries: &entries,
+        };
+        Ok(if self.json {
+            show.json()
+        } else {
+            show.text(Medium::of_stdout())
         })
     }
 }

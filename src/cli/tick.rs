@@ -51,6 +51,7 @@ pub(super) fn pass(global: &Global, exit: impl FnOnce(&Pass) -> Exit) -> Result<
     let config = open::configuration(global)?;
     block_on(async {
         let engine = open::engine(global, config)?;
+        engine.host.warn_of_refusals(&engine.graph);
         let mut stop = Stopper::listen()?;
         let pass = tick(&engine, &mut stop).await;
         if stdout().is_terminal() || global.verbose > 0 {
@@ -89,7 +90,7 @@ async fn dry_run(global: &Global) -> Result<Exit, Failure> {
         .jobs
         .iter()
         .filter(|job| matches!(job.verdict, Verdict::Run(_)));
-    let names: Vec<&str> = runs.map(|job| job.spec.name.as_str()).collect();
+    let names: Vec<&str> = runs.map(|job| job.name.as_ref()).collect();
     let names = if names.is_empty() {
         "nothing".to_owned()
     } else {

@@ -24,9 +24,9 @@ use super::{
 #[command(after_help = "\
 In a pipe: the sentence, then one line a check: yes, no or - (not asked), the check, why.")]
 pub(super) struct Why {
-    /// The job
+    /// The job; of one that runs on each host all its rows, or one: JOB@HOST
     job: String,
-    /// As an object (docs/json.md)
+    /// As an object, or of a job that runs on each host an array of them (docs/json.md)
     #[arg(long)]
     json: bool,
 }
@@ -36,7 +36,7 @@ impl Why {
         block_on(async {
             let view = open::View::open(global).await?;
             let plan = view.plan();
-            let subject = open::subject(&plan, &self.job)?;
+            let subjects = open::subjects(&plan, &self.job)?;
             let medium = if self.json {
                 Medium::Pipe
             } else {
@@ -52,13 +52,17 @@ impl Why {
                 place: &view.place,
                 times,
             };
-            let mut why = explain(&subject, &known);
-            why.commands.retain(|next| understands(&next.command));
-            print(&if self.json {
-                why.json()
-            } else {
-                why.text(medium)
-            })?;
+            let explained = subjects.iter().map(|subject| {
+                let mut why = explain(subject, &known);
+                why.commands.retain(|next| understands(&next.command));
+                if self.json {
+                    why.json()
+                } else {
+                    why.text(medium)
+                }
+            });
+            let explained: Vec<String> = explained.collect();
+            print(&open::together(&self.job, &subjects, &explained, self.json))?;
             Ok(Exit::Ok)
         })
     }

@@ -5,7 +5,9 @@ use std::{path::Path, time::Duration};
 use crate::{
     duration::written as spelled,
     schedule::{Rule, Timetable},
-    spec::{JobName, JobSpec, Kind, Lease, Origin, Placement, Retry, RunAs, Sql},
+    spec::{
+        JobName, JobSpec, Kind, Lease, NO_TIMEOUT, OnDbLoss, Origin, Placement, Retry, RunAs, Sql,
+    },
 };
 
 use super::{
@@ -26,6 +28,8 @@ pub(super) struct Ingredients<'a> {
     pub(super) key: Place,
     /// Everything merged, down to what is built in.
     pub(super) settings: &'a JobSettings,
+    /// What of it nobody wrote for this job: `[defaults]`, and what is built in.
+    pub(super) base: &'a JobSettings,
     /// What runs a `class`.
     pub(super) compat: &'a CompatSettings,
     /// All files, to resolve paths and lines.
@@ -52,7 +56,7 @@ impl Ingredients<'_> {
             timetable: timetable?,
             start: settings.start.as_ref()?.value,
             depends_on: self.parents(),
-            timeout: settings.timeout.as_ref()?.value.0,
+            timeout: settings.timeout.as_ref()?.value.0.unwrap_or(NO_TIMEOUT),
             lease: lease?,
             retry: retry?,
             on_lost: settings.on_lost.as_ref()?.value,
@@ -63,7 +67,7 @@ impl Ingredients<'_> {
                 on: settings.on.as_ref()?.value,
             },
             keep_running: settings.keep_running.as_ref()?.value,
-            on_db_loss: settings.on_db_loss.as_ref()?.value,
+            on_db_loss: self.on_db_loss()?,
             stream_output: settings.stream_output.as_ref()?.value,
             run_as: RunAs {
                 user: settings.user.as_ref().map(|set| set.value.0.clone()),
@@ -98,6 +102,21 @@ impl Ingredients<'_> {
     pub(super) fn parents(&self) -> Vec<JobName> {
         let parents = self.settings.depends_on.iter().flat_map(|set| &set.value.0);
         parents.map(|parent| parent.value.clone()).collect()
+    }
+
+    /// What nobody wrote for this job means nothing for SQL in the referee's own database: with that its work is lost too.
+    fn on_db_loss(&self) -> Option<OnDbLoss> {
+        let named = self.settings.on_db_loss.as_ref()?.value;
+        Some(if self.is_sql_of_the_referee() {
+            OnDbLoss::Kill
+        } else {
+            named
+        })
+    }
+
+    pub(super) fn is_sql_of_the_referee(&self) -> bool {
+        let settings = self.settings;
+        settings.database.is_none() && (settings.sql.is_some() || settings.sql_file.is_some())
     }
 
     fn variables(&self) -> Vec<(String, String)> {
@@ -241,6 +260,9 @@ impl Ingredients<'_> {
     )]
     fn timetable(&self, findings: &mut Findings) -> Option<Option<Timetable>> {
         let settings = self.settings;
+        if settings.keeps_running() {
+            return Some(None);
+        }
         if let (Some(every), Some(schedule)) = (&settings.every, &settings.schedule) {
             let message = format!("job `{}` has both `every` and `schedule`", self.name);
             findings
@@ -315,6 +337,7 @@ impl Ingredients<'_> {
                 error.label(format!("no `{goes_with}` here"));
             }
         }
+        self.refuse_what_lasts(findings);
         self.refuse_variables_given_twice(findings);
         self.refuse_exit_codes_given_twice(findings);
     }

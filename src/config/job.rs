@@ -7,7 +7,7 @@ use super::{
     setting::{Settings as _, settings},
     source::Place,
     texts::{Argv, ClassPath, Directory, ExitCodes, Script, Texts, UserName},
-    value::{Bytes, Count, Lasting, Limit, Niceness, Number},
+    value::{Bytes, Count, Lasting, Limit, Niceness, Number, Timeout},
     when::{Schedules, TimeOfDay, ZoneName},
     with::With,
 };
@@ -33,8 +33,8 @@ settings! {
         start: Start,
         /// The jobs whose success a slot of this one needs.
         depends_on: Parents,
-        /// How long a run may take.
-        timeout: Limit,
+        /// How long a run may take; "never" for a job that is kept running, unless it or its template names one.
+        timeout: Timeout,
         /// How long the proof of a claim lasts.
         lease: Limit,
         /// How often a lease is renewed; a sixth of the lease unless named.
@@ -43,7 +43,7 @@ settings! {
         margin: Limit,
         /// How long after SIGTERM a run may tidy up; a twelfth of the lease unless named.
         grace: Limit,
-        /// When to try again after a failure.
+        /// When to try again after a failure; { first = "1s", factor = 2.0, max = "1m" } for a job that is kept running.
         retry: RetrySettings,
         /// What becomes of a slot whose run was lost.
         on_lost: OnLost,
@@ -55,7 +55,7 @@ settings! {
         start_deadline: Limit,
         /// What a slot does that falls due during an earlier run.
         overlap: Overlap,
-        /// Whether one instance of it is kept running, started again whenever it ends.
+        /// Whether daemons keep one instance of it running, started again whenever it ends.
         keep_running: bool,
         /// What becomes of a run whose claim cannot be proven because the database is away.
         on_db_loss: OnDbLoss,
@@ -65,7 +65,7 @@ settings! {
         user: UserName,
         /// Its priority: -20, the first, to 19, the last.
         nice: Niceness,
-        /// How much memory all its processes may have together.
+        /// How much memory all its processes may have together; then all of them are killed.
         memory_max: Bytes,
         /// Patterns for the hosts it may run on; none: anywhere.
         hosts: Texts,
@@ -75,7 +75,7 @@ settings! {
         env: Variables<Plain>,
         /// Variables of a run that are read where it starts.
         secrets: Secrets,
-        /// The directory a run starts in; `/` unless named.
+        /// The directory a run starts in; that of its `user`, or `/`, unless named.
         cwd: Directory,
         /// Exit codes that mean "try again" and count as no error.
         temporary_exit_codes: ExitCodes,
@@ -151,6 +151,36 @@ impl JobSettings {
             (lower.action, lower.with, lower.class) = (None, None, None);
         }
         self.laid_over(&lower)
+    }
+
+    /// Whether they say that the job is kept running.
+    pub(super) fn keeps_running(&self) -> bool {
+        self.keep_running.as_ref().is_some_and(|set| set.value)
+    }
+
+    /// These without what says when a run is wanted: a job that is kept running is wanted always.
+    pub(super) fn without_slots(&self) -> Self {
+        Self {
+            every: None,
+            at: None,
+            schedule: None,
+            depends_on: None,
+            catch_up_limit: None,
+            start_deadline: None,
+            ..self.clone()
+        }
+    }
+
+    /// These laid over those of the template they name.
+    pub(super) fn on_template(&self, template: &Self) -> Self {
+        if !self.keeps_running() {
+            return self.on_top_of(template);
+        }
+        self.on_top_of(&Self {
+            catch_up: None,
+            overlap: None,
+            ..template.without_slots()
+        })
     }
 
     /// The keys that say what a run does, each of [`KINDS`] with its place.

@@ -271,29 +271,19 @@ impl<'a> Loader<'a> {
 
     /// The settings of each job, with all layers under them.
     fn merge(&mut self) -> BTreeMap<JobName, JobSettings> {
-        let daemon = &self.written.daemon;
-        let host = JobSettings {
-            lease: daemon.lease.clone(),
-            heartbeat: daemon.heartbeat.clone(),
-            margin: daemon.margin.clone(),
-            grace: daemon.grace.clone(),
-            ..JobSettings::default()
-        };
-        let base = host.on_top_of(&self.built_in.defaults);
-        let base = self.written.defaults.on_top_of(&base);
-        let templates: BTreeMap<_, _> = self
-            .written
-            .templates
-            .iter()
-            .map(|(name, template)| (name.as_str(), template.settings.on_top_of(&base)))
-            .collect();
+        let base = self.base();
+        // The name that the built-in file has for it.
+        let kept = &self.built_in.templates["keep_running"].settings;
+        let kept = kept.on_top_of(&base.without_slots());
+        let templates = &self.written.templates;
         let mut merged = BTreeMap::new();
         for (name, job) in &self.written.jobs {
             let named = job.settings.template.as_ref();
             let template = named.and_then(|named| templates.get(named.value.as_str()));
             if let (Some(named), None, false) = (named, template, self.written.is_partial) {
                 let wrong = named.value.as_str();
-                let meant = self.findings.nearest(wrong, templates.keys().copied());
+                let names = templates.keys().map(String::as_str);
+                let meant = self.findings.nearest(wrong, names);
                 let message = format!(
                     "job `{name}` starts from template `{}`, which no file defines",
                     shown(wrong)
@@ -304,12 +294,32 @@ impl<'a> Loader<'a> {
                 error.label("no such template");
                 error.help = meant.map(|meant| format!("did you mean `{meant}`?"));
             }
-            merged.insert(
-                name.clone(),
-                job.settings.on_top_of(template.unwrap_or(&base)),
-            );
+            let own = match template {
+                Some(template) => job.settings.on_template(&template.settings),
+                None => job.settings.clone(),
+            };
+            let keeps_running = match &own.keep_running {
+                Some(set) => set.value,
+                None => base.keeps_running(),
+            };
+            let lower = if keeps_running { &kept } else { &base };
+            merged.insert(name.clone(), own.on_top_of(lower));
         }
         merged
+    }
+
+    /// What lies under every job and its template.
+    fn base(&self) -> JobSettings {
+        let daemon = &self.written.daemon;
+        let host = JobSettings {
+            lease: daemon.lease.clone(),
+            heartbeat: daemon.heartbeat.clone(),
+            margin: daemon.margin.clone(),
+            grace: daemon.grace.clone(),
+            ..JobSettings::default()
+        };
+        let base = host.on_top_of(&self.built_in.defaults);
+        self.written.defaults.on_top_of(&base)
     }
 
     fn daemon(&mut self, settings: &DaemonSettings) -> Option<Daemon> {
@@ -346,11 +356,13 @@ impl<'a> Loader<'a> {
 
     fn specs(&mut self, merged: &BTreeMap<JobName, JobSettings>) -> Vec<JobSpec> {
         let mut specs = Vec::with_capacity(merged.len());
+        let base = self.base();
         for (name, settings) in merged {
             let ingredients = Ingredients {
                 name,
                 key: self.written.jobs[name].key,
                 settings,
+                base: &base,
                 compat: &self.written.compat,
                 sources: &self.sources,
                 is_partial: self.written.is_partial,
@@ -360,8 +372,31 @@ impl<'a> Loader<'a> {
         specs
     }
 
+    /// What waits for a job that is never done.
+    fn check_parents(&mut self, merged: &BTreeMap<JobName, JobSettings>) {
+        for (job, settings) in merged {
+            let parents = settings.depends_on.iter().flat_map(|set| &set.value.0);
+            for parent in parents {
+                let Some(kept) = merged.get(&parent.value).filter(|job| job.keeps_running()) else {
+                    continue;
+                };
+                let message = format!(
+                    "job `{job}` depends on `{}`, which is kept running",
+                    parent.value
+                );
+                let error = self.findings.error(Code::Misplaced, parent.place, message);
+                error.label("it is never done");
+                let keep_running = kept.keep_running.as_ref();
+                error
+                    .related
+                    .extend(keep_running.map(|set| (set.key, "kept running".to_owned())));
+            }
+        }
+    }
+
     /// What is named elsewhere: channels; and that there is any job at all.
     fn check_references(&mut self, merged: &BTreeMap<JobName, JobSettings>) {
+        self.check_parents(merged);
         if self.written.is_partial {
             return;
         }

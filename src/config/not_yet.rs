@@ -38,7 +38,6 @@ const fn value(key: &'static str, value: &'static str, instead: &'static str) ->
 
 const KEYS: &[NotYet] = &[
     key("job", "action", "this job does not run"),
-    value("on", "each", "this job does not run"),
     value("catch_up", "none", "the latest missed slot is run"),
     value("catch_up", "all", "only the latest missed slot is run"),
     key(
@@ -47,13 +46,6 @@ const KEYS: &[NotYet] = &[
         "only the latest missed slot is run",
     ),
     key("job", "start_deadline", "a slot is run however late it is"),
-    value("overlap", "queue_one", "the slot is skipped"),
-    key("job", "keep_running", "this job runs when its parents do"),
-    value("on_db_loss", "continue", "the run is killed"),
-    key("job", "stream_output", "its output can be read at its end"),
-    key("job", "user", "it runs as the user of the host"),
-    key("job", "nice", "it runs as willingly as the host"),
-    key("job", "memory_max", "it has all the memory it wants"),
     key("job", "notify", "nobody is notified"),
     key("job", "keep.days", "history is kept for ever"),
     key("job", "keep.runs", "history is kept for ever"),

@@ -30,6 +30,10 @@ impl Place {
         self.file as usize
     }
 
+    pub(super) fn is_built_in(self) -> bool {
+        self.file() == BUILT_IN
+    }
+
     pub(super) fn span(self) -> Range<usize> {
         self.start as usize..self.end as usize
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::run::placeholder;
+use crate::{run::placeholder, spec::is_host_name};
 
 use super::{
     diagnostic::{Code, Findings},
@@ -241,8 +241,7 @@ impl Setting for HostName {
 
     fn read(found: &Found<'_>, findings: &mut Findings) -> Option<Self> {
         let text = found.text::<Self>(findings)?;
-        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-        if text.is_empty() || text.len() > 253 || !text.chars().all(allowed) {
+        if !is_host_name(text) {
             found.bad_value(findings, "letters, digits, `.`, `-` and `_`");
             return None;
         }

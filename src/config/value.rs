@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use toml::de::{DeFloat, DeInteger};
 
 use crate::{
-    duration,
+    duration, memory,
     place::OnDisagreement,
     spec::{CatchUp, On, OnDbLoss, OnLost, Overlap, Start},
 };
@@ -82,6 +82,29 @@ impl<const LEAST: u64> Setting for Lasting<LEAST> {
         json!(duration::written(self.0))
     }
 }
+
+/// How long something may take; `None`: as long as it wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Timeout(pub(super) Option<Duration>);
+
+impl Setting for Timeout {
+    const EXPECTED: &'static str = "a duration such as \"90s\" or \"1h30m\", or \"never\"";
+
+    fn read(found: &Found<'_>, findings: &mut Findings) -> Option<Self> {
+        if found.value.as_str() == Some(NEVER) {
+            return Some(Self(None));
+        }
+        Limit::read(found, findings).map(|limit| Self(Some(limit.0)))
+    }
+
+    fn value(&self) -> Value {
+        self.0
+            .map_or(json!(NEVER), |limit| Lasting::<1>(limit).value())
+    }
+}
+
+/// The word for a length of time that never passes.
+const NEVER: &str = "never";
 
 /// A whole number in a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,20 +184,12 @@ impl Setting for Niceness {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Bytes(pub(super) u64);
 
-/// What the letters stand for, the largest first: powers of 1024, as systemd has them.
-const UNITS: [(char, u64); 4] = [
-    ('T', 1 << 40),
-    ('G', 1 << 30),
-    ('M', 1 << 20),
-    ('K', 1 << 10),
-];
-
 impl Setting for Bytes {
     const EXPECTED: &'static str = "an amount of memory such as \"512M\" or \"2G\"";
 
     fn read(found: &Found<'_>, findings: &mut Findings) -> Option<Self> {
         let text = found.text::<Self>(findings)?;
-        let (digits, unit) = UNITS
+        let (digits, unit) = memory::UNITS
             .iter()
             .find_map(|&(letter, unit)| Some((text.strip_suffix(letter)?, unit)))
             .unwrap_or((text, 1));
@@ -189,12 +204,7 @@ impl Setting for Bytes {
     }
 
     fn value(&self) -> Value {
-        let (letter, unit) = UNITS
-            .into_iter()
-            .find(|(_, unit)| self.0.is_multiple_of(*unit))
-            .map_or((None, 1), |(letter, unit)| (Some(letter), unit));
-        let number = self.0 / unit;
-        json!(letter.map_or_else(|| number.to_string(), |letter| format!("{number}{letter}")))
+        json!(memory::written(self.0))
     }
 }
 

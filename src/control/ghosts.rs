@@ -52,8 +52,8 @@ pub struct Removal<'a> {
     pub names: &'a [&'a str],
     /// Who knows them; asked again under the lock.
     pub known: &'a BTreeMap<String, Ghost>,
-    /// Whether they go though hosts know them.
-    pub in_spite_of_hosts: bool,
+    /// Those that go though hosts know them.
+    pub in_spite_of_hosts: &'a [&'a str],
     /// How long a Python host's `ongoing` is respected.
     pub max_ongoing_age: Duration,
 }
@@ -73,7 +73,7 @@ pub async fn remove(
     } = *removal;
     let parameters: [(&(dyn ToSql + Sync), Type); 7] = [
         (&names, Type::TEXT_ARRAY),
-        (&in_spite_of_hosts, Type::BOOL),
+        (&in_spite_of_hosts, Type::TEXT_ARRAY),
         (&by.who, Type::TEXT),
         (&by.host, Type::TEXT),
         (&by.reason, Type::TEXT),

@@ -3,6 +3,8 @@
 //! Which slot, where the schedule goes from there, and which slots it speaks for is decided here, by the plan's own
 //! rules and from one reading of the table; the statement compares what was read, under the lock.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
@@ -10,9 +12,13 @@ use uuid::Uuid;
 use crate::{
     dag::JobGraph,
     host::start_of,
-    plan::{self, Slots},
+    place::Place,
+    plan::{
+        self, Slots,
+        rows::{Node, Rows},
+    },
     schedule::Timetable,
-    spec::{JobName, JobSpec},
+    spec::{JobSpec, RowName},
     store::{
         Database,
         error::DatabaseError,
@@ -25,8 +31,8 @@ use super::{Answer, By, Happened, Locked, Passed, Statement, change};
 /// A slot that is to count as succeeded, and what that moves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Marking {
-    /// The job.
-    pub name: JobName,
+    /// The row of the job.
+    pub name: RowName,
     /// The slot.
     pub slot: Timestamp,
     pending: Option<Timestamp>,
@@ -61,48 +67,57 @@ pub enum Decision {
     Ahead,
 }
 
-/// What marking does to each of these jobs, parents before children: the newest slot of each that could have
+/// What marking does to each of these rows, parents before children: the newest slot of each that could have
 /// succeeded by now, or the slot that is named. A child counts its parents in this list as succeeded.
 #[must_use]
-pub fn markings<'a>(
-    graph: &'a JobGraph,
+pub fn markings(
+    graph: &JobGraph,
     table: &Table,
-    wanted: impl Fn(&JobName) -> bool,
+    place: &Place,
+    wanted: impl Fn(&RowName) -> bool,
     slot: Option<Timestamp>,
-) -> Vec<(&'a JobName, Decision)> {
-    let mut table = table.clone();
+) -> Vec<(RowName, Decision)> {
+    let rows = Rows::of(graph, table, place);
+    let mut marked = HashMap::new();
     let mut decisions = Vec::new();
-    for (index, spec) in graph.jobs().iter().enumerate() {
-        if !wanted(&spec.name) {
+    for node in (0..graph.jobs().len()).flat_map(|job| rows.of_job(job)) {
+        let name = rows.name(node);
+        if !wanted(&name) {
             continue;
         }
-        let decision = decide(graph, index, &table, slot);
-        if let (Decision::Mark(marking), Some(row)) =
-            (&decision, table.jobs.get_mut(spec.name.as_str()))
-        {
-            row.success_slot = row.success_slot.max(Some(marking.slot));
+        let decision = decide(&rows, node, &marked, slot);
+        if let Decision::Mark(marking) = &decision {
+            marked.insert(node, marking.slot);
         }
-        decisions.push((&spec.name, decision));
+        decisions.push((name, decision));
     }
     decisions
 }
 
-fn decide(graph: &JobGraph, index: usize, table: &Table, given: Option<Timestamp>) -> Decision {
-    let spec = &graph.jobs()[index];
-    let Some(row) = table.jobs.get(spec.name.as_str()) else {
+/// The slots that are to count as succeeded.
+type Marked<'a> = HashMap<Node<'a>, Timestamp>;
+
+fn decide<'a>(
+    rows: &Rows<'a>,
+    node: Node<'a>,
+    marked: &Marked<'a>,
+    given: Option<Timestamp>,
+) -> Decision {
+    let Some(row) = rows.row(node) else {
         return Decision::NoRow;
     };
-    if given.is_some_and(|slot| slot > table.now) {
+    if given.is_some_and(|slot| slot > rows.table.now) {
         return Decision::Ahead;
     }
+    let spec = rows.spec(node);
     match &spec.timetable {
-        Some(when) => by_schedule(spec, when, row, table.now, given),
-        None => by_parents(graph, index, row, table, given),
+        Some(when) => by_schedule((spec, rows.name(node)), when, row, rows.table.now, given),
+        None => by_parents(rows, node, row, marked, given),
     }
 }
 
 fn by_schedule(
-    spec: &JobSpec,
+    (spec, name): (&JobSpec, RowName),
     when: &Timetable,
     row: &JobState,
     now: Timestamp,
@@ -111,7 +126,7 @@ fn by_schedule(
     let pending = row.pending().filter(|&pending| pending < never());
     let anchor = pending.unwrap_or(now);
     // As the plan has it: a slot is there when its offset has passed, or when the row says that it may start.
-    let jitter = when.offset(spec.name.as_str());
+    let jitter = when.offset(name.as_str());
     let due_by = now.checked_sub(jitter).unwrap_or(now);
     let may_start = |slot| row.next_run.unwrap_or(slot).max(slot) <= now;
     let due = pending.filter(|&slot| slot <= due_by || may_start(slot));
@@ -137,11 +152,11 @@ fn by_schedule(
     }
     let moved_from = pending.filter(|&pending| pending <= slot);
     let next = moved_from.map(|_| match when.next(slot, slot) {
-        Some(next) => (next, start_of(spec, next)),
+        Some(next) => (next, start_of(spec, name.as_str(), next)),
         None => (slot, never()),
     });
     Decision::Mark(Box::new(Marking {
-        name: spec.name.clone(),
+        name,
         slot,
         pending: row.slot.or(row.next_run),
         success_slot: row.success_slot,
@@ -154,30 +169,26 @@ fn by_schedule(
 
 /// A job without a schedule: the newest success of its parents, if they have all succeeded anew; else the slot it
 /// handled last, if that has failed; and of a job that people start, now.
-fn by_parents(
-    graph: &JobGraph,
-    index: usize,
+fn by_parents<'a>(
+    rows: &Rows<'a>,
+    node: Node<'a>,
     row: &JobState,
-    table: &Table,
+    marked: &Marked<'a>,
     given: Option<Timestamp>,
 ) -> Decision {
-    let spec = &graph.jobs()[index];
-    let parents = graph.parents(index);
-    let successes: Vec<Option<Timestamp>> = parents
-        .iter()
-        .map(|&parent| {
-            let parent = graph.jobs()[parent].name.as_str();
-            table.jobs.get(parent).and_then(|row| row.success_slot)
-        })
-        .collect();
+    let success = |parent: Node<'a>| {
+        let success = rows.row(parent).and_then(|row| row.success_slot);
+        success.max(marked.get(&parent).copied())
+    };
+    let (parents, newest) = plan::awaited(rows, node, success);
     let handled = row.slot.filter(|&slot| slot > Timestamp::UNIX_EPOCH);
-    let anew = successes
-        .iter()
-        .all(|success| *success > handled && success.is_some());
-    let newest = successes.iter().flatten().max().copied();
+    let anew = parents.iter().all(|&parent| {
+        let success = success(parent);
+        success > handled && success.is_some()
+    });
     let slot = match (given, handled) {
         (Some(slot), _) => slot,
-        (None, _) if parents.is_empty() => table.now,
+        (None, _) if parents.is_empty() => rows.table.now,
         (None, Some(handled)) if !anew => handled,
         (None, _) => match newest.filter(|_| anew) {
             Some(newest) => newest,
@@ -192,7 +203,7 @@ fn by_parents(
     let is_newest = parents.is_empty() || handled.is_none_or(|handled| slot >= handled);
     let moves = is_newest && !parents.is_empty();
     Decision::Mark(Box::new(Marking {
-        name: spec.name.clone(),
+        name: rows.name(node),
         slot,
         pending: row.slot.or(row.next_run),
         success_slot: row.success_slot,

@@ -32,6 +32,8 @@ impl<'a> Waiting<'a> {
                         let delay = when.offset(target.name).as_secs_f64();
                         (Some(delay), Some(when.next(ran, ran).unwrap_or(read_at)))
                     }
+                    // It starts when it may, from any instant on.
+                    None if spec.keep_running => (Some(0.0), Some(read_at)),
                     None => (None, None),
                 },
                 // Only Python's hosts know it, and they start what is due.

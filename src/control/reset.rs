@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-use super::{Answer, By, Happened, Locked, Passed, Statement, change};
+use super::{Answer, By, Happened, Locked, Passed, Statement, Target, change};
 
 /// What becomes of a Python host's claim, which no lease ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,20 +40,19 @@ pub struct Resetting<'a> {
     after_pending: Option<Timestamp>,
 }
 
-/// What a reset does to each of these jobs, `now` being the time of the look.
+/// What a reset does to each of these that a definition is known of, `now` being the time of the look.
 #[must_use]
-pub fn resettings<'a>(
-    jobs: &[(&'a JobSpec, Option<&JobState>)],
-    now: Timestamp,
-) -> Vec<Resetting<'a>> {
+pub fn resettings<'a>(jobs: &[Target<'a>], now: Timestamp) -> Vec<Resetting<'a>> {
     jobs.iter()
-        .map(|(spec, row)| resetting(spec, row.and_then(JobState::pending), now))
+        .filter_map(|job| Some((job.spec?, job)))
+        .map(|(spec, job)| resetting(spec, job, now))
         .collect()
 }
 
-fn resetting(spec: &JobSpec, pending: Option<Timestamp>, now: Timestamp) -> Resetting<'_> {
+fn resetting<'a>(spec: &JobSpec, job: &Target<'a>, now: Timestamp) -> Resetting<'a> {
+    let pending = job.row.and_then(JobState::pending);
     let stay = Resetting {
-        name: spec.name.as_str(),
+        name: job.name,
         pending,
         slot: None,
         next_run: never(),
@@ -61,7 +60,13 @@ fn resetting(spec: &JobSpec, pending: Option<Timestamp>, now: Timestamp) -> Rese
         after_pending: None,
     };
     let Some(when) = &spec.timetable else {
-        return stay;
+        // A start that has come and found nobody yet stays the one to come.
+        let at = pending.filter(|&pending| pending <= now).unwrap_or(now);
+        return Resetting {
+            slot: spec.keep_running.then_some(at),
+            next_run: if spec.keep_running { at } else { never() },
+            ..stay
+        };
     };
     // A job that no clock starts any more has a schedule again: its slots are new.
     let pending = pending.filter(|&pending| pending < never());
@@ -78,7 +83,7 @@ fn resetting(spec: &JobSpec, pending: Option<Timestamp>, now: Timestamp) -> Rese
     });
     Resetting {
         slot: Some(slot),
-        next_run: start_of(spec, slot),
+        next_run: start_of(spec, job.name, slot),
         passed,
         after_pending: when.next(anchor, anchor),
         ..stay

@@ -80,7 +80,7 @@ impl Daemon {
             let next_run = job.row.and_then(|row| row.next_run);
             let next_run = next_run.filter(|at| *at < never());
             let state = job.state(plan.now);
-            tracing::info!(job = %job.spec.name, %state, next_run = next_run.map(tracing::field::display), reason = job.reason(), "planned");
+            tracing::info!(job = %job.name, %state, next_run = next_run.map(tracing::field::display), reason = job.reason(), "planned");
         }
     }
 }

@@ -95,11 +95,12 @@ fn names<'a>(graph: &'a JobGraph, numbers: &[usize]) -> Vec<&'a str> {
     names.collect()
 }
 
-/// When a job is wanted, in a few words: its schedule, `after parents` or `by hand`.
+/// When a job is wanted, in a few words: its schedule, `kept running`, `after parents` or `by hand`.
 #[must_use]
 pub fn when(job: &JobSpec) -> String {
     match &job.timetable {
         Some(timetable) => timetable.to_string(),
+        None if job.keep_running => "kept running".to_owned(),
         None if job.depends_on.is_empty() => "by hand".to_owned(),
         None => "after parents".to_owned(),
     }

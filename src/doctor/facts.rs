@@ -60,6 +60,8 @@ pub struct Needs {
     pub max_parallel: usize,
     /// How many jobs of SQL it knows; each has a connection of its own while it runs.
     pub sql_jobs: usize,
+    /// Whether a job's output is to be read while it is being printed.
+    pub streams: bool,
     /// How long a Python host's claim is respected.
     pub max_ongoing_age: Duration,
     /// From where on its clock is worth a word.
@@ -79,6 +81,8 @@ pub struct Here {
     pub user: String,
     /// Whether that is root.
     pub is_root: bool,
+    /// The jobs that are meant for this host and that it may not run as they ask, and why.
+    pub refused: Vec<(String, String)>,
     /// Its control group, if it may make others below it.
     pub cgroup: Option<PathBuf>,
     /// Where outcomes are kept that the database has not taken yet.

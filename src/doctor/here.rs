@@ -5,6 +5,7 @@ use super::{
     Check, Finding,
     facts::{Here, State},
 };
+use crate::view::text::counted;
 
 pub(super) fn findings(here: &Here) -> Vec<Finding> {
     vec![process(here), state(&here.state), kernel(here), zones(here)]
@@ -12,6 +13,17 @@ pub(super) fn findings(here: &Here) -> Vec<Finding> {
 
 fn process(here: &Here) -> Finding {
     let Here { user, is_root, .. } = here;
+    if let [(job, why), others @ ..] = here.refused.as_slice() {
+        let more = match others.len() {
+            0 => String::new(),
+            more => format!(" (and {} likewise)", counted(more, "job")),
+        };
+        return Finding::warning(
+            Check::Process,
+            format!("user {user} does not run {job}{more}: {why}"),
+            "this is about the user who types it: let it be the unit's; `hosts` leaves a job to others for good",
+        );
+    }
     let users = if *is_root {
         "jobs may have a `user` of their own"
     } else {

@@ -37,9 +37,15 @@ pub const NEEDED: &[Right] = &[
     right("crontabber_host", "SELECT"),
     right("crontabber_host", "INSERT"),
     right("crontabber_host", "UPDATE"),
+    right(STREAMED, "SELECT"),
+    right(STREAMED, "INSERT"),
+    right(STREAMED, "DELETE"),
     right("crontabber_fence_seq", "USAGE"),
     right("crontabber_log_id_seq", "USAGE"),
 ];
+
+/// Where output is while it is being printed: without it runs go on, and nobody can follow them.
+const STREAMED: &str = "crontabber_output";
 
 /// How many triggers the guard has.
 const TRIGGERS: i64 = 3;
@@ -58,7 +64,7 @@ pub(super) fn findings(checkup: &Checkup, facts: &Facts) -> Vec<Finding> {
             Err(why) => Finding::unasked(Check::Guard, why),
         }));
         found.extend(checkup.lacking.as_ref().map(|lacking| match lacking {
-            Ok(lacking) => rights(lacking, checkup),
+            Ok(lacking) => rights(lacking, facts.needs.streams, checkup),
             Err(why) => Finding::unasked(Check::Rights, why),
         }));
     }
@@ -153,9 +159,10 @@ fn guard(guard: &Guard, wanted: Duration) -> Finding {
     }
 }
 
-fn rights(lacking: &[Lacking], checkup: &Checkup) -> Finding {
+fn rights(lacking: &[Lacking], streams: bool, checkup: &Checkup) -> Finding {
     let role = checkup.role();
-    if lacking.is_empty() {
+    let is_only_streamed = lacking.iter().all(|right| right.on == STREAMED);
+    if lacking.is_empty() || (is_only_streamed && !streams) {
         let migrate = match &checkup.owner {
             Some(owner) if !owner.is_ours => {
                 format!("; not `migrate`, which is for {}", owner.name)
@@ -168,6 +175,7 @@ fn rights(lacking: &[Lacking], checkup: &Checkup) -> Finding {
         );
     }
     let words: Vec<String> = lacking.iter().map(Lacking::words).collect();
+    let lacks = format!("{role} lacks {}", words.join(", "));
     let gone = lacking.iter().any(|right| right.is_missing);
     let advice = if gone {
         "what is not there, `crontabber migrate` makes; for the rest docs/operations.md has the grants".to_owned()
@@ -175,9 +183,9 @@ fn rights(lacking: &[Lacking], checkup: &Checkup) -> Finding {
         let grants: Vec<String> = lacking.iter().map(|right| right.grant(role)).collect();
         format!("as the owner of the tables: {}", grants.join("; "))
     };
-    Finding::problem(
-        Check::Rights,
-        format!("{role} lacks {}", words.join(", ")),
-        advice,
-    )
+    if is_only_streamed {
+        let fact = format!("{lacks}: nobody can follow the output of jobs with stream_output");
+        return Finding::warning(Check::Rights, fact, advice);
+    }
+    Finding::problem(Check::Rights, lacks, advice)
 }

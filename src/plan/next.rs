@@ -17,7 +17,7 @@ impl<'a> Plan<'a> {
             _ => None,
         });
         starts
-            .filter(|(_, at)| *at < never())
+            .filter(|(job, at)| job.is_here && *at < never())
             .min_by_key(|(_, at)| *at)
     }
 
@@ -37,9 +37,10 @@ impl<'a> Plan<'a> {
             _ => None,
         });
         let known = jobs.flat_map(|(job, live)| {
-            let slot = job.spec.timetable.as_ref().and_then(|when| {
+            let when = job.spec.timetable.as_ref().filter(|_| job.is_here);
+            let slot = when.and_then(|when| {
                 let slot = when.next(self.now, job.row?.pending().unwrap_or(self.now))?;
-                Some(crate::host::start_of(job.spec, slot))
+                Some(crate::host::start_of(job.spec, &job.name, slot))
             });
             [slot, live.lease_until.and_then(over)]
         });

@@ -7,7 +7,7 @@ use crate::{place::Seen, spec::Placement};
 /// No live host may run a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoHost {
-    /// The job's `hosts`.
+    /// The job's `hosts`; none: it is the row of one host, of the one that is silent.
     pub patterns: Vec<String>,
     /// The hosts that may run it and have not passed lately, each with its last announcement, the newest first;
     /// none: no host that may run it has ever passed.
@@ -30,6 +30,9 @@ impl NoHost {
             0 => named.join(", "),
             more => format!("{}, and {more} more", named.join(", ")),
         };
+        if self.patterns.is_empty() {
+            return format!("no live host for this row: {why}");
+        }
         format!("no live host for hosts = {:?}: {why}", self.patterns)
     }
 }

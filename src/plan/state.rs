@@ -76,6 +76,9 @@ impl fmt::Display for State {
     }
 }
 
+/// Why a pass leaves a due job alone that is kept running.
+const FOR_DAEMONS: &str = "kept running by daemons: no pass runs it";
+
 /// How long a job may be due before it is overdue: two passes of a host that asks every minute, and a margin.
 const OVERDUE_AFTER: SignedDuration = SignedDuration::from_mins(10);
 
@@ -93,19 +96,32 @@ impl Planned<'_> {
             Verdict::Paused(_) => State::Paused,
             Verdict::Held => State::Held,
             Verdict::NoHost(_) | Verdict::Blocked(_) => State::Blocked,
-            Verdict::Run(_) | Verdict::Elsewhere | Verdict::Unsupported(_) if late => {
+            Verdict::Run(_)
+            | Verdict::Elsewhere
+            | Verdict::Refused(_)
+            | Verdict::ForDaemons
+            | Verdict::Unsupported(_)
+                if late =>
+            {
                 State::Overdue
             }
             _ if row.error_count > 0 && self.retries() => State::Retrying,
             _ if row.error_count > 0 => State::Failing,
-            Verdict::Run(_) | Verdict::Elsewhere | Verdict::Unsupported(_) => State::Due,
+            Verdict::Run(_)
+            | Verdict::Elsewhere
+            | Verdict::Refused(_)
+            | Verdict::ForDaemons
+            | Verdict::Unsupported(_) => State::Due,
             _ if row.last_run.is_none() => State::NeverRun,
             Verdict::NotYet(_) | Verdict::AfterParents | Verdict::New(_) => State::Ok,
         }
     }
 
-    /// Whether the pending slot is one that has failed and is tried again.
+    /// Whether the pending slot is one that has failed and is tried again. One that is kept running has no other.
     fn retries(&self) -> bool {
+        if self.spec.keep_running {
+            return true;
+        }
         let Some(row) = self.row else { return false };
         let by_clock = super::next_run(row);
         match (row.slot, by_clock) {
@@ -119,7 +135,7 @@ impl Planned<'_> {
             .spec
             .timetable
             .as_ref()
-            .map(|when| when.offset(self.spec.name.as_str()));
+            .map(|when| when.offset(&self.name));
         offset
             .and_then(|offset| offset.try_into().ok())
             .unwrap_or_default()
@@ -149,9 +165,15 @@ impl Planned<'_> {
                     || "its run was lost".to_owned(),
                     |why| format!("held: {why}"),
                 ),
+            Verdict::Elsewhere if self.spec.is_on_each() => match self.host() {
+                Some(host) => format!("{host} runs it"),
+                None => "no host that it runs on has met it yet".to_owned(),
+            },
             Verdict::Elsewhere => {
                 format!("runs on hosts = {:?}, not here", self.spec.placement.hosts)
             }
+            Verdict::Refused(why) => why.clone(),
+            Verdict::ForDaemons => FOR_DAEMONS.to_owned(),
             Verdict::Unsupported(what) => format!("this version does not run `{what}` jobs yet"),
             Verdict::Ongoing(live) if live.run_id.is_none() => "run by a Python host".to_owned(),
             Verdict::New(_) => "no host has met it yet".to_owned(),
@@ -176,6 +198,7 @@ impl fmt::Display for Block {
         let parent = &self.parent;
         match &self.why {
             BlockedBy::NeverRan => write!(f, "{parent} has never succeeded"),
+            BlockedBy::NoHost => write!(f, "{parent} has no row of a live host"),
             BlockedBy::Running => write!(f, "{parent} is running"),
             BlockedBy::Failing(Some(error)) => write!(f, "{parent} is failing: {error}"),
             BlockedBy::Failing(None) => write!(f, "{parent} is failing"),

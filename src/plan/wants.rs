@@ -4,12 +4,11 @@ use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Due, Slots, Trigger};
-use crate::{
-    dag::JobGraph,
-    schedule::Timetable,
-    store::table::{JobState, Table},
+use super::{
+    Due, Slots, Trigger,
+    rows::{Node, Rows},
 };
+use crate::{schedule::Timetable, spec::RowName, store::table::JobState};
 
 /// When a job is wanted, apart from everything that may keep it from running.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,21 +21,37 @@ pub(super) enum Wanted {
     AfterParents,
 }
 
-pub(super) fn wanted(graph: &JobGraph, index: usize, row: &JobState, table: &Table) -> Wanted {
-    match &graph.jobs()[index].timetable {
-        Some(when) => by_schedule(graph, index, row, table, when),
-        None => by_parents(graph, index, row, table),
+pub(super) fn wanted(rows: &Rows<'_>, node: Node<'_>, row: &JobState) -> Wanted {
+    let spec = rows.spec(node);
+    match &spec.timetable {
+        Some(when) => by_schedule(rows, node, row, when),
+        None if spec.keep_running => always(row, rows.table.now),
+        None => by_parents(rows, node, row),
     }
 }
 
-fn by_schedule(
-    graph: &JobGraph,
-    index: usize,
-    row: &JobState,
-    table: &Table,
-    when: &Timetable,
-) -> Wanted {
-    let now = table.now;
+/// A job that is kept running: due when its next start has come, whoever runs it meanwhile. Each start is a slot.
+fn always(row: &JobState, now: Timestamp) -> Wanted {
+    let Some(pending) = row.pending() else {
+        return Wanted::At(now);
+    };
+    let at = row.next_run.unwrap_or(pending).max(pending);
+    if at > now {
+        return Wanted::At(at);
+    }
+    Wanted::Now(Due {
+        pending: Some(pending),
+        slot: pending,
+        coalesced: None,
+        trigger: Trigger::Schedule,
+        needs: Vec::new(),
+        failures: failures(row),
+        asked: None,
+    })
+}
+
+fn by_schedule(rows: &Rows<'_>, node: Node<'_>, row: &JobState, when: &Timetable) -> Wanted {
+    let now = rows.table.now;
     // A Python host that died in a job's first run left no next_run at all: the slot is its start.
     let Some(pending) = row.pending() else {
         return Wanted::At(now);
@@ -46,13 +61,13 @@ fn by_schedule(
         return Wanted::At(at);
     }
     // A slot may start when its jitter has passed, and is not due before.
-    let jitter = when.offset(graph.jobs()[index].name.as_str());
+    let jitter = when.offset(rows.name(node).as_str());
     let due_by = now.checked_sub(jitter).unwrap_or(now);
     let slot = when
         .latest(due_by, pending)
         .map_or(pending, |latest| latest.max(pending));
     let coalesced = coalesced(when, pending, slot);
-    let needs = needs_at(graph, index, slot, table);
+    let needs = needs_at(rows, node, slot);
     Wanted::Now(Due {
         pending: Some(pending),
         slot,
@@ -85,26 +100,16 @@ const MICROSECOND: SignedDuration = SignedDuration::from_micros(1);
 
 /// A job without a schedule: due when every parent has succeeded since the slot it handled last, for the newest
 /// of them; after a failure again at `next_run`.
-fn by_parents(graph: &JobGraph, index: usize, row: &JobState, table: &Table) -> Wanted {
-    let parents = graph.parents(index);
+fn by_parents(rows: &Rows<'_>, node: Node<'_>, row: &JobState) -> Wanted {
     let handled = row.slot.unwrap_or(Timestamp::UNIX_EPOCH);
-    let successes: Vec<Option<Timestamp>> = parents
-        .iter()
-        .map(|&parent| {
-            table
-                .jobs
-                .get(graph.jobs()[parent].name.as_str())
-                .and_then(|row| row.success_slot)
-        })
-        .collect();
-    let newest = successes.iter().flatten().max().copied();
-    let anew = !parents.is_empty() && successes.iter().all(|s| s.is_some_and(|s| s > handled));
+    let success = |parent: Node<'_>| rows.row(parent).and_then(|row| row.success_slot);
+    let (parents, newest) = awaited(rows, node, success);
+    let is_anew = |&parent: &Node<'_>| success(parent).is_some_and(|slot| slot > handled);
+    let anew = !parents.is_empty() && parents.iter().all(is_anew);
     let retry = super::next_run(row);
     let due = |slot: Timestamp, since: Timestamp| {
-        let needs = parents
-            .iter()
-            .map(|&p| (graph.jobs()[p].name.clone(), since))
-            .collect();
+        let needs = parents.iter();
+        let needs = needs.map(|&parent| (rows.name(parent), since)).collect();
         Due {
             pending: row.slot,
             slot,
@@ -116,7 +121,7 @@ fn by_parents(graph: &JobGraph, index: usize, row: &JobState, table: &Table) -> 
         }
     };
     match (retry, newest) {
-        (Some(at), _) if at > table.now => Wanted::At(at),
+        (Some(at), _) if at > rows.table.now => Wanted::At(at),
         (_, Some(newest)) if anew => Wanted::Now(due(newest, handled + MICROSECOND)),
         (Some(_), _) => Wanted::Now(Due {
             needs: Vec::new(),
@@ -126,53 +131,65 @@ fn by_parents(graph: &JobGraph, index: usize, row: &JobState, table: &Table) -> 
     }
 }
 
-/// Per parent of a scheduled job, the slot that must have succeeded before `slot` may run.
-fn needs_at(
-    graph: &JobGraph,
-    index: usize,
-    slot: Timestamp,
-    table: &Table,
-) -> Vec<(crate::spec::JobName, Timestamp)> {
-    let mut seen = HashMap::new();
-    graph
-        .parents(index)
+/// The rows whose success a job without a schedule waits for, and the newest of their successes.
+pub(crate) fn awaited<'a>(
+    rows: &Rows<'a>,
+    node: Node<'a>,
+    success: impl Fn(Node<'a>) -> Option<Timestamp>,
+) -> (Vec<Node<'a>>, Option<Timestamp>) {
+    let mut groups = rows.parents(node);
+    let newest = groups
         .iter()
-        .filter_map(|&parent| {
-            let need = latest_slot(graph, parent, slot, table, &mut seen)?;
-            Some((graph.jobs()[parent].name.clone(), need))
-        })
-        .collect()
+        .flatten()
+        .filter_map(|&row| success(row))
+        .max();
+    for group in &mut groups {
+        rows.leave_out_newcomers(group, |_| newest);
+    }
+    (groups.concat(), newest)
 }
 
-/// The latest slot of a job at or before `until`. For a job without a schedule it is the latest of its parents'.
+/// Per row of a parent of a scheduled job, the slot that must have succeeded before `slot` may run.
+fn needs_at(rows: &Rows<'_>, node: Node<'_>, slot: Timestamp) -> Vec<(RowName, Timestamp)> {
+    let mut seen = HashMap::new();
+    let mut needs = Vec::new();
+    for mut group in rows.parents(node) {
+        for &parent in &group {
+            latest_slot(rows, parent, slot, &mut seen);
+        }
+        rows.leave_out_newcomers(&mut group, |parent| seen[&parent]);
+        let known = group.into_iter();
+        needs.extend(known.filter_map(|parent| Some((rows.name(parent), seen[&parent]?))));
+    }
+    needs
+}
+
+/// Finds the latest slot of a row at or before `until`. For a job without a schedule it is the latest of its parents'.
 ///
 /// Walks up with a stack of its own: a chain of a hundred thousand jobs is legal.
-fn latest_slot(
-    graph: &JobGraph,
-    job: usize,
+fn latest_slot<'a>(
+    rows: &Rows<'a>,
+    node: Node<'a>,
     until: Timestamp,
-    table: &Table,
-    seen: &mut HashMap<usize, Option<Timestamp>>,
-) -> Option<Timestamp> {
-    let mut stack = vec![job];
+    seen: &mut HashMap<Node<'a>, Option<Timestamp>>,
+) {
+    let mut stack = vec![node];
     while let Some(&top) = stack.last() {
         if seen.contains_key(&top) {
             stack.pop();
             continue;
         }
-        let spec = &graph.jobs()[top];
-        if let Some(when) = &spec.timetable {
-            let row = table.jobs.get(spec.name.as_str());
+        if let Some(when) = &rows.spec(top).timetable {
+            let row = rows.row(top);
             let anchor = row.and_then(JobState::pending).unwrap_or(until);
             seen.insert(top, when.latest(until, anchor));
             continue;
         }
-        let parents = graph.parents(top);
+        let parents = rows.parents(top).concat();
         if let Some(&unknown) = parents.iter().find(|parent| !seen.contains_key(parent)) {
             stack.push(unknown);
         } else {
             seen.insert(top, parents.iter().filter_map(|parent| seen[parent]).max());
         }
     }
-    seen[&job]
 }

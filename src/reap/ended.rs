@@ -1,5 +1,5 @@
-//! Runs of this host whose process has ended, killed perhaps, with all that it had started: nobody needs to wait for the
-//! end of their leases.
+//! Runs of this host whose process has ended, killed perhaps, with all that it had started; and claims of this process that
+//! it has given up, because it never heard that it had them. Nobody needs to wait for the end of their leases.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
 use crate::{
+    claim::{free, is_in_hand},
     dag::JobGraph,
     heartbeat::Heart,
     instance::Instance,
@@ -23,6 +24,8 @@ pub(crate) struct Ended {
     pub(crate) runs: Vec<Uuid>,
     /// Their process has ended, and a guard is still stopping what it had started: worth another look soon.
     pub(crate) is_stopping: bool,
+    /// Some were claims of this process, and it has given them back.
+    pub(crate) gave_back: bool,
 }
 
 /// Looks for the processes behind the claims of this host's name; asks the database only if there are any that this
@@ -37,52 +40,75 @@ pub(crate) async fn ended(
     heart: &Heart,
     database: &Database,
 ) -> Result<Ended, DatabaseError> {
-    let candidates: Vec<Uuid> = table
+    let candidates: Vec<(&str, Uuid)> = table
         .jobs
         .iter()
         .filter_map(|(name, row)| Some((name, row.claim.as_ref()?)))
-        .filter(|(_, claim)| claim.host == place.host && !heart.holds(claim.run_id))
-        .filter(|(name, _)| runs_as_the_host(graph, name))
-        .map(|(_, claim)| claim.run_id)
+        .filter(|(_, claim)| claim.host == place.host)
+        .filter(|(_, claim)| !heart.holds(claim.run_id) && !is_in_hand(claim.run_id))
+        .map(|(name, claim)| (name.as_str(), claim.run_id))
         .collect();
     if candidates.is_empty() {
         return Ok(Ended::default());
     }
-    let killed = supervise::sweep(&candidates);
+    let all: Vec<Uuid> = candidates.iter().map(|&(_, run_id)| run_id).collect();
+    let killed = supervise::sweep(&all);
     if killed > 0 {
         tracing::warn!(
             killed,
             "killed processes of runs that had nobody left to guard them"
         );
     }
-    let claimed_by = instances(&candidates, database).await?;
-    let over: Vec<(Uuid, Instance)> = claimed_by
-        .into_iter()
-        .filter(|(_, by)| place.instance.can_see(by) && place.instance != *by && !by.is_running())
-        .collect();
-    if over.is_empty() {
+    let seen = candidates.into_iter();
+    let seen = seen.filter(|(name, _)| runs_as_the_host(graph, name));
+    let seen: Vec<Uuid> = seen.map(|(_, run_id)| run_id).collect();
+    if seen.is_empty() {
         return Ok(Ended::default());
+    }
+    let own = &place.instance;
+    let (mut over, mut gave_back) = (Vec::new(), false);
+    for claimed in read(&seen, database).await? {
+        if claimed.by == *own {
+            let (job, run_id) = (&claimed.job, claimed.run_id);
+            tracing::warn!(%job, %run_id, "given back: this host never heard that it had claimed it");
+            free(database, job, (run_id, claimed.fence), NEVER_HEARD).await?;
+            gave_back = true;
+        } else if own.can_see(&claimed.by) && !claimed.by.is_running() {
+            over.push(claimed);
+        }
+    }
+    if over.is_empty() {
+        return Ok(Ended {
+            gave_back,
+            ..Ended::default()
+        });
     }
     let remains = Remains::now();
     let (guarded, free): (Vec<_>, Vec<_>) = over
         .into_iter()
-        .partition(|(_, by)| remains.has_guards_of(by));
-    let free: Vec<Uuid> = free.into_iter().map(|(run_id, _)| run_id).collect();
-    if free.is_empty() {
-        return Ok(Ended {
-            runs: free,
-            is_stopping: true,
-        });
+        .partition(|claimed| remains.has_guards_of(&claimed.by));
+    let mut ended = Ended {
+        is_stopping: !guarded.is_empty(),
+        runs: Vec::new(),
+        gave_back,
+    };
+    if !free.is_empty() {
+        // A process that is just in `exec` has no environment for a moment: nobody is over who was seen once only.
+        sleep(AGAIN).await;
+        let remains = Remains::now();
+        for Claimed { run_id, .. } in free {
+            if remains.has_run(run_id) {
+                ended.is_stopping = true;
+            } else {
+                ended.runs.push(run_id);
+            }
+        }
     }
-    // A process that is just in `exec` has no environment for a moment: nobody is over who was seen once only.
-    sleep(AGAIN).await;
-    let remains = Remains::now();
-    let (left, runs): (Vec<_>, Vec<_>) = free.into_iter().partition(|run| remains.has_run(*run));
-    Ok(Ended {
-        runs,
-        is_stopping: !guarded.is_empty() || !left.is_empty(),
-    })
+    Ok(ended)
 }
+
+/// Why a claim of this process is given back that none of its runs belongs to.
+const NEVER_HEARD: &str = "its host never heard that it had claimed it";
 
 /// How soon to look for the same processes again.
 const AGAIN: Duration = Duration::from_millis(20);
@@ -93,18 +119,28 @@ fn runs_as_the_host(graph: &JobGraph, name: &str) -> bool {
     spec.is_some_and(|spec| spec.run_as.user.is_none())
 }
 
-async fn instances(
-    runs: &[Uuid],
-    database: &Database,
-) -> Result<Vec<(Uuid, Instance)>, DatabaseError> {
+/// A claim, and who made it.
+struct Claimed {
+    job: String,
+    run_id: Uuid,
+    fence: i64,
+    by: Instance,
+}
+
+async fn read(runs: &[Uuid], database: &Database) -> Result<Vec<Claimed>, DatabaseError> {
     let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&runs, Type::UUID_ARRAY)];
     let sql = include_str!("../../sql/read_instances.sql");
     let rows = transaction::run(database, sql, &parameters).await?;
     let mut found = Vec::with_capacity(rows.len());
     for row in &rows {
         let text: String = row.try_get("instance")?;
-        if let Ok(instance) = text.parse() {
-            found.push((row.try_get("run_id")?, instance));
+        if let Ok(by) = text.parse() {
+            found.push(Claimed {
+                job: row.try_get("app_name")?,
+                run_id: row.try_get("run_id")?,
+                fence: row.try_get("fence")?,
+                by,
+            });
         }
     }
     Ok(found)

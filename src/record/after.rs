@@ -1,5 +1,9 @@
 //! What a run's end means for its job: the outcome, the next slot, when to start it. Values in, values out.
 
+mod kept;
+#[cfg(test)]
+mod model;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::ascii;
@@ -8,10 +12,11 @@ use crate::{
     claim::{self, Held},
     ended::{Ended, How, Stopped},
     heartbeat::Cut,
+    memory,
     plan::{Slots, Trigger},
     run::Finished,
     schedule::Timetable,
-    spec::OnLost,
+    spec::{OnLost, Overlap},
     store::table::never,
 };
 
@@ -51,17 +56,26 @@ pub enum Effect {
     Well,
     /// One more.
     Failed,
+    /// The first one: those before it were over.
+    FailedAnew,
     /// Nothing.
     Neither,
 }
 
 impl Effect {
+    /// Whether it counts as a failure.
+    #[must_use]
+    pub fn is_failure(self) -> bool {
+        matches!(self, Self::Failed | Self::FailedAnew)
+    }
+
     /// The word the record statement takes.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Well => "well",
             Self::Failed => "failed",
+            Self::FailedAnew => "failed_anew",
             Self::Neither => "neither",
         }
     }
@@ -108,9 +122,16 @@ impl After {
 pub fn after(finished: &Finished) -> After {
     let (held, ended) = (&finished.held, &finished.ended);
     let outcome = outcome(ended, finished.cut);
-    let next = next(held, ended, outcome, finished.at);
-    let reason = reason(ended, outcome, finished.cut);
-    let failed = next.effect == Effect::Failed;
+    let next = if held.spec.keep_running {
+        kept::next(finished, outcome)
+    } else {
+        next(held, ended, outcome, finished.at)
+    };
+    let reason = match ended.stopped {
+        Some(Stopped::OutOfMemory) => Some(out_of_memory(held)),
+        _ => reason(ended, outcome, finished.cut),
+    };
+    let failed = next.effect.is_failure();
     let last_error = failed.then(|| last_error(outcome, reason.as_deref(), ended));
     let (exit_code, signal) = match ended.how {
         How::Exited(code) => (Some(code), None),
@@ -135,6 +156,7 @@ fn outcome(ended: &Ended, cut: Option<Cut>) -> Outcome {
     match (ended.stopped, &ended.how) {
         (Some(Stopped::Timeout), _) => Outcome::Timeout,
         (Some(Stopped::Cancelled), _) if cut.is_none() => Outcome::Cancelled,
+        (Some(Stopped::OutOfMemory), _) => Outcome::Failure,
         (Some(_), _) | (None, How::GuardLost) => Outcome::Lost,
         (None, How::Exited(0) | How::CarriedOut) => Outcome::Success,
         (None, How::Exited(_) | How::Signaled(_) | How::NotStarted(_) | How::Refused(_)) => {
@@ -153,8 +175,6 @@ struct Next {
 }
 
 fn next(held: &Held, ended: &Ended, outcome: Outcome, now: Timestamp) -> Next {
-    let exits_with =
-        |codes: &[i32]| matches!(&ended.how, How::Exited(code) if codes.contains(code));
     match outcome {
         Outcome::Success => moved_on(held, now, Effect::Well),
         Outcome::Cancelled => moved_on(held, now, Effect::Neither),
@@ -168,14 +188,18 @@ fn next(held: &Held, ended: &Ended, outcome: Outcome, now: Timestamp) -> Next {
             OnLost::Retry if held.error_count == 0 => same_slot(held, now, Effect::Failed),
             OnLost::Retry => retried(held, now, Effect::Failed),
         },
-        Outcome::Failure if exits_with(&held.spec.temporary_exit_codes) => {
+        Outcome::Failure if exits_with(ended, &held.spec.temporary_exit_codes) => {
             retried(held, now, Effect::Neither)
         }
-        Outcome::Failure if exits_with(&held.spec.fatal_exit_codes) => {
+        Outcome::Failure if exits_with(ended, &held.spec.fatal_exit_codes) => {
             moved_on(held, now, Effect::Failed)
         }
         Outcome::Failure | Outcome::Timeout => retried(held, now, Effect::Failed),
     }
+}
+
+fn exits_with(ended: &Ended, codes: &[i32]) -> bool {
+    matches!(&ended.how, How::Exited(code) if codes.contains(code))
 }
 
 /// The schedule that a run follows and moves; by hand or after its parents, none.
@@ -186,7 +210,8 @@ fn schedule(held: &Held) -> Option<&Timetable> {
         .filter(|_| held.trigger == Trigger::Schedule)
 }
 
-/// The slot is done with: on to the next one. Those that fell due meanwhile are skipped.
+/// The slot is done with: on to the next one. Those that fell due meanwhile are skipped; or, where they queue, left to
+/// the claim as after an outage: it takes the latest of them, and coalesces the earlier ones into it.
 fn moved_on(held: &Held, now: Timestamp, effect: Effect) -> Next {
     let stay = same_slot(held, never(), effect);
     let Some(when) = schedule(held) else {
@@ -196,7 +221,7 @@ fn moved_on(held: &Held, now: Timestamp, effect: Effect) -> Next {
         return stay;
     };
     let at = shifted(when, held, first);
-    if at > now {
+    if at > now || held.spec.overlap == Overlap::QueueOne {
         return Next {
             slot: first,
             at,
@@ -288,6 +313,17 @@ fn reason(ended: &Ended, outcome: Outcome, cut: Option<Cut>) -> Option<String> {
         (_, How::Signaled(signal)) => format!("signal {signal}{}", detail()),
     };
     Some(clipped(&reason, 500))
+}
+
+/// Whose limit it was: the job's own, or that of whatever this host runs in.
+fn out_of_memory(held: &Held) -> String {
+    match held.spec.run_as.memory_max {
+        Some(bytes) => format!(
+            "killed: out of memory (memory_max {})",
+            memory::written(bytes)
+        ),
+        None => "killed: out of memory (of its host)".to_owned(),
+    }
 }
 
 /// The last line that says anything.

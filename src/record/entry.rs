@@ -6,7 +6,7 @@ use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use super::{After, ascii};
-use crate::{run::Finished, store::recurring::Parameter};
+use crate::{claim::Held, run::Finished, store::recurring::Parameter};
 
 /// Everything that is written about a run that has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,14 +37,23 @@ pub struct Record {
 
 impl Record {
     pub(super) fn new(finished: &Finished, after: &After, host: &str) -> Self {
-        let (held, output) = (&finished.held, finished.ended.output.text());
+        let output = finished.ended.output.text();
+        Self {
+            output: (!output.is_empty()).then_some(output),
+            finished_at: finished.at,
+            ..Self::without_output(&finished.held, after, host)
+        }
+    }
+
+    /// What is to be known of it later, when it has just been recorded.
+    pub(crate) fn without_output(held: &Held, after: &After, host: &str) -> Self {
         Self {
             job: held.job().to_string(),
             run_id: held.run_id,
             fence: held.fence,
             slot: held.slot,
             started_at: held.since,
-            finished_at: finished.at,
+            finished_at: held.database_now(),
             host: host.to_owned(),
             trigger: held.trigger.as_str().to_owned(),
             outcome: after.outcome.as_str().to_owned(),
@@ -52,7 +61,7 @@ impl Record {
             reason: after.reason.clone(),
             exit_code: after.exit_code,
             signal: after.signal,
-            output: (!output.is_empty()).then_some(output),
+            output: None,
             last_error: after.last_error.clone(),
             next_slot: after.slot,
             next_run: after.next_run,

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::placeholder::{Values, instant};
-use crate::{claim::Held, config::Surroundings};
+use crate::{claim::Held, config::Surroundings, rights::Account, spec::NO_TIMEOUT};
 
 /// Where programs are looked for, as in a crontab of root's.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -12,8 +12,15 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 static HERE: LazyLock<Surroundings> = LazyLock::new(Surroundings::of_this_process);
 
 /// The variables of a run; the job's own come last and win, except over what names the run.
-pub(super) fn of(held: &Held, values: &Values) -> Result<Vec<(String, String)>, String> {
-    let home = std::env::var("HOME").unwrap_or_else(|_| "/".to_owned());
+pub(super) fn of(
+    held: &Held,
+    values: &Values,
+    account: Option<&Account>,
+) -> Result<Vec<(String, String)>, String> {
+    let home = match account {
+        Some(account) => account.home.to_string_lossy().into_owned(),
+        None => std::env::var("HOME").unwrap_or_else(|_| "/".to_owned()),
+    };
     let zone = held
         .spec
         .timetable
@@ -25,6 +32,10 @@ pub(super) fn of(held: &Held, values: &Values) -> Result<Vec<(String, String)>, 
         ("HOME".to_owned(), home),
         ("TZ".to_owned(), zone.to_owned()),
     ];
+    // As cron does; a host that runs its jobs as itself has no need to tell them who they are.
+    for name in ["USER", "LOGNAME"] {
+        env.extend(account.map(|account| (name.to_owned(), account.name.clone())));
+    }
     for (name, value) in &held.spec.env {
         let value = values.fill(value).map_err(|bad| bad.to_string())?;
         set(&mut env, name, value);
@@ -53,8 +64,10 @@ pub(super) fn of_the_run(held: &Held) -> Vec<(&'static str, String)> {
             format!("{}/{}", held.job(), instant(held.slot)),
         ),
         ("CRONTABBER_FENCE", held.fence.to_string()),
-        ("CRONTABBER_DEADLINE", instant(held.times_out_at())),
     ];
+    if held.spec.timeout < NO_TIMEOUT {
+        env.push(("CRONTABBER_DEADLINE", instant(held.times_out_at())));
+    }
     if let Some(at) = held.last_success {
         env.push(("CRONTABBER_LAST_SUCCESS", instant(at)));
     }

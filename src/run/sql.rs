@@ -37,6 +37,7 @@ use crate::{
     heartbeat::{Cut, Leash},
     spec::Sql,
     store::{Connection, limited, transaction},
+    stream::Printing,
 };
 
 /// How such a transaction begins: [`transaction::BEGIN`] without its limits, which the text gets its own of.
@@ -56,15 +57,16 @@ const POOLER: &str = "`transaction = false` needs the server itself, and this ad
 pub(super) async fn carry_out(
     held: &Held,
     sql: &Sql,
+    printing: Option<&Printing>,
     means: &Means<'_>,
 ) -> (Ended, Option<Cut>, Option<Effects>) {
     let (terms, mut seen) = watch::channel(Terms {
-        deadline: held.deadline(),
+        deadline: held.must_end_by(),
         is_cancelled: false,
     });
     let renewal = means.heart.hold(held, Arc::new(terms));
     crate::faults::point("running");
-    let heard = Heard::default();
+    let heard = Heard::told_to(printing.map(Printing::listener));
     let run = Run {
         held,
         sql,

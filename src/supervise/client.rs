@@ -3,25 +3,30 @@
 use std::{
     io::{self, ErrorKind},
     os::fd::{AsFd, OwnedFd},
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use tokio::time::timeout;
+use uuid::Uuid;
 
 use super::{
-    brand,
+    brand, cgroup,
     guarded::{Guarded, Reins},
     link::Link,
     wire,
 };
-use crate::clock::Boottime;
+use crate::{clock::Boottime, rights::Terms};
 
 /// What to run, and by when it must be over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
+    /// Which run it is: its cgroup is named after it, where runs have one.
+    pub run_id: Uuid,
+    /// As whom, how willingly and with how much memory.
+    pub terms: Terms,
     /// The program and its arguments. Without a `/` it is looked for in the `PATH` of `env`. It is executed, never
     /// read by a shell; a script needs its `#!` line.
     pub argv: Vec<String>,
@@ -37,6 +42,8 @@ pub struct Order {
     pub grace: Duration,
     /// Until when the host can prove its claim, unless it says more later: nothing of the run is left then.
     pub deadline: Boottime,
+    /// Whether what it prints is to be told while it goes on, see [`Guarded::heard_by`].
+    pub stream: bool,
 }
 
 impl Order {
@@ -49,6 +56,8 @@ impl Order {
 pub struct Supervisor {
     program: PathBuf,
     link: Mutex<Option<Arc<Link>>>,
+    /// Where the cgroups of runs are made; `None`: nowhere. Found out with the first order.
+    cgroups: OnceLock<Option<PathBuf>>,
 }
 
 impl Default for Supervisor {
@@ -69,7 +78,23 @@ impl Supervisor {
         Self {
             program: program.into(),
             link: Mutex::new(None),
+            cgroups: OnceLock::new(),
         }
+    }
+
+    /// The same on a host that has no cgroup to divide.
+    #[must_use]
+    pub fn without_cgroups(self) -> Self {
+        Self {
+            cgroups: OnceLock::from(None),
+            ..self
+        }
+    }
+
+    /// The directory in which this host makes the cgroups of its runs, if it may.
+    #[must_use]
+    pub fn cgroups(&self) -> Option<&Path> {
+        self.cgroups.get_or_init(cgroup::prepare).as_deref()
     }
 
     /// Starts a run. Returns when its program runs, or is known not to ([`Guarded::ended`] says why).
@@ -80,7 +105,7 @@ impl Supervisor {
     ///
     /// Makes this process a child subreaper. Must be called within a tokio runtime with I/O and time enabled.
     pub async fn start(&self, order: &Order) -> io::Result<Guarded> {
-        let words = wire::encode(order, brand())
+        let words = wire::encode(order, brand(), self.cgroups())
             .map_err(|error| io::Error::new(ErrorKind::InvalidInput, error))?;
         let limit = order.deadline.saturating_since(Boottime::now());
         timeout(limit, self.hand_over(order, &words))
@@ -110,7 +135,10 @@ impl Supervisor {
         drop(descriptors);
         // Ours would keep the socket open when guard and supervisor are gone.
         drop(theirs);
-        Guarded::begin(link, Reins::new(ours, order.deadline)).await
+        let cgroup = self
+            .cgroups()
+            .map(|directory| directory.join(cgroup::name(order.run_id)));
+        Guarded::begin(link, Reins::new(ours, order.deadline), cgroup).await
     }
 
     /// The supervisor that is alive, or a new one.

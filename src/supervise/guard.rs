@@ -1,8 +1,13 @@
 //! The guard: one process for one run, which it starts, watches, and outlives.
 
 use std::{
-    ffi::CStr,
-    os::fd::{AsFd, AsRawFd, OwnedFd},
+    collections::BTreeSet,
+    ffi::{CStr, OsStr},
+    os::{
+        fd::{AsFd, AsRawFd, OwnedFd},
+        unix::{ffi::OsStrExt, process::ExitStatusExt},
+    },
+    path::Path,
     process::{ExitCode, ExitStatus},
     time::Duration,
 };
@@ -21,10 +26,12 @@ use nix::{
 };
 
 use super::{
+    cell::Cell,
     kernel::{Reaped, reap},
     spawn::{Started, spawn},
+    telling::Telling,
     tree::descendants,
-    wire,
+    wire::{self, Words},
 };
 use crate::{clock::Boottime, ended::Stopped, output::Capture};
 
@@ -65,6 +72,8 @@ pub(super) fn main(orders: Orders) -> ExitCode {
     let _ = match begin(&host, order, stdin) {
         Ok(mut guard) => {
             let status = guard.watch();
+            // Removed before the end is reported: nothing of the run is left then.
+            drop(guard.cell.take());
             wire::send_ended(&host, status, guard.stopped, &guard.capture)
         }
         Err((why, stopped)) => wire::send_not_started(&host, &why, stopped),
@@ -101,7 +110,9 @@ fn begin(
     if host_is_gone(host) {
         return Err(("the host is gone".to_owned(), Some(Stopped::HostGone)));
     }
-    let Started { main, output } = spawn(&words, stdin.as_ref()).map_err(|why| (why, None))?;
+    let cell = cell(&words).map_err(|why| (why, None))?;
+    let Started { main, output } =
+        spawn(&words, stdin.as_ref(), cell.as_ref()).map_err(|why| (why, None))?;
     // It may be large, and this process lives as long as the run.
     drop(stdin);
     // A host that is gone does not hear it, and the next poll sees that it is gone.
@@ -110,14 +121,30 @@ fn begin(
         host: Some(host),
         output: Some(output),
         capture: Capture::default(),
+        telling: words.stream.then(|| Telling::new(started_at)),
         children,
         timer,
         terms,
         main,
+        cell,
         status: None,
         stopped: None,
         phase: Phase::Running,
     })
+}
+
+/// The run's cgroup, where it can have one. Only who wants its memory limited cannot do without.
+fn cell(words: &Words) -> Result<Option<Cell>, String> {
+    let made = words.cgroup.map(|path| {
+        let path = Path::new(OsStr::from_bytes(path.to_bytes()));
+        Cell::make(path, words.memory_max)
+    });
+    match (made, words.memory_max) {
+        (Some(Ok(cell)), _) => Ok(Some(cell)),
+        (Some(Err(_)) | None, None) => Ok(None),
+        (Some(Err(error)), Some(_)) => Err(format!("cannot limit its memory: {error}")),
+        (None, Some(_)) => Err("cannot limit its memory: it has no cgroup here".to_owned()),
+    }
 }
 
 /// A descriptor that is readable when a child has ended.
@@ -178,10 +205,14 @@ struct Guard<'a> {
     /// `None` when nobody can write any more.
     output: Option<OwnedFd>,
     capture: Capture,
+    /// `None` when the host hears it at the end.
+    telling: Option<Telling>,
     children: SignalFd,
     timer: TimerFd,
     terms: Terms,
     main: Pid,
+    /// Its cgroup, where it has one.
+    cell: Option<Cell>,
     /// How the program ended, once it has.
     status: Option<ExitStatus>,
     /// Why it was stopped, if it was.
@@ -198,11 +229,19 @@ impl Guard<'_> {
                 self.listen();
             }
             self.read_output();
+            if let (Some(host), Some(telling)) = (self.host, &mut self.telling) {
+                telling.tell(host, &self.capture, Boottime::now());
+            }
             if self.reap_children() == Left::Nobody
                 && let Some(status) = self.status
             {
-                self.read_the_rest();
-                return status;
+                if self.cell.as_ref().is_none_or(Cell::is_empty) {
+                    self.read_the_rest();
+                    self.note_memory(status);
+                    return status;
+                }
+                // Not below us, and yet the run's: somebody has put it there.
+                self.kill_soon();
             }
             self.act(Boottime::now());
         }
@@ -229,11 +268,34 @@ impl Guard<'_> {
         let _ = poll(&mut sources, PollTimeout::NONE);
     }
 
+    /// Notes that it was the kernel that killed the program, for want of memory.
+    fn note_memory(&mut self, status: ExitStatus) {
+        let is_killed = status.signal() == Some(libc::SIGKILL) && self.stopped.is_none();
+        if is_killed && self.cell.as_ref().is_some_and(Cell::is_out_of_memory) {
+            self.stopped = Some(Stopped::OutOfMemory);
+        }
+    }
+
+    /// From now on there is nothing left but to kill.
+    fn kill_soon(&mut self) {
+        if !matches!(self.phase, Phase::Killing { .. }) {
+            self.phase = Phase::Killing {
+                again: Boottime::now(),
+                pause: PASS,
+            };
+        }
+    }
+
     fn next_step(&self) -> Boottime {
-        match self.phase {
+        let step = match self.phase {
             Phase::Running => self.terms.stop().min(self.terms.timeout),
             Phase::Lingering { until } | Phase::Stopping { until } => until.min(self.terms.kill()),
             Phase::Killing { again, .. } => again,
+        };
+        let again = self.telling.as_ref().filter(|_| self.host.is_some());
+        match again.and_then(|telling| telling.again(&self.capture)) {
+            Some(again) => step.min(again),
+            None => step,
         }
     }
 
@@ -329,17 +391,15 @@ impl Guard<'_> {
             Phase::Lingering { until } if now >= until || too_late || self.output.is_none() => {
                 self.terminate(REST_GRACE.min(self.terms.grace));
             }
-            Phase::Stopping { until } if now >= until || too_late => {
-                self.phase = Phase::Killing {
-                    again: now,
-                    pause: PASS,
-                };
-            }
+            Phase::Stopping { until } if now >= until || too_late => self.kill_soon(),
             _ => {}
         }
         if let Phase::Killing { again, pause } = self.phase
             && now >= again
         {
+            if let Some(cell) = &self.cell {
+                cell.kill();
+            }
             signal_below(&[], &[Signal::SIGKILL]);
             self.phase = Phase::Killing {
                 again: now + pause,
@@ -358,7 +418,11 @@ impl Guard<'_> {
 
     fn terminate(&mut self, grace: Duration) {
         // A stopped process does not act on SIGTERM until it is continued.
-        signal_below(&[], &[Signal::SIGTERM, Signal::SIGCONT]);
+        let signals = [Signal::SIGTERM, Signal::SIGCONT];
+        // Where `/proc` hides the processes of others, only the cgroup knows those further down.
+        let hidden = self.cell.as_ref().map_or_else(Vec::new, out_of_sight);
+        signal_below(&[], &signals);
+        send(&hidden, &signals);
         self.phase = Phase::Stopping {
             until: Boottime::now() + grace,
         };
@@ -381,11 +445,24 @@ pub(super) fn signal_below(spared: &[Pid], signals: &[Signal]) -> bool {
     let Ok(found) = descendants(Pid::this(), |pid| spared.binary_search(&pid).is_ok()) else {
         return true;
     };
-    for &pid in &found {
+    send(&found, signals);
+    !found.is_empty()
+}
+
+fn send(pids: &[Pid], signals: &[Signal]) {
+    for &pid in pids {
         for &signal in signals {
             // It has ended, or it has become another user's (`sudo`), and then we go on trying until it ends.
             let _ = kill(pid, signal);
         }
     }
-    !found.is_empty()
+}
+
+/// The processes of a run's cgroup that are not seen to be below this process.
+fn out_of_sight(cell: &Cell) -> Vec<Pid> {
+    let below = descendants(Pid::this(), |_| false).unwrap_or_default();
+    let below: BTreeSet<Pid> = below.into_iter().collect();
+    let mut pids = cell.processes();
+    pids.retain(|pid| !below.contains(pid));
+    pids
 }

@@ -6,6 +6,7 @@ use std::{
         fd::{AsRawFd, OwnedFd},
         unix::process::ExitStatusExt,
     },
+    path::PathBuf,
     process::ExitStatus,
     sync::{
         Arc,
@@ -25,16 +26,17 @@ use nix::{
 use tokio::{io::unix::AsyncFd, time::timeout};
 
 use super::{
-    REFUSED,
+    REFUSED, cgroup,
     kernel::watched,
     link::{Link, bury, sweep},
+    telling::printed,
     wire::{self, MAX_REPORT, Report},
 };
 use crate::{
     clock::Boottime,
     ended::{Ended, How, Stopped},
     heartbeat::Leash,
-    output::Output,
+    output::{Listener, Output},
 };
 
 /// How long after a run's deadline its guard may be silent before it is taken for frozen.
@@ -53,11 +55,18 @@ pub struct Guarded {
     pids: Option<(Pid, Pid)>,
     /// What came instead of "started".
     verdict: Option<Report>,
+    /// Where its cgroup is, or would be.
+    cgroup: Option<PathBuf>,
+    listener: Option<Arc<dyn Listener>>,
 }
 
 impl Guarded {
     /// Waits for the first word about a run.
-    pub(super) async fn begin(link: Arc<Link>, reins: Reins) -> io::Result<Self> {
+    pub(super) async fn begin(
+        link: Arc<Link>,
+        reins: Reins,
+        cgroup: Option<PathBuf>,
+    ) -> io::Result<Self> {
         let socket = watched(Arc::clone(&reins.socket))?;
         let mut run = Self {
             link,
@@ -65,6 +74,8 @@ impl Guarded {
             socket,
             pids: None,
             verdict: None,
+            cgroup,
+            listener: None,
         };
         match run.receive().await {
             Report::Started { main, guard } => run.pids = Some((main, guard)),
@@ -83,6 +94,14 @@ impl Guarded {
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.pids.map(|(main, _)| main.as_raw().unsigned_abs())
+    }
+
+    /// The same, with somebody who hears what it prints, where its order says so; what was left out on the way, and the
+    /// last of it, comes with its end only.
+    #[must_use]
+    pub fn heard_by(mut self, listener: Arc<dyn Listener>) -> Self {
+        self.listener = Some(listener);
+        self
     }
 
     /// Waits until the run is over and no process of it is left. Dropped before, it cancels the run.
@@ -115,6 +134,10 @@ impl Guarded {
                     Report::Closed => self.abandoned().await,
                     _ => How::GuardLost,
                 };
+                if let Some(cgroup) = &self.cgroup {
+                    // The guard would have removed it. What is not dead yet is swept at the next start.
+                    cgroup::clear(cgroup);
+                }
                 without_output(how, silent.then_some(Stopped::Deadline))
             }
         }
@@ -160,7 +183,11 @@ impl Guarded {
             });
             match received {
                 Ok(Ok(length)) if length > 0 => {
-                    if let Some(report) = Report::decode(&datagram[..length]) {
+                    if let Some((position, bytes)) = printed(&datagram[..length]) {
+                        if let Some(listener) = &self.listener {
+                            listener.hear(position, bytes);
+                        }
+                    } else if let Some(report) = Report::decode(&datagram[..length]) {
                         return report;
                     }
                 }

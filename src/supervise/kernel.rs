@@ -1,10 +1,12 @@
 //! The calls that no safe wrapper makes for us.
 #![expect(
     unsafe_code,
-    reason = "fork, waitpid with every status, descriptors out of a message, sockets watched by tokio"
+    reason = "fork, into a cgroup too, waitpid with every status, descriptors out of a message, sockets watched by \
+              tokio, and what a child gives up before it becomes a program: signals, priority, capabilities"
 )]
 
 use std::{
+    ffi::CStr,
     io, mem,
     os::{
         fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
@@ -40,6 +42,100 @@ pub(super) fn fork() -> nix::Result<Forked> {
         ForkResult::Parent { child } => Ok(Forked::Parent(child)),
         ForkResult::Child => Ok(Forked::Child),
     }
+}
+
+/// Forks a process that has one thread into the cgroup of this directory. Only a guard does so.
+///
+/// Not by moving it there later: that waits for every processor of the machine, for milliseconds.
+pub(super) fn fork_into(cgroup: BorrowedFd) -> nix::Result<Forked> {
+    /// `struct clone_args` of the kernel's first version that knows cgroups.
+    #[repr(C)]
+    #[derive(Default)]
+    struct Arguments {
+        flags: u64,
+        pidfd: u64,
+        child_tid: u64,
+        parent_tid: u64,
+        exit_signal: u64,
+        stack: u64,
+        stack_size: u64,
+        tls: u64,
+        set_tid: u64,
+        set_tid_size: u64,
+        cgroup: u64,
+    }
+    const CLONE_INTO_CGROUP: u64 = 1 << 33;
+    let arguments = Arguments {
+        flags: CLONE_INTO_CGROUP,
+        exit_signal: u64::from(libc::SIGCHLD.unsigned_abs()),
+        cgroup: u64::from(cgroup.as_raw_fd().unsigned_abs()),
+        ..Arguments::default()
+    };
+    let length = mem::size_of::<Arguments>();
+    // SAFETY: `arguments` lives for the whole call and is as long as it says. Without CLONE_VM and without a stack it
+    // is a fork, past libc, whose handlers and locks matter to processes with several threads only (see `fork`).
+    let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, length) };
+    match Errno::result(pid)? {
+        0 => Ok(Forked::Child),
+        pid => Ok(Forked::Parent(Pid::from_raw(
+            i32::try_from(pid).expect("a pid is an i32"),
+        ))),
+    }
+}
+
+/// Takes every signal as a program expects it: at its default.
+pub(super) fn default_signals() {
+    for signal in 1..=64 {
+        // SAFETY: SIG_DFL is no handler that could run. It fails for SIGKILL, SIGSTOP and the two that are libc's own.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+}
+
+/// Gives this process this priority.
+pub(super) fn set_nice(nice: i8) -> nix::Result<()> {
+    // SAFETY: it takes numbers only.
+    let result = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice.into()) };
+    Errno::result(result).map(drop)
+}
+
+/// Keeps a capability from the programs that this process starts; it may go on using it itself.
+pub(super) fn keep_to_itself(capability: u8) {
+    let capability = libc::c_ulong::from(capability);
+    // SAFETY: it takes numbers only. It fails on kernels that know no ambient capabilities, and so hand on none.
+    unsafe {
+        libc::prctl(
+            libc::PR_CAP_AMBIENT,
+            libc::PR_CAP_AMBIENT_LOWER,
+            capability,
+            0,
+            0,
+        )
+    };
+}
+
+/// Gives up every capability: those that a change of the user takes away, and those that it does not.
+pub(super) fn drop_capabilities() -> nix::Result<()> {
+    const VERSION_3: u32 = 0x2008_0522;
+    // The version and whose (0: this thread's); two times effective, permitted and inheritable.
+    let (header, none) = ([VERSION_3, 0], [0_u32; 6]);
+    // SAFETY: both live for the whole call and are laid out as version 3 has it.
+    let result = unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), none.as_ptr()) };
+    Errno::result(result).map(drop)
+}
+
+/// Whether a file bears the extended attribute of this name with the value `1`.
+pub(super) fn is_marked(file: &CStr, name: &CStr) -> bool {
+    let mut value = [0_u8; 8];
+    // SAFETY: both texts end with a NUL, and `value` is as long as it says.
+    let length = unsafe {
+        libc::getxattr(
+            file.as_ptr(),
+            name.as_ptr(),
+            value.as_mut_ptr().cast(),
+            value.len(),
+        )
+    };
+    usize::try_from(length).is_ok_and(|length| &value[..length] == b"1")
 }
 
 /// What a look at the children has found.

@@ -21,7 +21,7 @@ use nix::{
     unistd::{AccessFlags, Pid, access, chdir, pipe2},
 };
 
-use super::wire::Words;
+use super::{cell::Cell, exec::Start, wire::Words};
 
 /// Where a program without a `/` is looked for when the environment given names no PATH.
 const DEFAULT_PATH: &[u8] = b"/usr/local/bin:/usr/bin:/bin";
@@ -38,27 +38,47 @@ pub(super) struct Started {
 /// It gets a session of its own, umask 022, every signal unblocked and at its default, exactly the environment
 /// given, `stdin` (this process's own, which is `/dev/null`, if `None`), one pipe as both stdout and stderr, so
 /// that their order is kept, and no other file descriptor: all of ours are closed on exec.
-pub(super) fn spawn(words: &Words, stdin: Option<&OwnedFd>) -> Result<Started, String> {
+pub(super) fn spawn(
+    words: &Words,
+    stdin: Option<&OwnedFd>,
+    cell: Option<&Cell>,
+) -> Result<Started, String> {
     umask(Mode::from_bits_truncate(0o022));
+    let name = words.argv[0];
+    let (output, theirs) = output_pipe().map_err(|errno| because("start", name, errno))?;
+    let main = if cell.is_none() && words.user.is_none() && words.nice.is_none() {
+        at_once(words, stdin, &theirs)?
+    } else {
+        let start = Start {
+            words,
+            stdin,
+            output: &theirs,
+            cell,
+        };
+        start.program()?
+    };
+    Ok(Started { main, output })
+}
+
+/// By `posix_spawn`, which copies nothing.
+fn at_once(words: &Words, stdin: Option<&OwnedFd>, output: &OwnedFd) -> Result<Pid, String> {
     // This process lives for one run only, so its directory is the run's.
     chdir(words.cwd).map_err(|errno| because("enter", words.cwd, errno))?;
     let name = words.argv[0];
     let program = find(name, &words.env).map_err(|errno| because("start", name, errno))?;
-    let (output, theirs) = output_pipe().map_err(|errno| because("start", name, errno))?;
-    let main = branded(words.brand, || {
+    branded(words.brand, || {
         posix_spawn(
             program.as_c_str(),
-            &descriptors(stdin, &theirs)?,
+            &descriptors(stdin, output)?,
             &attributes()?,
             &words.argv,
             &words.env,
         )
     })
-    .map_err(|errno| because("start", name, errno))?;
-    Ok(Started { main, output })
+    .map_err(|errno| because("start", name, errno))
 }
 
-fn because(verb: &str, what: &CStr, errno: Errno) -> String {
+pub(super) fn because(verb: &str, what: &CStr, errno: Errno) -> String {
     format!(
         "cannot {verb} `{}`: {}",
         what.to_string_lossy(),
@@ -69,7 +89,7 @@ fn because(verb: &str, what: &CStr, errno: Errno) -> String {
 /// The file to execute: the name itself if it is a path, else the first of the PATH given.
 ///
 /// Looked up here, because libc's `execvp` looks through the PATH of the caller.
-fn find(name: &CStr, env: &[&CStr]) -> nix::Result<CString> {
+pub(super) fn find(name: &CStr, env: &[&CStr]) -> nix::Result<CString> {
     if name.to_bytes().contains(&b'/') {
         return Ok(name.to_owned());
     }

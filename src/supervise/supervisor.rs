@@ -26,9 +26,10 @@ use nix::{
 
 use super::{
     guard::{self, LONGEST_PASS, Orders, PASS, children_signal, signal_below},
-    kernel::{Forked, Reaped, Received, fork, reap, receive},
+    kernel::{Forked, Reaped, Received, fork, keep_to_itself, reap, receive},
     wire,
 };
+use crate::rights::{CAP_KILL, CAP_SETGID, CAP_SETUID, CAP_SYS_NICE};
 
 /// Is the supervisor until the host is gone and every run is over.
 pub(super) fn main() -> ExitCode {
@@ -72,6 +73,10 @@ impl Supervisor {
         dup2_stdin(File::open("/dev/null")?)?;
         chdir("/")?;
         set_child_subreaper(true)?;
+        // A host that is no root may hold some of root's rights, for jobs of other users. They are for nobody's job.
+        for capability in [CAP_KILL, CAP_SETGID, CAP_SETUID, CAP_SYS_NICE] {
+            keep_to_itself(capability);
+        }
         // For people who look at a list of processes; nothing depends on it.
         let _ = set_name(c"ct-supervisor");
         // The host decides, so signals meant for a terminal's programs or for a whole unit pass by. Blocked, not

@@ -1,7 +1,7 @@
 //! What is left when host, supervisor and guard were all killed at once, found and killed at the next start.
 //!
 //! Nobody who was above those processes is there any more, so they are known by what they carry: the run id in
-//! their environment. A guard above means that somebody is dealing with them.
+//! their environment, or in the name of their cgroup. A guard above means that somebody is dealing with them.
 
 use std::{fs, thread};
 
@@ -11,7 +11,10 @@ use nix::{
 };
 use uuid::Uuid;
 
-use super::guard::{self, PASS};
+use super::{
+    cgroup,
+    guard::{self, PASS},
+};
 
 /// How often to look again: what is killed leaves children behind that were not seen before.
 const PASSES: u32 = 100;
@@ -19,16 +22,14 @@ const PASSES: u32 = 100;
 /// How often to look who is above a process, while those above come and go.
 const LOOKS: u32 = 5;
 
-/// Kills every process of these runs that has no guard above it; how many there were.
+/// Kills every process of these runs that has no guard above it, whoever's it is if this is root; how many there were.
 ///
-/// A process of another user's cannot be read, and is left alone; so is what has cleared its environment.
+/// What has cleared its environment is known by its cgroup only. To an ordinary user other users' processes cannot be
+/// read, nor can he kill them: they are left alone, unless they are in a cgroup that is his.
 #[must_use]
 pub fn sweep(runs: &[Uuid]) -> usize {
-    let marks: Vec<String> = runs
-        .iter()
-        .map(|run| format!("CRONTABBER_RUN_ID={run}"))
-        .collect();
-    let mut killed = 0;
+    let marks: Vec<Mark> = runs.iter().map(|&run| Mark::of(run)).collect();
+    let mut killed = cgroup::sweep(runs);
     for _ in 0..PASSES {
         let found = unguarded(&marks);
         if found.is_empty() {
@@ -44,7 +45,22 @@ pub fn sweep(runs: &[Uuid]) -> usize {
     killed
 }
 
-fn unguarded(marks: &[String]) -> Vec<Pid> {
+/// What the processes of one run carry.
+struct Mark {
+    variable: String,
+    cgroup: String,
+}
+
+impl Mark {
+    fn of(run: Uuid) -> Self {
+        Self {
+            variable: format!("CRONTABBER_RUN_ID={run}"),
+            cgroup: cgroup::name(run),
+        }
+    }
+}
+
+fn unguarded(marks: &[Mark]) -> Vec<Pid> {
     let Ok(processes) = fs::read_dir("/proc") else {
         return Vec::new();
     };
@@ -56,10 +72,22 @@ fn unguarded(marks: &[String]) -> Vec<Pid> {
 }
 
 /// Whether a process carries one of these marks; a zombie carries nothing.
-fn bears(pid: i32, marks: &[String]) -> bool {
+///
+/// Everybody may read the name of a cgroup; an environment, not even root without `CAP_SYS_PTRACE`.
+fn bears(pid: i32, marks: &[Mark]) -> bool {
     let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    let mut variables = environment.split(|&byte| byte == 0);
-    variables.any(|variable| marks.iter().any(|mark| mark.as_bytes() == variable))
+    let cgroups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    let has = |variable: &str| {
+        let mut variables = environment.split(|&byte| byte == 0);
+        variables.any(|found| found == variable.as_bytes())
+    };
+    let is_in = |cgroup: &str| {
+        let mut lines = cgroups.lines().filter_map(|line| line.strip_prefix("0::"));
+        lines.any(|path| path.split('/').any(|part| part == cgroup))
+    };
+    marks
+        .iter()
+        .any(|mark| has(&mark.variable) || is_in(&mark.cgroup))
 }
 
 /// Whether one of the processes above is a guard; in doubt there is one.

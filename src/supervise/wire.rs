@@ -12,6 +12,7 @@ use std::{
         fd::{AsFd, AsRawFd, OwnedFd},
         unix::{ffi::OsStrExt, process::ExitStatusExt},
     },
+    path::Path,
     process::ExitStatus,
     time::Duration,
 };
@@ -26,7 +27,7 @@ use nix::{
 };
 use thiserror::Error;
 
-use super::Order;
+use super::{Order, cgroup};
 use crate::{
     clock::Boottime,
     ended::Stopped,
@@ -59,6 +60,15 @@ pub enum BadOrder {
     TooLong(u64),
 }
 
+/// Another user, as the kernel knows him.
+#[derive(Debug, PartialEq)]
+pub(super) struct User {
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+    /// All his groups.
+    pub(super) groups: Vec<u32>,
+}
+
 /// An order as the guard reads it: strings as the kernel wants them, borrowed from the order's bytes.
 #[derive(Debug, PartialEq)]
 pub(super) struct Words<'a> {
@@ -67,30 +77,65 @@ pub(super) struct Words<'a> {
     pub(super) grace: Duration,
     /// The mark of the run's processes, see [`super::brand`].
     pub(super) brand: u64,
+    /// Whose the program is; `None`: this process's.
+    pub(super) user: Option<User>,
+    pub(super) nice: Option<i8>,
+    pub(super) memory_max: Option<u64>,
+    /// The directory to make for its cgroup; `None`: there are none here.
+    pub(super) cgroup: Option<&'a CStr>,
+    /// Whether the host wants to hear what is printed while it is.
+    pub(super) stream: bool,
     pub(super) cwd: &'a CStr,
     pub(super) argv: Vec<&'a CStr>,
     pub(super) env: Vec<&'a CStr>,
 }
 
-/// An order as bytes: six numbers, then cwd, arguments and `NAME=value` pairs, a NUL after each.
-pub(super) fn encode(order: &Order, brand: u64) -> Result<Vec<u8>, BadOrder> {
+/// How many numbers every order begins with.
+const NUMBERS: usize = 12;
+
+/// What stands for "none" where a number may be zero.
+const NONE: u64 = u64::MAX;
+
+/// An order as bytes: numbers, the user's groups, then the cgroup, cwd, arguments and `NAME=value` pairs, a NUL after
+/// each. `cgroups`: where this host makes those of its runs.
+pub(super) fn encode(
+    order: &Order,
+    brand: u64,
+    cgroups: Option<&Path>,
+) -> Result<Vec<u8>, BadOrder> {
     if order.argv.first().is_none_or(String::is_empty) {
         return Err(BadOrder::NoProgram);
     }
     if order.stdin.len() > Order::MAX_STDIN {
         return Err(BadOrder::Stdin(order.stdin.len()));
     }
+    let account = order.terms.account.as_ref();
+    let groups = account.map_or(&[][..], |account| &account.groups);
+    let cgroup = cgroups.map(|directory| directory.join(cgroup::name(order.run_id)));
     let mut bytes = Vec::with_capacity(1024);
-    for number in [
+    let numbers = [
         nanoseconds(order.deadline.since_boot()),
         nanoseconds(order.timeout),
         nanoseconds(order.grace),
         brand,
+        order.stream.into(),
         order.argv.len() as u64,
         order.env.len() as u64,
-    ] {
+        order
+            .terms
+            .nice
+            .map_or(NONE, |nice| i64::from(nice).cast_unsigned() & 0xff),
+        order.terms.memory_max.unwrap_or(NONE),
+        account.map_or(NONE, |account| account.uid.into()),
+        account.map_or(NONE, |account| account.gid.into()),
+        groups.len() as u64,
+    ];
+    let groups = groups.iter().copied().map(u64::from);
+    for number in numbers.into_iter().chain(groups) {
         bytes.extend(number.to_ne_bytes());
     }
+    let cgroup = cgroup.as_deref().unwrap_or(Path::new(""));
+    push(&mut bytes, &[cgroup.as_os_str().as_bytes()], "the cgroup")?;
     push(&mut bytes, &[order.cwd.as_os_str().as_bytes()], "cwd")?;
     for argument in &order.argv {
         push(&mut bytes, &[argument.as_bytes()], "the command")?;
@@ -113,11 +158,16 @@ pub(super) fn encode(order: &Order, brand: u64) -> Result<Vec<u8>, BadOrder> {
 
 /// The order in `bytes`; `None` if they are none.
 pub(super) fn decode(bytes: &[u8]) -> Option<Words<'_>> {
-    let (numbers, mut strings) = bytes.split_at_checked(6 * 8)?;
+    let (numbers, rest) = bytes.split_at_checked(NUMBERS * 8)?;
     let mut numbers = numbers.chunks_exact(8).filter_map(number);
     let mut next = || numbers.next();
     let (deadline, timeout, grace, brand) = (next()?, next()?, next()?, next()?);
+    let stream = next()? != 0;
     let (arguments, variables) = (next()?, next()?);
+    let (nice, memory_max) = (next()?, next()?);
+    let (uid, gid, groups) = (next()?, next()?, next()?);
+    let length = usize::try_from(groups).ok()?.checked_mul(8)?;
+    let (groups, mut strings) = rest.split_at_checked(length)?;
     let mut string = || {
         let string = CStr::from_bytes_until_nul(strings).ok()?;
         strings = &strings[string.count_bytes() + 1..];
@@ -128,10 +178,29 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Words<'_>> {
         timeout: Duration::from_nanos(timeout),
         grace: Duration::from_nanos(grace),
         brand,
+        user: match uid {
+            NONE => None,
+            uid => Some(User {
+                uid: u32::try_from(uid).ok()?,
+                gid: u32::try_from(gid).ok()?,
+                groups: groups.chunks_exact(8).map(group).collect::<Option<_>>()?,
+            }),
+        },
+        nice: match nice {
+            NONE => None,
+            nice => Some(u8::try_from(nice).ok()?.cast_signed()),
+        },
+        memory_max: Some(memory_max).filter(|&bytes| bytes != NONE),
+        stream,
+        cgroup: string().map(|path| Some(path).filter(|path| !path.is_empty()))?,
         cwd: string()?,
         argv: (0..arguments).map(|_| string()).collect::<Option<_>>()?,
         env: (0..variables).map(|_| string()).collect::<Option<_>>()?,
     })
+}
+
+fn group(bytes: &[u8]) -> Option<u32> {
+    u32::try_from(number(bytes)?).ok()
 }
 
 fn push(bytes: &mut Vec<u8>, parts: &[&[u8]], place: &'static str) -> Result<(), BadOrder> {
@@ -206,6 +275,8 @@ const STARTED: u8 = 1;
 const NOT_STARTED: u8 = 2;
 const ENDED: u8 = 3;
 const LOST: u8 = 4;
+/// See [`super::telling`].
+pub(super) const PRINTED: u8 = 5;
 
 /// Tag, reason, status, total, length of the head.
 const ENDED_HEADER: usize = 1 + 1 + 4 + 8 + 4;
@@ -260,11 +331,15 @@ pub(super) fn send_lost(socket: &impl AsFd) -> nix::Result<()> {
     send(socket, &[&[LOST]])
 }
 
-/// Sends one datagram. Waits only when ten reports are unread, and a run makes two.
+/// Sends one datagram. Waits only when the buffer is full, and a run makes two; what is told on the way leaves room.
 fn send(socket: &impl AsFd, parts: &[&[u8]]) -> nix::Result<()> {
+    send_with(socket, parts, MsgFlags::empty())
+}
+
+pub(super) fn send_with(socket: &impl AsFd, parts: &[&[u8]], flags: MsgFlags) -> nix::Result<()> {
     let parts: Vec<IoSlice> = parts.iter().map(|part| IoSlice::new(part)).collect();
     let socket = socket.as_fd().as_raw_fd();
-    sendmsg::<()>(socket, &parts, &[], MsgFlags::MSG_NOSIGNAL, None).map(drop)
+    sendmsg::<()>(socket, &parts, &[], MsgFlags::MSG_NOSIGNAL | flags, None).map(drop)
 }
 
 impl Report {
@@ -303,7 +378,7 @@ impl Report {
 }
 
 /// Takes the first `N` bytes off.
-fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+pub(super) fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
     let (taken, rest) = bytes.split_first_chunk::<N>()?;
     *bytes = rest;
     Some(*taken)
@@ -316,6 +391,7 @@ fn reason_code(stopped: Option<Stopped>) -> u8 {
         Some(Stopped::Cancelled) => 2,
         Some(Stopped::Deadline) => 3,
         Some(Stopped::HostGone) => 4,
+        Some(Stopped::OutOfMemory) => 5,
     }
 }
 
@@ -325,6 +401,7 @@ fn reason(code: u8) -> Option<Stopped> {
         2 => Some(Stopped::Cancelled),
         3 => Some(Stopped::Deadline),
         4 => Some(Stopped::HostGone),
+        5 => Some(Stopped::OutOfMemory),
         _ => None,
     }
 }
@@ -332,11 +409,15 @@ fn reason(code: u8) -> Option<Stopped> {
 #[cfg(test)]
 mod tests {
     use nix::sys::socket::{AddressFamily, SockFlag, SockType, recv, socketpair};
+    use uuid::Uuid;
 
     use super::*;
+    use crate::rights::{Account, Terms};
 
     fn order() -> Order {
         Order {
+            run_id: Uuid::nil(),
+            terms: Terms::default(),
             argv: vec!["echo".into(), String::new(), "ü".into()],
             env: vec![("A".into(), "1=2".into()), ("EMPTY".into(), String::new())],
             cwd: "/tmp".into(),
@@ -344,25 +425,61 @@ mod tests {
             timeout: Duration::MAX,
             grace: Duration::from_millis(1500),
             deadline: Boottime::at(Duration::from_secs(7)),
+            stream: true,
         }
     }
 
     #[test]
     fn an_order_arrives_as_it_was_given() {
-        let bytes = encode(&order(), 42).unwrap();
+        let bytes = encode(&order(), 42, None).unwrap();
         let words = decode(&bytes).unwrap();
         assert_eq!(words.argv, [c"echo", c"", c"ü"]);
+        assert_eq!((words.user, words.cgroup), (None, None));
+        assert_eq!((words.nice, words.memory_max), (None, None));
         assert_eq!(words.env, [c"A=1=2", c"EMPTY="]);
         assert_eq!(words.cwd, c"/tmp");
         assert_eq!(words.brand, 42);
+        assert!(words.stream);
         assert_eq!(words.grace, Duration::from_millis(1500));
         assert_eq!(words.timeout, Duration::from_nanos(u64::MAX));
         assert_eq!(words.deadline, Boottime::at(Duration::from_secs(7)));
     }
 
+    /// As another user, of two groups, with everything that can be asked for.
+    fn demanding() -> Order {
+        let account = Account {
+            name: "backup".into(),
+            uid: 34,
+            gid: 35,
+            groups: vec![35, 1000],
+            home: "/var/backups".into(),
+        };
+        Order {
+            terms: Terms {
+                account: Some(account),
+                nice: Some(-20),
+                memory_max: Some(1 << 26),
+            },
+            ..order()
+        }
+    }
+
+    #[test]
+    fn an_order_says_as_whom_how_willingly_and_with_how_much_memory() {
+        let bytes = encode(&demanding(), 42, Some(Path::new("/cgroups"))).unwrap();
+        let words = decode(&bytes).unwrap();
+        let groups = vec![35, 1000];
+        let (uid, gid) = (34, 35);
+        assert_eq!(words.user, Some(User { uid, gid, groups }));
+        assert_eq!((words.nice, words.memory_max), (Some(-20), Some(1 << 26)));
+        let cgroup = c"/cgroups/run-00000000-0000-0000-0000-000000000000";
+        assert_eq!(words.cgroup, Some(cgroup));
+        assert_eq!(words.cwd, c"/tmp");
+    }
+
     #[test]
     fn half_an_order_is_none() {
-        let bytes = encode(&order(), 42).unwrap();
+        let bytes = encode(&demanding(), 42, None).unwrap();
         for length in 0..bytes.len() {
             assert_eq!(decode(&bytes[..length]), None, "{length} bytes");
         }
@@ -373,7 +490,7 @@ mod tests {
         let refuses = |change: fn(&mut Order), message: &str| {
             let mut order = order();
             change(&mut order);
-            assert_eq!(encode(&order, 42).unwrap_err().to_string(), message);
+            assert_eq!(encode(&order, 42, None).unwrap_err().to_string(), message);
         };
         refuses(|order| order.argv.clear(), "the command is empty");
         refuses(|order| order.argv[0].clear(), "the command is empty");
@@ -397,7 +514,7 @@ mod tests {
         );
         refuses(
             |order| order.argv.push("x".repeat(7_000_000)),
-            "command and environment have 7000076 bytes, at most 6291456 are allowed",
+            "command and environment have 7000125 bytes, at most 6291456 are allowed",
         );
     }
 

@@ -34,14 +34,14 @@ pub struct Audited {
     pub detail: serde_json::Value,
 }
 
-/// The newest rows of the audit, newest first; of one job or of all.
+/// The newest rows of the audit, newest first; of some rows or of all.
 pub async fn newest(
     client: &Connection,
-    job: Option<&str>,
+    jobs: Option<&[&str]>,
     rows: u32,
 ) -> Result<Vec<Audited>, DatabaseError> {
     let parameters: [(&(dyn ToSql + Sync), Type); 2] =
-        [(&job, Type::TEXT), (&i64::from(rows), Type::INT8)];
+        [(&jobs, Type::TEXT_ARRAY), (&i64::from(rows), Type::INT8)];
     let query = client.query_typed(include_str!("../../sql/read_audit.sql"), &parameters);
     let rows = limited(transaction::LIMIT, client.fuse(), query).await?;
     let audited = rows.iter().map(|row| {

@@ -51,8 +51,8 @@ pub struct Entry {
 /// Which part of the log is wanted.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
-    /// Of this job; `None`: of all.
-    pub job: Option<&'a str>,
+    /// Of these rows; `None`: of all.
+    pub jobs: Option<&'a [&'a str]>,
     /// Only failures, timeouts and losses.
     pub failed: bool,
     /// How many, at most.
@@ -65,7 +65,7 @@ pub struct Wanted<'a> {
 pub async fn newest(client: &Connection, wanted: &Wanted<'_>) -> Result<Vec<Entry>, DatabaseError> {
     let output = i32::try_from(wanted.output).unwrap_or(i32::MAX);
     let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
-        (&wanted.job, Type::TEXT),
+        (&wanted.jobs, Type::TEXT_ARRAY),
         (&wanted.failed, Type::BOOL),
         (&i64::from(wanted.entries), Type::INT8),
         (&output, Type::INT4),
@@ -78,9 +78,12 @@ pub async fn newest(client: &Connection, wanted: &Wanted<'_>) -> Result<Vec<Entr
     .await
 }
 
-/// The newest run of a job with all of its output.
-pub async fn newest_run(client: &Connection, job: &str) -> Result<Option<Entry>, DatabaseError> {
-    Ok(runs(client, Some(job), (Uuid::nil(), Uuid::max()), 1)
+/// The newest run of these rows with all of its output.
+pub async fn newest_run(
+    client: &Connection,
+    jobs: &[&str],
+) -> Result<Option<Entry>, DatabaseError> {
+    Ok(runs(client, Some(jobs), (Uuid::nil(), Uuid::max()), 1)
         .await?
         .pop())
 }
@@ -96,12 +99,12 @@ pub async fn runs_like(
 
 async fn runs(
     client: &Connection,
-    job: Option<&str>,
+    jobs: Option<&[&str]>,
     (first, last): (Uuid, Uuid),
     limit: i64,
 ) -> Result<Vec<Entry>, DatabaseError> {
     let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
-        (&job, Type::TEXT),
+        (&jobs, Type::TEXT_ARRAY),
         (&first, Type::UUID),
         (&last, Type::UUID),
         (&limit, Type::INT8),

@@ -154,7 +154,10 @@ impl<'a> Hosts<'a> {
     /// The jobs of this configuration that no live host may run, due or not.
     fn unplaced(&self, silent: impl Fn(Timestamp) -> String) -> Vec<Unplaced<'a>> {
         let plan = self.plan;
-        let jobs = plan.jobs.iter().filter_map(|job| {
+        // Once a job, however many rows it has.
+        let jobs = plan.jobs.chunk_by(|job, next| job.index == next.index);
+        let jobs = jobs.filter_map(|rows| {
+            let job = rows.first()?;
             let no_host = no_host(&job.spec.placement, plan.hosts, plan.now)?;
             Some(Unplaced {
                 name: job.spec.name.as_str(),

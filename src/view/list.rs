@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
-    place::glob,
     plan::{Plan, State, Verdict, next_run},
     spec::JobName,
     store::table::{JobState, never},
@@ -81,10 +80,7 @@ impl<'a> List<'a> {
 
     fn shown(&self) -> Vec<Subject<'a>> {
         subject::all(self.plan)
-            .filter(|subject| {
-                self.glob
-                    .is_none_or(|pattern| glob(pattern, subject.name()))
-            })
+            .filter(|subject| self.glob.is_none_or(|pattern| subject.is_called(pattern)))
             .filter(|subject| {
                 self.states.is_empty() || self.states.contains(&subject.state(self.plan.now))
             })

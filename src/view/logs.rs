@@ -38,12 +38,22 @@ pub fn header(entry: &Entry, times: &Times) -> String {
     harmless(&words.join(" ")).into_owned()
 }
 
-/// What to say where there is no output; nothing where there is.
+/// Whether it has no record that its output would be in.
 #[must_use]
-pub fn remark(entry: &Entry) -> Option<&'static str> {
+pub fn is_unrecorded(entry: &Entry) -> bool {
+    entry.output.is_none() && matches!(entry.outcome.as_str(), "running" | "lost")
+}
+
+/// What to say where there is no output, or not all of it because it was told from its stream; else nothing.
+#[must_use]
+pub fn remark(entry: &Entry, is_streamed: bool) -> Option<&'static str> {
     match (&entry.output, entry.outcome.as_str()) {
         (Some(output), _) if !output.is_empty() => None,
-        (_, "running") => Some("it is still running: its output is in the log when it has ended"),
+        (_, "running") if is_streamed => Some("it is still running; --follow prints what comes"),
+        (_, "lost") if is_streamed => Some("its host was lost; this is what was streamed before"),
+        (_, "running") => Some(
+            "it is still running: its output is in the log when it has ended; --follow waits for that",
+        ),
         (_, "lost") => Some("its host was lost, and its output with it"),
         _ => Some("it printed nothing"),
     }
@@ -79,7 +89,7 @@ mod tests {
 
     #[test]
     fn silence_is_explained() {
-        assert_eq!(remark(&printed(None)), Some("it printed nothing"));
-        assert_eq!(remark(&printed(Some("x"))), None);
+        assert_eq!(remark(&printed(None), false), Some("it printed nothing"));
+        assert_eq!(remark(&printed(Some("x")), false), None);
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     dag::{JobGraph, render},
     duration::{short as short_span, written},
     plan::{Plan, Planned},
-    spec::{JobSpec, Kind, Lease, OnLost, Retry},
+    spec::{JobSpec, Kind, Lease, NO_TIMEOUT, On, OnLost, Placement, Retry},
     store::table::{JobState, never},
 };
 
@@ -97,8 +97,8 @@ impl<'a> Show<'a> {
         let origin = format!("{}:{}", spec.origin.file.display(), spec.origin.line);
         lines.labelled("defined in", &origin);
         lines.labelled("does", &does(&spec.kind));
-        lines.labelled("promise", promise(&spec.kind).sentence());
-        lines.labelled("schedule", &schedule(spec));
+        lines.labelled("promise", promise(spec).sentence());
+        lines.labelled("schedule", &schedule(planned));
         lines.labelled(
             "depends on",
             &names(self.graph, self.graph.parents(planned.index)).join(", "),
@@ -107,16 +107,8 @@ impl<'a> Show<'a> {
             "children",
             &names(self.graph, self.graph.children(planned.index)).join(", "),
         );
-        let hosts = &spec.placement.hosts;
-        lines.labelled(
-            "runs on",
-            &if hosts.is_empty() {
-                "any host".to_owned()
-            } else {
-                hosts.join(", ")
-            },
-        );
-        lines.labelled("timeout", &written(spec.timeout));
+        lines.labelled("runs on", &runs_on(&spec.placement));
+        lines.labelled("timeout", &timeout(spec.timeout));
         lines.labelled("retry", &retry(&spec.retry));
         lines.labelled("lease", &lease(&spec.lease, spec.on_lost));
         lines.labelled("tags", &spec.tags.join(", "));
@@ -243,6 +235,16 @@ fn took(entry: &Entry) -> Option<Duration> {
         .ok()
 }
 
+fn runs_on(placement: &Placement) -> String {
+    let hosts = placement.hosts.join(", ");
+    match (placement.on, hosts.as_str()) {
+        (On::One, "") => "any host".to_owned(),
+        (On::One, hosts) => hosts.to_owned(),
+        (On::Each, "") => "each host".to_owned(),
+        (On::Each, hosts) => format!("each of {hosts}"),
+    }
+}
+
 fn names<'a>(graph: &'a JobGraph, numbers: &[usize]) -> Vec<&'a str> {
     numbers
         .iter()
@@ -260,15 +262,23 @@ fn does(kind: &Kind) -> String {
     }
 }
 
-fn schedule(spec: &JobSpec) -> String {
-    let when = render::when(spec);
-    let offset = spec
+fn schedule(planned: &Planned<'_>) -> String {
+    let when = render::when(planned.spec);
+    let offset = planned
+        .spec
         .timetable
         .as_ref()
-        .map(|timetable| timetable.offset(spec.name.as_str()));
+        .map(|timetable| timetable.offset(&planned.name));
     match offset.filter(|offset| !offset.is_zero()) {
         Some(offset) => format!("{when}; {} after its slots, by its jitter", written(offset)),
         None => when,
+    }
+}
+
+fn timeout(timeout: Duration) -> String {
+    match timeout {
+        NO_TIMEOUT => "never".to_owned(),
+        timeout => written(timeout),
     }
 }
 

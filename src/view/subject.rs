@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::{
     dag::render,
+    place::glob,
     plan::{Plan, Planned, State, Verdict, next_run},
     store::table::{JobState, never},
 };
@@ -31,10 +32,25 @@ pub fn all<'a>(plan: &'a Plan<'a>) -> impl Iterator<Item = Subject<'a>> {
     )
 }
 
-/// The one of this name.
+/// The one of this name, as it stands in the table.
 #[must_use]
 pub fn named<'a>(plan: &'a Plan<'a>, name: &str) -> Option<Subject<'a>> {
     all(plan).find(|subject| subject.name() == name)
+}
+
+/// What people mean by a name: a job's all its rows, also where each host has one; any other the row of this name.
+#[must_use]
+pub fn meant<'a>(plan: &'a Plan<'a>, name: &str) -> Vec<Subject<'a>> {
+    let jobs = plan.jobs.iter();
+    let rows: Vec<Subject<'a>> = jobs
+        .filter(|job| job.spec.name.as_str() == name)
+        .map(Subject::Job)
+        .collect();
+    if rows.is_empty() {
+        named(plan, name).into_iter().collect()
+    } else {
+        rows
+    }
 }
 
 impl<'a> Subject<'a> {
@@ -42,9 +58,24 @@ impl<'a> Subject<'a> {
     #[must_use]
     pub fn name(&self) -> &'a str {
         match *self {
+            Self::Job(planned) => &planned.name,
+            Self::Ghost(name, ..) => name,
+        }
+    }
+
+    /// The name of the job, which rows of several hosts have in common.
+    #[must_use]
+    pub fn job(&self) -> &'a str {
+        match *self {
             Self::Job(planned) => planned.spec.name.as_str(),
             Self::Ghost(name, ..) => name,
         }
+    }
+
+    /// Whether a pattern means it, by its own name or by its job's.
+    #[must_use]
+    pub fn is_called(&self, pattern: &str) -> bool {
+        glob(pattern, self.name()) || glob(pattern, self.job())
     }
 
     /// Its row.
@@ -98,7 +129,11 @@ impl<'a> Subject<'a> {
         let next = match planned.verdict {
             Verdict::New(first) => first,
             Verdict::NotYet(at) => Some(at),
-            Verdict::Run(_) | Verdict::Elsewhere | Verdict::Unsupported(_) => by_clock,
+            Verdict::Run(_)
+            | Verdict::Elsewhere
+            | Verdict::Refused(_)
+            | Verdict::ForDaemons
+            | Verdict::Unsupported(_) => by_clock,
             Verdict::Paused(until) => Some(by_clock.map_or(until, |at| at.max(until))),
             Verdict::AfterParents
             | Verdict::NoHost(_)

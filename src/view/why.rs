@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::{
     dag::JobGraph,
     place::Place,
-    plan::{Block, Due, Live, Plan, Planned, State, Trigger, Verdict, that_match},
+    plan::{Block, Due, Live, Plan, Planned, State, Trigger, Verdict},
 };
 
 use super::{
@@ -114,7 +114,7 @@ impl Why {
 }
 
 fn conclusion(job: &Planned<'_>, known: &Known<'_>) -> String {
-    let (name, times) = (&job.spec.name, &known.times);
+    let (name, times) = (&job.name, &known.times);
     match &job.verdict {
         Verdict::New(_) => format!(
             "{name} is not running because no host has met it yet: the next pass makes its row."
@@ -126,6 +126,10 @@ fn conclusion(job: &Planned<'_>, known: &Known<'_>) -> String {
                 times.both(*at)
             )
         }
+        Verdict::NotYet(at) if job.spec.keep_running => format!(
+            "{name} is not running because its last run has ended; it is started again {}.",
+            times.both(*at)
+        ),
         Verdict::NotYet(at) => format!(
             "{name} is not running because it is not due; it runs {}.",
             times.both(*at)
@@ -155,13 +159,15 @@ fn conclusion(job: &Planned<'_>, known: &Known<'_>) -> String {
             format!("{name} is not running because it waits for a person: {why}.")
         }
         Verdict::Elsewhere => elsewhere(job, known),
+        Verdict::Refused(why) => refused(job, why, known),
+        Verdict::ForDaemons => for_daemons(job, known),
         Verdict::Unsupported(_) => format!("{name} is due, but {}.", job.reason()),
     }
 }
 
 /// Nothing keeps it: then the next pass runs it, if there is one.
 fn due_now(job: &Planned<'_>, due: &Due, known: &Known<'_>) -> String {
-    let name = &job.spec.name;
+    let name = &job.name;
     let what = match due.trigger {
         Trigger::Parents => "its parents have succeeded",
         Trigger::Schedule | Trigger::Manual => "it is due",
@@ -169,18 +175,16 @@ fn due_now(job: &Planned<'_>, due: &Due, known: &Known<'_>) -> String {
     if job.state(known.plan.now) != State::Overdue {
         return format!("{name} is about to run: {what}, and the next pass starts it.");
     }
-    let plan = known.plan;
-    let live = that_match(plan.hosts, &job.spec.placement).any(|seen| seen.is_live(plan.now));
-    let whose = if live {
-        "the hosts that may run it are busy, or their passes fail: their logs say which"
-    } else {
+    let whose = if checks::live(job, known).is_empty() {
         "no host that may run it has passed lately: is `crontabber tick` in its crontab, or the daemon running?"
+    } else {
+        "the hosts that may run it are busy, or their passes fail: their logs say which"
     };
     format!("{name} should be running: {what}, and nothing keeps it but that {whose}")
 }
 
 fn blocked(job: &Planned<'_>, blocks: &[Block]) -> String {
-    let name = &job.spec.name;
+    let name = &job.name;
     match blocks {
         [one] => format!("{name} is due, but waits for a job it depends on: {one}."),
         many => format!(
@@ -191,7 +195,7 @@ fn blocked(job: &Planned<'_>, blocks: &[Block]) -> String {
 }
 
 fn ongoing(job: &Planned<'_>, live: &Live, times: &Times) -> String {
-    let name = &job.spec.name;
+    let name = &job.name;
     let host = live.host.as_deref().unwrap_or("a Python host");
     let since = times.both(live.since);
     match live.lease_until {
@@ -205,9 +209,12 @@ fn ongoing(job: &Planned<'_>, live: &Live, times: &Times) -> String {
 }
 
 fn elsewhere(job: &Planned<'_>, known: &Known<'_>) -> String {
-    let name = &job.spec.name;
-    let live = checks::live(&job.spec.placement, known);
+    let name = &job.name;
+    let live = checks::live(job, known);
     match live.as_slice() {
+        [] if job.spec.is_on_each() && job.host().is_none() => format!(
+            "{name} is not running because no host that it runs on has met it yet: each makes its own row."
+        ),
         [] => format!(
             "{name} is due, and waits for the first pass of a host that may run it; this host may not."
         ),
@@ -216,6 +223,34 @@ fn elsewhere(job: &Planned<'_>, known: &Known<'_>) -> String {
             hosts.join(" or ")
         ),
     }
+}
+
+/// Not here; and who else may, as far as placement tells.
+fn refused(job: &Planned<'_>, why: &str, known: &Known<'_>) -> String {
+    let name = &job.spec.name;
+    let mut others = checks::live(job, known);
+    others.retain(|host| *host != known.place.host);
+    match others.as_slice() {
+        [] => format!("{name} is due, but {why}."),
+        others => format!(
+            "{name} is due, but {why}. {} may, if it can.",
+            others.join(" or ")
+        ),
+    }
+}
+
+/// Nothing keeps it but that nobody who stays has come by.
+fn for_daemons(job: &Planned<'_>, known: &Known<'_>) -> String {
+    let name = &job.spec.name;
+    if job.state(known.plan.now) == State::Overdue {
+        return format!(
+            "{name} should be running: it is kept running by daemons, and none that may run it has started it: is \
+             `crontabber daemon` running on such a host?"
+        );
+    }
+    format!(
+        "{name} is about to run: it is kept running, and the next daemon that may run it starts it; no pass does."
+    )
 }
 
 fn ghost(name: &str, subject: &Subject<'_>, times: &Times) -> String {

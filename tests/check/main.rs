@@ -9,6 +9,7 @@ mod documents;
 mod fleet;
 mod found;
 mod grammar;
+mod kept;
 mod printed;
 mod program;
 mod waiting;

@@ -23,6 +23,7 @@ use crontabber::{
     },
     stop::Stopper,
     store::{Address, Elsewhere, Environment, table::Table},
+    stream::Stream,
     supervise::Supervisor,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -37,6 +38,7 @@ pub struct Host {
     url: String,
     jobs: Vec<JobSpec>,
     now: Option<Timestamp>,
+    stays: bool,
 }
 
 impl Host {
@@ -47,6 +49,7 @@ impl Host {
             url: database.url().into(),
             jobs: jobs.to_vec(),
             now: None,
+            stays: false,
         }
     }
 
@@ -54,6 +57,14 @@ impl Host {
     pub fn at(&self, now: Timestamp) -> Self {
         Self {
             now: Some(now),
+            ..self.clone()
+        }
+    }
+
+    /// The same, one that takes what daemons take.
+    pub fn staying(&self) -> Self {
+        Self {
+            stays: true,
             ..self.clone()
         }
     }
@@ -79,12 +90,14 @@ impl Host {
         let configuration: Vec<String> = self.jobs.iter().map(JobSpec::definition).collect();
         let place = Place {
             host: self.name.clone(),
+            stays: self.stays,
             ..Place::default()
         };
         Arc::new(Engine {
             host: Identity::new(place, configuration.join(" ")),
             graph: JobGraph::resolve(self.jobs.clone()).expect("the test's own jobs"),
             heart: Arc::new(Heart::new(database.clone(), self.now)),
+            stream: Arc::new(Stream::new(database.clone(), self.now)),
             database,
             elsewhere: Elsewhere::default(),
             supervisor: Arc::new(Supervisor::with_program(env!("CARGO_BIN_EXE_crontabber"))),

@@ -9,6 +9,7 @@
 //! | what the jobs did | `Ledger` |
 //! | when runs were alive | `Beats` |
 //! | a configuration, its hosts, what ran | `Site::with(&database, \|site\| ...)`, `site.on("alpha", &["tick"])` |
+//! | a job on each host, raced for | `each::race` |
 //! | many processes in one instant | `Gate`, `race` |
 //! | hosts of both kinds in one instant | `fleet::Fleet` |
 //! | a host whose clock is wrong | `Crontabber::new(["tick"]).clock("-13h")` |
@@ -34,6 +35,7 @@
 pub mod bank;
 mod beats;
 mod database;
+pub mod each;
 mod faketime;
 pub mod fleet;
 mod gate;

@@ -98,6 +98,11 @@ impl Proxy {
         database.url().replace(host(database.url()), through)
     }
 
+    /// The socket itself, for whoever has to open it to others.
+    pub fn socket(&self) -> PathBuf {
+        self.directory.path().join(SOCKET)
+    }
+
     /// Whether the transaction has come by and was cut.
     pub fn has_struck(&self) -> bool {
         self.wire.has_struck.load(SeqCst)

@@ -39,6 +39,7 @@ impl Site {
         Crontabber::new(arguments)
             .env("CRONTABBER_CONFIG", self.file("crontabber.toml"))
             .env("CRONTABBER_HOST", host)
+            .env("STATE_DIRECTORY", self.file("").join("state").join(host))
     }
 
     /// A file of this site.

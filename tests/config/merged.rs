@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf, time::Duration};
 
 use crontabber::{
     config::{Surroundings, load_in, reference},
-    spec::{JobName, JobSpec, Kind, Lease},
+    spec::{JobName, JobSpec, Kind, Lease, NO_TIMEOUT},
 };
 use proptest::prelude::*;
 
@@ -199,6 +199,54 @@ command = ["echo", 'a "b"']               # crontabber.toml:15
             .count()
             == 1
     );
+}
+
+#[test]
+fn a_job_that_is_kept_running_has_delays_of_its_own_and_no_timeout() {
+    let text = "[defaults]\ntimeout = \"1h\"\nevery = \"1d\"\nretry = { first = \"2m\", jitter = 0 }\n\
+                [templates.t]\nkeep_running = true\nretry = { max = \"5m\" }\n\
+                [jobs.a]\ntemplate = \"t\"\ncommand = [\"relay\"]\n";
+    let a = job(text);
+    assert!(a.keep_running && a.timetable.is_none());
+    assert_eq!(a.timeout, NO_TIMEOUT);
+    assert_eq!(
+        (a.retry.first, a.retry.jitter),
+        (Duration::from_secs(1), 0.0)
+    );
+    assert_eq!(a.retry.max, Duration::from_mins(5));
+    let named = job(&format!(
+        "{text}timeout = \"1d\"\nretry = {{ first = \"3s\" }}\n"
+    ));
+    assert_eq!(named.timeout, Duration::from_hours(24));
+    assert_eq!(named.retry.first, Duration::from_secs(3));
+    let other = job(&text.replace("keep_running = true", "keep_running = false"));
+    assert_eq!(other.timeout, Duration::from_hours(1));
+    assert_eq!(other.retry.first, Duration::from_mins(2));
+    assert!(other.timetable.is_some());
+}
+
+#[test]
+fn show_names_what_a_job_that_is_kept_running_has_from_where() {
+    let written = Written::main(
+        "[defaults]\ntimeout = \"1h\"\n\n[jobs.a]\nkeep_running = true\nretry = { max = \"5m\" }\n\
+         command = [\"relay\"]\n",
+    );
+    let config = written.sound();
+    let json = config.show_json(Some(&"a".parse().unwrap()));
+    let shown = |key: &str| {
+        let line = &json["jobs.a"][key];
+        let origin = written.without_directory(&line["origin"].as_str().unwrap());
+        format!("{} {origin}", line["value"].as_str().unwrap())
+    };
+    assert_eq!(shown("timeout"), "never default");
+    assert_eq!(shown("retry.first"), "1s default");
+    assert_eq!(shown("retry.max"), "5m crontabber.toml:9");
+}
+
+#[test]
+fn any_job_may_take_as_long_as_it_wants() {
+    let a = job("[jobs.a]\nevery = \"1d\"\ntimeout = \"never\"\ncommand = [\"true\"]\n");
+    assert_eq!(a.timeout, NO_TIMEOUT);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crontabber::{
     control::{self, Answer, By, Change, Claims, Decision, Happened, Target, markings, resettings},
+    spec::RowName,
     store::{Database as Referee, table::Table},
 };
 use jiff::Timestamp;
@@ -78,10 +79,7 @@ impl Operator {
 
     pub(crate) async fn reset(&self, names: &[&str], claims: Claims) -> Vec<Change> {
         self.on(names, async |database, targets| {
-            let known = targets
-                .iter()
-                .filter_map(|target| Some((target.spec?, target.row)));
-            let resettings = resettings(&known.collect::<Vec<_>>(), self.now);
+            let resettings = resettings(targets, self.now);
             control::reset(database, &BY, &resettings, claims, Some(self.now))
                 .await
                 .expect("the database is there")
@@ -100,17 +98,26 @@ impl Operator {
     /// What marking would do.
     pub(crate) async fn decided(&self, name: &str, slot: Option<Timestamp>) -> Decision {
         let (_, table) = self.looked().await;
-        let graph = &self.host.engine().graph;
-        markings(graph, &table, |job| job.as_str() == name, slot)
-            .remove(0)
-            .1
+        let engine = self.host.engine();
+        let place = &engine.host.place;
+        markings(
+            &engine.graph,
+            &table,
+            place,
+            |job| job.as_str() == name,
+            slot,
+        )
+        .remove(0)
+        .1
     }
 
     /// Marks what can be marked.
     pub(crate) async fn mark(&self, names: &[&str], slot: Option<Timestamp>) -> Vec<Change> {
         let (database, table) = self.looked().await;
-        let graph = &self.host.engine().graph;
-        let decisions = markings(graph, &table, |job| names.contains(&job.as_str()), slot);
+        let engine = self.host.engine();
+        let (graph, place) = (&engine.graph, &engine.host.place);
+        let wanted = |job: &RowName| names.contains(&job.as_str());
+        let decisions = markings(graph, &table, place, wanted, slot);
         let marked: Vec<_> = decisions
             .into_iter()
             .filter_map(|(_, decision)| match decision {

@@ -139,6 +139,26 @@ async fn a_state_directory_that_cannot_be_made_is_a_warning() {
 }
 
 #[tokio::test]
+async fn a_job_that_this_host_may_not_run_is_a_warning_unless_it_is_meant_for_others() {
+    let (database, site) = well().await;
+    let with = |keys: &str| {
+        let job = site.job("it", "every = \"1h\"", "true");
+        let asks = format!(
+            "[jobs.asks]\nevery = \"1h\"\nuser = \"nobody-here\"\n{keys}shell = \"true\"\n"
+        );
+        site.configure(database.url(), &format!("{job}{asks}"));
+    };
+    with("");
+    let said = doctor(&site).await;
+    said.only("warning process").says(
+        "does not run asks: this host knows no user `nobody-here`",
+        "let it be the unit's",
+    );
+    with("hosts = [\"db*\"]\n");
+    assert_eq!(doctor(&site).await.bad(), [""; 0]);
+}
+
+#[tokio::test]
 async fn a_clock_that_is_hours_off_is_a_warning() {
     let (database, _) = well().await;
     let site = site(&database);

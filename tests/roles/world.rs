@@ -12,7 +12,7 @@ use super::{
 
 /// What is configured everywhere: a job that is well, one that fails, and one of SQL.
 const JOBS: &str = "\
-[jobs.good]\nevery = \"1h\"\nstart = \"now\"\nshell = \"echo well\"\n
+[jobs.good]\nevery = \"1h\"\nstart = \"now\"\nstream_output = true\nshell = \"echo well\"\n
 [jobs.bad]\nevery = \"1h\"\nstart = \"now\"\nshell = \"exit 9\"\n
 [jobs.counted]\nevery = \"1h\"\nstart = \"now\"\nsql = \"SELECT 1\"\n";
 

@@ -113,6 +113,35 @@ async fn a_pass_with_nothing_due_asks_one_question_and_writes_nothing() {
     );
 }
 
+/// A job that runs once and waits for one that runs on each host.
+fn gathers(site: &Site) -> String {
+    let feeds = site.job("feeds", "every = \"1h\"\non = \"each\"", "true");
+    let report = site.job("report", "every = \"1h\"\ndepends_on = [\"feeds\"]", "true");
+    feeds + &report
+}
+
+#[tokio::test]
+async fn a_pass_asks_for_the_hosts_only_where_a_job_waits_for_them_and_in_the_same_trip() {
+    let (_server, database) = server().await;
+    let proxy = Proxy::before(database.url());
+    let site = Site::new();
+    let alone = site.job("feeds", "every = \"1h\"\non = \"each\"", "true");
+    for (jobs, asks) in [
+        (alone, &["read_table"][..]),
+        (gathers(&site), &["read_table", "read_seen_hosts"]),
+    ] {
+        site.configure(&proxy.url(), &jobs);
+        well(pass(&site)).await;
+        proxy.said();
+        let before = next_write(&database).await;
+        well(pass(&site)).await;
+        assert_eq!(next_write(&database).await, before, "something was written");
+        let trips = trips(&proxy);
+        let said: Vec<_> = trips.iter().map(statements).collect();
+        assert_eq!(said, [asks]);
+    }
+}
+
 #[tokio::test]
 async fn a_host_that_was_last_seen_six_minutes_ago_writes_its_own_row_and_nothing_else() {
     let (_server, database) = server().await;

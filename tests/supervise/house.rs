@@ -10,6 +10,7 @@ use std::{
 use crontabber::{
     clock::Boottime,
     ended::Ended,
+    rights::Terms,
     supervise::{Guarded, Order, Supervisor},
 };
 use nix::{
@@ -20,6 +21,7 @@ use nix::{
     unistd::{Pid, mkfifo},
 };
 use tempfile::TempDir;
+use uuid::Uuid;
 
 /// How long a test waits for what must happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -57,6 +59,8 @@ impl House {
     pub(crate) fn order(&self, script: &str) -> Order {
         let (name, value) = self.marker.split_once('=').expect("it has one");
         Order {
+            run_id: Uuid::new_v4(),
+            terms: Terms::default(),
             argv: ["sh", "-c", script].map(str::to_owned).to_vec(),
             env: vec![
                 ("PATH".to_owned(), "/usr/bin:/bin".to_owned()),
@@ -68,6 +72,7 @@ impl House {
             timeout: Duration::from_mins(1),
             grace: Duration::from_secs(2),
             deadline: Boottime::now() + Duration::from_mins(1),
+            stream: false,
         }
     }
 

@@ -1,8 +1,10 @@
 //! Runs under the real supervisor and its guards, and every fault that promise 3 speaks of.
 
+mod cgroups;
 mod faults;
 mod house;
 mod other_host;
 mod output;
 mod running;
 mod stopping;
+mod terms;

@@ -13,6 +13,9 @@ use nix::{
 use crate::{
     config::Config,
     doctor::facts::{Here, State},
+    place::Place,
+    rights::refusal,
+    spec::JobSpec,
     state_directory::state_directory,
 };
 
@@ -23,22 +26,27 @@ const ZONES: [&str; 3] = [
     "/etc/zoneinfo",
 ];
 
-pub(super) fn look(state: Option<&Path>, config: Option<&Config>) -> Here {
+pub(super) fn look(state: Option<&Path>, config: Option<&Config>, place: Option<&Place>) -> Here {
     let uid = Uid::effective();
     let usual = || state_directory(uid, |name| env::var_os(name));
     let known = User::from_uid(uid).ok().flatten();
     let own = env::var_os("TZDIR").map(PathBuf::from);
     let zones = own.into_iter().chain(ZONES.map(PathBuf::from));
-    let timetables = config.into_iter().flat_map(|config| config.graph.jobs());
-    let timetables = timetables.filter_map(|job| job.timetable.as_ref());
+    let jobs = config.map_or(&[][..], |config| config.graph.jobs());
+    let mut timetables = jobs.iter().filter_map(|job| job.timetable.as_ref());
+    let refused = |job: &JobSpec| {
+        let place = place.filter(|place| place.matches(&job.placement))?;
+        Some((job.name.to_string(), refusal(job, &place.rights)?))
+    };
     Here {
         user: known.map_or_else(|| format!("{uid}"), |user| format!("{} ({uid})", user.name)),
         is_root: uid.is_root(),
+        refused: jobs.iter().filter_map(refused).collect(),
         cgroup: cgroup(),
         state: state_of(&state.map_or_else(usual, Path::to_owned)),
         names_children: fs::metadata("/proc/thread-self/children").is_ok(),
         zones: zones.into_iter().find(|path| path.join("UTC").exists()),
-        needs_zones: timetables.into_iter().any(|when| when.timezone != "UTC"),
+        needs_zones: timetables.any(|when| when.timezone != "UTC"),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
     exit::Exit,
     pass::Pass,
     spec::JobName,
-    view::{changes::Verb, legacy, text::harmless},
+    view::{changes::Verb, legacy, subject, text::harmless},
 };
 
 use super::super::{
@@ -53,7 +53,10 @@ pub(super) fn one(global: &Global, description: &str, force: bool) -> Result<Exi
 pub(super) fn reset(global: &Global, description: &str) -> Result<Exit, Failure> {
     block_on(async {
         let view = View::open(global).await?;
-        let names = [named(&view.config, description)?.to_string()];
+        let name = named(&view.config, description)?;
+        let plan = view.plan();
+        let rows = subject::meant(&plan, name.as_str());
+        let names: Vec<String> = rows.iter().map(|row| row.name().to_owned()).collect();
         let answer = reset::these(&view, &names, Claims::Respected, None).await?;
         if let Answer::Jobs(changes) = &answer {
             match changes.first().map(|change| &change.happened) {

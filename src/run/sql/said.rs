@@ -9,7 +9,7 @@ use std::{
 use tokio_postgres::error::{DbError, ErrorPosition};
 
 use crate::{
-    output::{Capture, Output},
+    output::{Capture, Listener, Output},
     store::{DatabaseError, Ear, Said, error::one_line},
 };
 
@@ -94,9 +94,20 @@ fn own_context(context: &str) -> &str {
 
 /// What the server says while it works, bounded like every run's output.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Heard(Arc<Mutex<Capture>>);
+pub(super) struct Heard {
+    capture: Arc<Mutex<Capture>>,
+    /// Who is told while the server says it.
+    listener: Option<Arc<dyn Listener>>,
+}
 
 impl Heard {
+    pub(super) fn told_to(listener: Option<Arc<dyn Listener>>) -> Self {
+        Self {
+            capture: Arc::default(),
+            listener,
+        }
+    }
+
     pub(super) fn ear(&self) -> Ear {
         let heard = self.clone();
         Arc::new(move |said: Said<'_>| {
@@ -107,7 +118,11 @@ impl Heard {
     }
 
     pub(super) fn say(&self, text: &str) {
-        self.capture().push(text.as_bytes());
+        let mut capture = self.capture();
+        if let Some(listener) = &self.listener {
+            listener.hear(capture.total(), text.as_bytes());
+        }
+        capture.push(text.as_bytes());
     }
 
     pub(super) fn output(&self) -> Output {
@@ -116,6 +131,6 @@ impl Heard {
 
     fn capture(&self) -> MutexGuard<'_, Capture> {
         // Nothing that holds this lock can panic half-way through a change.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.capture.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -33,10 +33,10 @@ pub fn list_jobs(jobs: &[&Planned<'_>], plan: &Plan<'_>, memory: &Memory) -> Str
             now: plan.now,
         };
         block.line("Class:", &harmless(&what(job.spec)));
-        block.line("App name:", job.spec.name.as_str());
+        block.line("App name:", &harmless(&job.name));
         block.line("Frequency:", &frequency(job.spec));
         match job.row {
-            Some(row) => block.state(job.spec.name.as_str(), row),
+            Some(row) => block.state(&job.name, row),
             None => text.push_str("*NO PREVIOUS RUN INFO*\n"),
         }
     }

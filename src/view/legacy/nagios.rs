@@ -34,7 +34,7 @@ pub fn nagios(jobs: &[&Planned<'_>], memory: &Memory) -> (Status, String) {
         if count == 0 {
             continue;
         }
-        let name = job.spec.name.as_str();
+        let name = job.name.as_ref();
         let (kind, value) = memory.of(name).map_or(("", ""), |error| {
             (error.kind.as_str(), error.value.as_str())
         });

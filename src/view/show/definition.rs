@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::{
     dag::JobGraph,
     plan::Planned,
-    spec::{CatchUp, Kind, OnLost, Overlap},
+    spec::{CatchUp, JobSpec, Kind, NO_TIMEOUT, On, OnDbLoss, OnLost, Overlap},
 };
 
 /// What the configuration says; durations in seconds.
@@ -20,12 +20,16 @@ pub(super) struct Definition<'a> {
     jitter_offset: Option<f64>,
     children: Vec<&'a str>,
     hosts: &'a [String],
-    timeout: f64,
+    on: On,
+    /// `None`: as long as it wants.
+    timeout: Option<f64>,
+    keep_running: bool,
     retry: RetryInSeconds,
     lease: LeaseInSeconds,
     on_lost: OnLost,
     catch_up: CatchUp,
     overlap: Overlap,
+    on_db_loss: OnDbLoss,
     tags: &'a [String],
     hash: String,
 }
@@ -40,12 +44,15 @@ pub(super) enum Promise {
     OncePerAttempt,
     /// As above, though it is SQL: effects and record are two commits.
     TwoCommits,
+    /// A run goes on without a proof of its claim, and another may start beside it.
+    AtLeastOnce,
 }
 
 /// What is promised of the effects of such a job.
-pub(super) fn promise(kind: &Kind) -> Promise {
-    match kind {
+pub(super) fn promise(spec: &JobSpec) -> Promise {
+    match &spec.kind {
         Kind::Sql(sql) if sql.is_exactly_once() => Promise::ExactlyOnce,
+        _ if spec.on_db_loss == OnDbLoss::Continue => Promise::AtLeastOnce,
         Kind::Sql(_) => Promise::TwoCommits,
         Kind::Command(_) | Kind::Shell(_) | Kind::Action { .. } => Promise::OncePerAttempt,
     }
@@ -61,6 +68,9 @@ impl Promise {
             }
             Self::TwoCommits => {
                 "at least once: effects and record are two commits (no transaction, or another database)"
+            }
+            Self::AtLeastOnce => {
+                "at least once: it goes on while the database is away, and another host may run it meanwhile"
             }
         }
     }
@@ -92,12 +102,14 @@ impl<'a> Definition<'a> {
             line: spec.origin.line,
             description: spec.description.as_deref(),
             does: &spec.kind,
-            promise: promise(&spec.kind),
+            promise: promise(spec),
             timezone: timetable.map(|when| when.timezone.as_str()),
-            jitter_offset: timetable.map(|when| when.offset(spec.name.as_str()).as_secs_f64()),
+            jitter_offset: timetable.map(|when| when.offset(&planned.name).as_secs_f64()),
             children: super::names(graph, graph.children(planned.index)),
             hosts: &spec.placement.hosts,
-            timeout: spec.timeout.as_secs_f64(),
+            on: spec.placement.on,
+            timeout: (spec.timeout < NO_TIMEOUT).then_some(spec.timeout.as_secs_f64()),
+            keep_running: spec.keep_running,
             retry: RetryInSeconds {
                 first: retry.first.as_secs_f64(),
                 factor: retry.factor,
@@ -114,6 +126,7 @@ impl<'a> Definition<'a> {
             on_lost: spec.on_lost,
             catch_up: spec.catch_up,
             overlap: spec.overlap,
+            on_db_loss: spec.on_db_loss,
             tags: &spec.tags,
             hash: spec.definition(),
         }

@@ -5,7 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     dag::render,
     plan::{self, BlockedBy, ON_LOST, Planned, Verdict, no_host, that_match},
-    spec::Placement,
+    rights::refusal,
+    spec::RunAs,
     store::table::{JobState, never},
     view::{Times, subject::Subject, text::counted},
 };
@@ -19,6 +20,7 @@ pub(super) fn of(job: &Planned<'_>, known: &Known<'_>) -> Vec<Check> {
     checks.push(not_paused(job, &known.times));
     checks.push(not_ongoing(job, &known.times));
     checks.push(placement(job, known));
+    checks.extend(rights(job, known));
     checks.push(retry(job, &known.times));
     if let Verdict::Unsupported(_) = job.verdict {
         checks.push(Check {
@@ -43,6 +45,9 @@ fn due(job: &Planned<'_>, times: &Times) -> Check {
                     first.unwrap_or_default()
                 ),
             )
+        }
+        (Some(row), None) if job.spec.keep_running => {
+            by_schedule(row, &render::when(job.spec), times)
         }
         (None, None) => (Some(false), "no host has met it yet".to_owned()),
         (Some(row), Some(_)) => by_schedule(row, &render::when(job.spec), times),
@@ -86,19 +91,28 @@ fn by_parents(job: &Planned<'_>) -> (Option<bool>, String) {
 }
 
 fn parents<'a>(job: &'a Planned<'_>, known: &'a Known<'_>) -> impl Iterator<Item = Check> + 'a {
-    known.graph.parents(job.index).iter().map(move |&number| {
-        let parent = &known.plan.jobs[number];
-        let (passed, detail) = parent_of(job, parent, &known.times);
-        Check {
-            check: "depends_on",
-            passed,
-            detail,
-        }
-    })
+    let checks = known.graph.parents(job.index).iter().map(move |&number| {
+        let rows = known.plan.rows(number).iter();
+        // Where both run on each host, the row of the same one.
+        rows.filter(|parent| {
+            let hosts = Option::zip(parent.host(), job.host());
+            hosts.is_none_or(|(parents, own)| parents == own)
+        })
+        .map(|parent| {
+            let (passed, detail) = parent_of(job, parent, &known.times);
+            Check {
+                check: "depends_on",
+                passed,
+                detail,
+            }
+        })
+        .collect::<Vec<_>>()
+    });
+    checks.flatten()
 }
 
 fn parent_of(job: &Planned<'_>, parent: &Planned<'_>, times: &Times) -> (Option<bool>, String) {
-    let name = &parent.spec.name;
+    let name = &parent.name;
     let success = parent.row.and_then(|row| row.success_slot);
     let slot = success.map_or("never".to_owned(), |slot| times.both(slot));
     match &job.verdict {
@@ -106,7 +120,8 @@ fn parent_of(job: &Planned<'_>, parent: &Planned<'_>, times: &Times) -> (Option<
             Some(true),
             format!("{name} has succeeded for its slot {slot}"),
         ),
-        Verdict::Blocked(blocks) => match blocks.iter().find(|block| block.parent == *name) {
+        Verdict::Blocked(blocks) => match blocks.iter().find(|block| block.parent.as_str() == name)
+        {
             Some(block) => (
                 Some(false),
                 format!("{block}{}", next_try(&block.why, parent, times)),
@@ -209,12 +224,16 @@ fn not_ongoing(job: &Planned<'_>, times: &Times) -> Check {
 }
 
 fn placement(job: &Planned<'_>, known: &Known<'_>) -> Check {
+    if let Some(host) = job.host() {
+        return on_host(job, host, known);
+    }
     let (placement, plan) = (&job.spec.placement, known.plan);
     let asked = || format!("hosts = {:?}", placement.hosts);
     let (passed, detail) = match (
         no_host(placement, plan.hosts, plan.now),
-        live(placement, known).as_slice(),
+        live(job, known).as_slice(),
     ) {
+        _ if job.spec.is_on_each() => (None, "each host: asked when one has met it".to_owned()),
         _ if placement.hosts.is_empty() => (Some(true), "any host".to_owned()),
         (Some(no_host), _) => {
             let since = |at| format!("since {}", known.times.both(at));
@@ -233,10 +252,44 @@ fn placement(job: &Planned<'_>, known: &Known<'_>) -> Check {
     }
 }
 
+/// Whether it may be run here as it asks; nothing where it asks for nothing.
+fn rights(job: &Planned<'_>, known: &Known<'_>) -> Option<Check> {
+    let asked = &job.spec.run_as;
+    if *asked == RunAs::default() {
+        return None;
+    }
+    let refusal = refusal(job.spec, &known.place.rights);
+    Some(Check {
+        check: "rights",
+        passed: Some(refusal.is_none()),
+        detail: refusal.unwrap_or_else(|| "this host may run it as it asks".to_owned()),
+    })
+}
+
+/// Of a row that is one host's: only that one may run it.
+fn on_host(job: &Planned<'_>, host: &str, known: &Known<'_>) -> Check {
+    let mut hosts = known.plan.hosts.iter();
+    let seen = hosts.find(|seen| seen.place.host == host);
+    let silent = seen.filter(|seen| !seen.is_live(known.plan.now));
+    let whose = if job.is_here { "this host" } else { host };
+    Check {
+        check: "placement",
+        passed: Some(silent.is_none()),
+        detail: match silent {
+            None => format!("on each host: {whose}"),
+            Some(seen) => format!(
+                "on each host: {whose}, silent since {}",
+                known.times.both(seen.at)
+            ),
+        },
+    }
+}
+
 /// The live hosts that may run it.
-pub(super) fn live<'a>(placement: &'a Placement, known: &Known<'a>) -> Vec<&'a str> {
-    that_match(known.plan.hosts, placement)
+pub(super) fn live<'a>(job: &'a Planned<'_>, known: &Known<'a>) -> Vec<&'a str> {
+    that_match(known.plan.hosts, &job.spec.placement)
         .filter(|seen| seen.is_live(known.plan.now))
+        .filter(|seen| job.host().is_none_or(|host| host == seen.place.host))
         .map(|seen| seen.place.host.as_str())
         .collect()
 }
@@ -302,7 +355,7 @@ fn is_offset(job: &Planned<'_>, row: &JobState, at: Timestamp) -> bool {
         .spec
         .timetable
         .as_ref()
-        .map(|when| when.offset(job.spec.name.as_str()));
+        .map(|when| when.offset(&job.name));
     let offset = offset
         .and_then(|offset| SignedDuration::try_from(offset).ok())
         .unwrap_or_default();

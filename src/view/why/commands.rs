@@ -36,7 +36,7 @@ pub(super) fn after(subject: &Subject<'_>) -> Vec<Command> {
 }
 
 fn of_job(job: &Planned<'_>) -> Vec<Command> {
-    let name = job.spec.name.as_str();
+    let name = job.name.as_ref();
     let mut commands = match &job.verdict {
         Verdict::Blocked(blocks) => blocks
             .iter()
@@ -51,6 +51,13 @@ fn of_job(job: &Planned<'_>) -> Vec<Command> {
             purpose: "To see the hosts:".into(),
             command: "crontabber hosts".into(),
         }],
+        Verdict::Ongoing(live) if live.run_id.is_some() && job.spec.keep_running => vec![
+            command("To start it anew:", "cancel", name),
+            Command {
+                purpose: "To stop it:".into(),
+                command: format!("crontabber pause {name} && crontabber cancel {name}"),
+            },
+        ],
         Verdict::Ongoing(live) if live.run_id.is_some() => {
             vec![command("To stop it:", "cancel", name)]
         }
@@ -62,7 +69,9 @@ fn of_job(job: &Planned<'_>) -> Vec<Command> {
     }
     match &job.verdict {
         Verdict::Run(_) => commands.push(command("To run it here, now:", "run", name)),
-        Verdict::Ongoing(_) | Verdict::Unsupported(_) => {}
+        Verdict::Ongoing(_) | Verdict::Refused(_) | Verdict::Unsupported(_) => {}
+        // Only daemons start it.
+        _ if job.spec.keep_running => {}
         _ => commands.push(command(
             "To run it anyway:",
             "run",

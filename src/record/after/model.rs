@@ -1,0 +1,267 @@
+//! A job's life under a clock of the model's: looks, runs and outages of any length, and what becomes of each slot.
+//!
+//! The plan and [`after()`](super::after) are the real ones; the claim is re-enacted, as `claim.sql` has it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::{Effect, after};
+use crate::{
+    claim::Held,
+    clock::Boottime,
+    dag::JobGraph,
+    ended::{Ended, How},
+    output::Output,
+    place::Place,
+    plan::{Due, Verdict, plan},
+    run::Finished,
+    schedule::{Rule, Timetable},
+    spec::{
+        CatchUp, JobSpec, Kind, Lease, On, OnDbLoss, OnLost, Origin, Overlap, Placement, Retry,
+        RunAs, Start,
+    },
+    store::table::{JobState, Table},
+};
+
+/// A job without anything special, once a minute.
+pub(super) fn job() -> JobSpec {
+    JobSpec {
+        name: "a".parse().expect("a name"),
+        origin: Origin::default(),
+        description: None,
+        kind: Kind::Shell("true".into()),
+        class: None,
+        timetable: Some(Timetable {
+            rules: vec![Rule::Every {
+                period: Duration::from_mins(1),
+                at: None,
+            }],
+            timezone: "UTC".into(),
+            jitter: Duration::ZERO,
+        }),
+        start: Start::Now,
+        depends_on: Vec::new(),
+        timeout: Duration::from_hours(12),
+        lease: Lease::of(Duration::from_mins(2)),
+        retry: Retry {
+            first: Duration::from_secs(90),
+            factor: 2.0,
+            max: Duration::from_mins(10),
+            jitter: 0.0,
+            attempts: 0,
+        },
+        on_lost: OnLost::Retry,
+        catch_up: CatchUp::Latest,
+        overlap: Overlap::Skip,
+        placement: Placement {
+            hosts: Vec::new(),
+            on: On::One,
+        },
+        keep_running: false,
+        on_db_loss: OnDbLoss::Kill,
+        stream_output: false,
+        run_as: RunAs::default(),
+        env: Vec::new(),
+        secrets: Vec::new(),
+        cwd: None,
+        temporary_exit_codes: vec![75],
+        fatal_exit_codes: vec![64],
+        tags: Vec::new(),
+    }
+}
+
+pub(super) fn noon() -> Timestamp {
+    "2031-05-05T12:00:00Z".parse().expect("a timestamp")
+}
+
+/// A run of this job, claimed at noon after so many failures, that has ended so after so long.
+pub(super) fn finished(spec: &JobSpec, error_count: i32, how: How, after: Duration) -> Finished {
+    let held = Held {
+        spec: spec.clone(),
+        run_id: Uuid::nil(),
+        fence: 1,
+        slot: noon(),
+        trigger: crate::plan::Trigger::Schedule,
+        attempt: 1,
+        error_count,
+        last_success: None,
+        since: noon(),
+        since_here: Boottime::now(),
+    };
+    Finished {
+        at: held.since + SignedDuration::try_from(after).expect("a short one"),
+        held,
+        ended: Ended {
+            how,
+            stopped: None,
+            output: Output::default(),
+        },
+        cut: None,
+        effects: None,
+    }
+}
+
+/// What has become of a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdicted {
+    Ran,
+    Coalesced,
+    Missed,
+}
+
+struct World {
+    spec: JobSpec,
+    graph: JobGraph,
+    row: JobState,
+    now: Timestamp,
+    slots: BTreeMap<Timestamp, Verdicted>,
+}
+
+impl World {
+    fn new(spec: JobSpec) -> Self {
+        let first = Some(noon());
+        Self {
+            graph: JobGraph::resolve(vec![spec.clone()]).expect("one job"),
+            spec,
+            row: JobState {
+                slot: first,
+                next_run: first,
+                ..JobState::default()
+            },
+            now: noon(),
+            slots: BTreeMap::new(),
+        }
+    }
+
+    fn when(&self) -> &Timetable {
+        self.spec.timetable.as_ref().expect("it has one")
+    }
+
+    fn offset(&self) -> SignedDuration {
+        let offset = self.when().offset(self.spec.name.as_str());
+        SignedDuration::try_from(offset).expect("a short one")
+    }
+
+    fn due(&self) -> Option<Due> {
+        let table = Table {
+            now: self.now,
+            jobs: [("a".to_owned(), self.row.clone())].into(),
+            hosts: Vec::new(),
+            announced: None,
+        };
+        match &plan(&self.graph, &table, &Place::default()).jobs[0].verdict {
+            Verdict::Run(due) => Some(due.clone()),
+            _ => None,
+        }
+    }
+
+    /// Each of these slots gets a verdict that says that it did not run; none has one so far.
+    fn skip(&mut self, first: Timestamp, last: Timestamp, as_what: Verdicted) {
+        let mut slot = first;
+        while slot <= last {
+            let before = self.slots.insert(slot, as_what);
+            assert_eq!(before, None, "{slot} is {as_what:?} too");
+            slot = self.next(slot);
+        }
+    }
+
+    fn next(&self, slot: Timestamp) -> Timestamp {
+        self.when().next(slot, slot).expect("it has no end")
+    }
+
+    /// Claims what is due, and runs it for so long, to this end.
+    fn run(&mut self, due: &Due, how: How, length: Duration) {
+        if let Some(coalesced) = due.coalesced {
+            let tried = self.slots.get(&coalesced.first) == Some(&Verdicted::Ran);
+            let first = if tried {
+                self.next(coalesced.first)
+            } else {
+                coalesced.first
+            };
+            self.skip(first, coalesced.last, Verdicted::Coalesced);
+        }
+        let before = self.slots.insert(due.slot, Verdicted::Ran);
+        assert!(
+            matches!(before, None | Some(Verdicted::Ran)),
+            "{} has run, and was {before:?} before",
+            due.slot
+        );
+        let mut finished = finished(&self.spec, self.row.error_count, how, length);
+        finished.held.slot = due.slot;
+        finished.held.since = self.now;
+        self.now += SignedDuration::try_from(length).expect("a short one");
+        finished.at = self.now;
+        let after = after(&finished);
+        if let Some(passed) = after.passed {
+            self.skip(passed.first, passed.last, Verdicted::Missed);
+        }
+        self.row.slot = Some(after.slot);
+        self.row.next_run = Some(after.next_run);
+        self.row.error_count = match after.effect {
+            Effect::Well => 0,
+            Effect::Failed => self.row.error_count + 1,
+            Effect::FailedAnew => 1,
+            Effect::Neither => self.row.error_count,
+        };
+    }
+
+    /// No slot before the pending one is without a verdict.
+    fn is_complete(&self) {
+        let pending = self.row.slot.expect("it has one");
+        let mut slot = noon();
+        while slot < pending {
+            assert!(self.slots.contains_key(&slot), "{slot} has no verdict");
+            slot = self.next(slot);
+        }
+    }
+}
+
+/// So many seconds without a look, so many of a run, and how that ends.
+fn lives() -> impl Strategy<Value = Vec<(u32, u32, i32)>> {
+    let exit = prop_oneof![4 => Just(0), 1 => Just(1), 1 => Just(64), 1 => Just(75)];
+    prop::collection::vec((0_u32..300, 1_u32..400, exit), 1..40)
+}
+
+proptest! {
+    #[test]
+    fn every_slot_has_one_verdict_however_long_runs_and_outages_are(
+        lives in lives(),
+        queues in any::<bool>(),
+        period in 20_u64..150,
+        jitter in 0_u64..200,
+    ) {
+        let mut spec = job();
+        spec.overlap = if queues { Overlap::QueueOne } else { Overlap::Skip };
+        let when = spec.timetable.as_mut().expect("it has one");
+        when.rules = vec![Rule::Every { period: Duration::from_secs(period), at: None }];
+        when.jitter = Duration::from_secs(jitter);
+        let mut world = World::new(spec);
+        for (gap, length, exit) in lives {
+            world.now += SignedDuration::from_secs(gap.into());
+            let Some(due) = world.due() else { continue };
+            world.run(&due, How::Exited(exit), Duration::from_secs(length.into()));
+            world.is_complete();
+        }
+    }
+
+    #[test]
+    fn of_the_slots_that_fell_due_during_a_run_the_latest_runs_right_after_it(
+        length in 1_u32..2_000,
+        jitter in 0_u64..200,
+    ) {
+        let mut spec = job();
+        spec.overlap = Overlap::QueueOne;
+        spec.timetable.as_mut().expect("it has one").jitter = Duration::from_secs(jitter);
+        let mut world = World::new(spec);
+        world.now += world.offset();
+        let due = world.due().expect("its time has come");
+        world.run(&due, How::Exited(0), Duration::from_secs(length.into()));
+        let latest = world.when().latest(world.now - world.offset(), noon()).expect("noon at least");
+        let queued = world.due().map(|due| due.slot);
+        prop_assert_eq!(queued, (latest > noon()).then_some(latest));
+        prop_assert!(!world.slots.values().any(|verdict| *verdict == Verdicted::Missed));
+    }
+}

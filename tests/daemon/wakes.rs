@@ -1,0 +1,97 @@
+//! What wakes a daemon: a slot, a finished parent, a word from somebody, and the poll for the rest.
+
+use crate::{
+    common::{Postgres, Site},
+    world::{ASLEEP, SOON, holds, log, nothing_ran_twice, started, stays},
+};
+
+#[tokio::test]
+async fn slots_are_run_when_they_fall_due_without_any_poll() {
+    let database = Postgres::database().await;
+    let site = Site::with(&database, |site| {
+        ASLEEP.to_owned() + &site.job("often", "every = \"1s\"", "true")
+    });
+    let _daemon = stays(&site, "alpha").await;
+    started(&site, 4).await;
+    nothing_ran_twice(&site);
+}
+
+#[tokio::test]
+async fn a_child_starts_when_the_last_of_its_parents_is_done() {
+    let database = Postgres::database().await;
+    let site = Site::with(&database, |site| {
+        let once = "every = \"1h\"\nstart = \"now\"";
+        [
+            ASLEEP.to_owned(),
+            site.job("left", once, "true"),
+            site.job("right", once, "sleep 0.5"),
+            site.job("child", "depends_on = [\"left\", \"right\"]", "true"),
+            site.job("grandchild", "depends_on = [\"child\"]", "true"),
+        ]
+        .concat()
+    });
+    let _daemon = stays(&site, "alpha").await;
+    started(&site, 4).await;
+    let order: Vec<String> = site
+        .ledger()
+        .starts()
+        .into_iter()
+        .map(|run| run.job)
+        .collect();
+    assert_eq!(order[2..], ["child", "grandchild"], "{order:?}");
+}
+
+#[tokio::test]
+async fn a_word_from_somebody_wakes_it_and_without_one_the_poll_does() {
+    for (poll, word) in [
+        ("1h", "SELECT pg_notify('crontabber', 'moved report')"),
+        ("1s", "SELECT 1"),
+    ] {
+        let database = Postgres::database().await;
+        let site = Site::with(&database, |site| {
+            let daemon = format!("[daemon]\npoll = \"{poll}\"\n\n");
+            daemon + &site.job("report", "every = \"10h\"", "true")
+        });
+        let _daemon = stays(&site, "alpha").await;
+        let listens = "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND query = 'LISTEN crontabber'";
+        holds(&database, "it listens", listens).await;
+        // Behind its back, as a Python host would.
+        database
+            .execute("UPDATE crontabber SET next_run = now(), slot = NULL, revision = revision + 1")
+            .await;
+        database.rows(word).await;
+        started(&site, 1).await;
+    }
+}
+
+#[tokio::test]
+async fn as_many_run_at_once_as_there_is_room_for_and_no_more() {
+    let database = Postgres::database().await;
+    let site = Site::with(&database, |site| {
+        let daemon = "[daemon]\npoll = \"1h\"\nmax_parallel = 2\n\n".to_owned();
+        let jobs = (0..6).map(|number| {
+            site.job(
+                &format!("j{number}"),
+                "every = \"1h\"\nstart = \"now\"",
+                "sleep 0.3",
+            )
+        });
+        daemon + &jobs.collect::<String>()
+    });
+    let _daemon = stays(&site, "alpha").await;
+    holds(
+        &database,
+        "all have run",
+        "SELECT count(*) = 6 FROM crontabber_log WHERE outcome = 'success'",
+    )
+    .await;
+    let most: i64 = database
+        .query_one(
+            "SELECT max(beside) FROM (SELECT count(*) AS beside FROM crontabber_log a JOIN crontabber_log b
+               ON b.started_at <= a.started_at AND a.started_at < b.finished_at GROUP BY a.run_id) AS runs",
+        )
+        .await;
+    assert_eq!(most, 2);
+    let _ = SOON;
+    assert_eq!(log(&database).await.len(), 6);
+}
