@@ -100,13 +100,13 @@ pub struct Held {
     pub since_here: Boottime,
     /// Says that this process deals with the run, as long as anybody here knows of it.
     #[expect(dead_code, reason = "it says what it says by being there")]
-    grip: Arc<Grip>,
+    pub(crate) grip: Arc<Grip>,
 }
 
 /// A run that this process deals with, from before its claim is sent until after it is recorded. A claim of this process
 /// without one was given up: what claimed it never learned that it had, and nothing of it was started.
 #[derive(Debug)]
-struct Grip(Uuid);
+pub(crate) struct Grip(Uuid);
 
 /// All of them: a process is one owner, however many engines it has.
 static IN_HAND: Mutex<BTreeSet<Uuid>> = Mutex::new(BTreeSet::new());
@@ -122,7 +122,7 @@ pub(crate) fn is_in_hand(run_id: Uuid) -> bool {
 }
 
 impl Grip {
-    fn new(run_id: Uuid) -> Arc<Self> {
+    pub(crate) fn new(run_id: Uuid) -> Arc<Self> {
         in_hand().insert(run_id);
         Arc::new(Self(run_id))
     }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{Effect, after};
 use crate::{
-    claim::Held,
+    claim::{Grip, Held},
     clock::Boottime,
     dag::JobGraph,
     ended::{Ended, How},
@@ -80,6 +80,7 @@ pub(super) fn noon() -> Timestamp {
 /// A run of this job, claimed at noon after so many failures, that has ended so after so long.
 pub(super) fn finished(spec: &JobSpec, error_count: i32, how: How, after: Duration) -> Finished {
     let held = Held {
+        row: spec.row("alpha"),
         spec: spec.clone(),
         run_id: Uuid::nil(),
         fence: 1,
@@ -90,6 +91,7 @@ pub(super) fn finished(spec: &JobSpec, error_count: i32, how: How, after: Durati
         last_success: None,
         since: noon(),
         since_here: Boottime::now(),
+        grip: Grip::new(Uuid::nil()),
     };
     Finished {
         at: held.since + SignedDuration::try_from(after).expect("a short one"),
