@@ -19,6 +19,7 @@
 //! | the real crontabber 0.18.1, where there is one | `python::Real` |
 //! | one job of SQL | `bank::Bank` |
 //! | money that jobs move while their hosts are killed | `money::Money` |
+//! | PgBouncer in transaction mode before a database | `Bouncer::before(url).await` |
 //! | a connection that breaks at a commit | `Proxy` |
 //! | a pass with a row locked under it | `locked` |
 //! | a service manager to speak to | `NotifySocket::new()`, `.until(limit, "READY=1")` |
@@ -44,6 +45,7 @@ pub mod legacy;
 pub mod locked;
 pub mod money;
 mod notify_socket;
+pub mod pgbouncer;
 mod postgres;
 #[cfg(feature = "embedded")]
 mod private;
@@ -60,6 +62,7 @@ pub use database::Database;
 pub use gate::Gate;
 pub use ledger::{Ledger, RunStart};
 pub use notify_socket::{Heard, NotifySocket};
+pub use pgbouncer::Bouncer;
 pub use postgres::parse as postgres_config;
 pub use postgres::{Postgres, Template};
 #[cfg(feature = "embedded")]
