@@ -5,9 +5,13 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod failover;
+mod hung;
 mod leases;
 mod life;
 mod names;
 mod outages;
+mod partitions;
+mod reloads;
 mod wakes;
 mod world;
