@@ -99,14 +99,14 @@ pub struct Held {
     /// The same moment on this host's own clock, taken before the statement was sent.
     pub since_here: Boottime,
     /// Says that this process deals with the run, as long as anybody here knows of it.
-    #[expect(dead_code, reason = "it says what it says by being there")]
     grip: Arc<Grip>,
 }
 
-/// A run that this process deals with, from before its claim is sent until after it is recorded. A claim of this process
-/// without one was given up: what claimed it never learned that it had, and nothing of it was started.
+/// A run that this process deals with, from before its claim is sent until after it is recorded, and for as long as it
+/// remembers that. A claim of this process without one was given up: what claimed it never learned that it had, and
+/// nothing of it was started.
 #[derive(Debug)]
-struct Grip(Uuid);
+pub(crate) struct Grip(Uuid);
 
 /// All of them: a process is one owner, however many engines it has.
 static IN_HAND: Mutex<BTreeSet<Uuid>> = Mutex::new(BTreeSet::new());
@@ -507,6 +507,11 @@ impl Held {
             OnDbLoss::Kill => self.deadline(),
             OnDbLoss::Continue => self.since_here + self.spec.timeout + self.spec.lease.lease,
         }
+    }
+
+    /// Keeps this process from taking the run for one that it has given up.
+    pub(crate) fn grip(&self) -> Arc<Grip> {
+        Arc::clone(&self.grip)
     }
 
     /// The name of the job, as its row has it.

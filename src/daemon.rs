@@ -295,9 +295,9 @@ impl Daemon {
 
     /// Asks the database, which may be another one now, for what it should know.
     fn compare(&mut self) {
-        let (runs, database) = (self.memory.take(), self.engine.database.clone());
+        let (memory, database) = (self.memory.clone(), self.engine.database.clone());
         tokio::spawn(async move {
-            if let Err(error) = memory::compare(runs, database).await {
+            if let Err(error) = memory.compare(&database).await {
                 tracing::warn!(%error, "cannot compare with the database what was recorded lately");
             }
         });

@@ -115,6 +115,8 @@ impl Drop for Line {
 fn socket(port: u16) -> TcpSocket {
     let socket = TcpSocket::new_v4().expect("descriptors are to be had");
     socket.set_reuseport(true).expect("it is new");
+    // Also while old connections linger there.
+    socket.set_reuseaddr(true).expect("it is new");
     socket
         .bind((Ipv4Addr::LOCALHOST, port).into())
         .expect("the port is ours");
