@@ -99,7 +99,7 @@ pub struct Held {
     /// The same moment on this host's own clock, taken before the statement was sent.
     pub since_here: Boottime,
     /// Says that this process deals with the run, as long as anybody here knows of it.
-    grip: Arc<Grip>,
+    pub(crate) grip: Arc<Grip>,
 }
 
 /// A run that this process deals with, from before its claim is sent until after it is recorded, and for as long as it
@@ -122,7 +122,7 @@ pub(crate) fn is_in_hand(run_id: Uuid) -> bool {
 }
 
 impl Grip {
-    fn new(run_id: Uuid) -> Arc<Self> {
+    pub(crate) fn new(run_id: Uuid) -> Arc<Self> {
         in_hand().insert(run_id);
         Arc::new(Self(run_id))
     }
@@ -509,11 +509,6 @@ impl Held {
         }
     }
 
-    /// Keeps this process from taking the run for one that it has given up.
-    pub(crate) fn grip(&self) -> Arc<Grip> {
-        Arc::clone(&self.grip)
-    }
-
     /// The name of the job, as its row has it.
     #[must_use]
     pub fn job(&self) -> &RowName {
@@ -525,6 +520,27 @@ impl Held {
     pub fn database_now(&self) -> Timestamp {
         let elapsed = Boottime::now().saturating_since(self.since_here);
         self.since.saturating_add(elapsed).unwrap_or(Timestamp::MAX)
+    }
+}
+
+#[cfg(test)]
+impl Held {
+    /// The first attempt at the slot of this instant, claimed then.
+    pub(crate) fn of_a_test(spec: &JobSpec, error_count: i32, at: Timestamp) -> Self {
+        Self {
+            row: spec.row("web1"),
+            spec: spec.clone(),
+            run_id: Uuid::nil(),
+            fence: 1,
+            slot: at,
+            trigger: Trigger::Schedule,
+            attempt: 1,
+            error_count,
+            last_success: None,
+            since: at,
+            since_here: Boottime::now(),
+            grip: Grip::new(Uuid::nil()),
+        }
     }
 }
 

@@ -44,7 +44,7 @@ impl Memory {
         }
         runs.push_back(Remembered {
             record: Arc::new(record),
-            grip: ran.held.grip(),
+            grip: Arc::clone(&ran.held.grip),
         });
     }
 

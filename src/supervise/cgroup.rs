@@ -210,7 +210,7 @@ impl Delegated {
         {
             let name = entry.file_name();
             let run_id = name.to_str().and_then(|name| name.strip_prefix(RUN));
-            if !run_id.is_some_and(|id| Uuid::try_parse(id).is_ok()) {
+            if run_id.is_none_or(|id| Uuid::try_parse(id).is_err()) {
                 continue;
             }
             if self.is_ours_alone {

@@ -66,7 +66,7 @@ pub use gate::Gate;
 pub use ledger::{Ledger, RunStart};
 pub use line::{Line, Passes};
 pub use notify_socket::{Heard, NotifySocket};
-use postgres::parse as postgres_config;
+pub use postgres::parse as postgres_config;
 pub use postgres::{Postgres, Template};
 #[cfg(feature = "embedded")]
 pub use private::Private;

@@ -71,10 +71,26 @@ unified=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts)
 [ -n "$unified" ] || fail "no cgroup2 is mounted"
 group=$unified/crontabber-test-$$
 mkdir "$group" || fail "no cgroup may be made in $unified"
-# Also those that the machine made, the innermost first.
-trap 'find "$group" -depth -type d -exec rmdir {} +' EXIT
+machine=
+
+# Kills what is left, and removes the cgroups, also those that the machine made, the innermost first. What was killed
+# takes a moment to be gone.
+clear() {
+    # unshare hears no TERM: without this a machine that hangs would outlive its test.
+    [ -z "$machine" ] || kill -KILL "$machine"
+    for again in 1 2 3 4 5 6 7 8 9; do
+        find "$group" -depth -type d -exec rmdir {} + 2> /dev/null && return
+        sleep 0.1
+    done
+    find "$group" -depth -type d -exec rmdir {} +
+}
+trap clear EXIT
+trap 'exit 143' TERM INT
 unshare --mount --pid --fork true || fail "no namespaces may be made"
 # The shell that enters the group is the one that becomes the root of the machine's own view of it.
 sh -c 'echo $$ > "$1/cgroup.procs" && shift && exec "$@"' sh "$group" \
-    unshare --mount --pid --ipc --uts --cgroup --fork --kill-child sh "$0" inside "$tree" "$program" && status=0 || status=$?
+    unshare --mount --pid --ipc --uts --cgroup --fork --kill-child sh "$0" inside "$tree" "$program" &
+machine=$!
+wait "$machine" && status=0 || status=$?
+machine=
 exit "$status"

@@ -15,6 +15,9 @@ show() { systemctl show crontabber.service -P \"$1\"; }
 cd /var/lib/crontabber
 ";
 
+/// A job that is not due before tomorrow.
+const LATER: &str = "[jobs.later]\nevery = \"1d\"\nshell = \"true\"\n";
+
 /// Comes back at once, or a test takes five seconds more.
 const AT_ONCE: &str = "RestartSec=100ms";
 
@@ -53,7 +56,7 @@ async fn outcomes(database: &Database) -> Vec<Vec<String>> {
 #[tokio::test]
 async fn the_unit_is_started_when_the_daemon_has_seen_its_tables_and_not_before() {
     let database = tables().await;
-    let Some(machine) = machine(&database, "", "").await else {
+    let Some(machine) = machine(&database, LATER, "").await else {
         return;
     };
     let locked = database.connect().await;
@@ -88,7 +91,11 @@ show StatusText > /out/status
         "{}",
         machine.said("log")
     );
-    assert_eq!(machine.said("status"), "nothing running\n");
+    let status = machine.said("status");
+    assert!(
+        status.starts_with("nothing running; next later at "),
+        "{status}"
+    );
 }
 
 #[tokio::test]
@@ -117,7 +124,7 @@ until [ \"$(show NRestarts)\" -gt 1 ]; do sleep 0.02; done
 #[tokio::test]
 async fn a_reload_takes_what_is_right_and_refuses_what_is_not() {
     let database = Postgres::database().await;
-    let Some(machine) = machine(&database, "", "").await else {
+    let Some(machine) = machine(&database, LATER, "").await else {
         return;
     };
     let scenario = r#"
@@ -302,4 +309,31 @@ async fn with_another_kill_mode_the_run_goes_on_without_them() {
     };
     boot(&machine, BEHEADED).await;
     assert_eq!(machine.said("child"), "lives\n", "{}", machine.said("log"));
+}
+
+#[tokio::test]
+async fn a_stop_that_takes_longer_than_systemd_would_wait_is_waited_for() {
+    let database = Postgres::database().await;
+    let Some(machine) = machine(&database, PATIENT, "TimeoutStopSec=1s").await else {
+        return;
+    };
+    // Three times what systemd would wait; `drain` is two minutes.
+    let scenario = "\
+systemctl start crontabber.service
+until [ -e child ]; do sleep 0.02; done
+systemctl stop --no-block crontabber.service
+sleep 3
+show ActiveState > /out/state
+touch may_end
+until [ \"$(show ActiveState)\" = inactive ]; do sleep 0.02; done
+";
+    boot(&machine, scenario).await;
+    assert_eq!(
+        machine.said("state"),
+        "deactivating\n",
+        "{}",
+        machine.said("log")
+    );
+    assert_eq!(machine.said("daemons"), "success 0\n");
+    assert_eq!(outcomes(&database).await, [["patient", "success"]]);
 }

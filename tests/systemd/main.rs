@@ -4,6 +4,7 @@
 mod common;
 
 mod by_name;
+mod cgroups;
 mod checks;
 mod daemon;
 mod installed;
