@@ -210,10 +210,7 @@ pub(crate) async fn deliver(to: Recorder<'_>) -> Result<(), DatabaseError> {
 }
 
 /// Records once more a run whose record was acknowledged and is not there: a failover has lost it, and has left the claim.
-pub(crate) async fn again(
-    record: &Record,
-    database: &Database,
-) -> Result<Recorded, DatabaseError> {
+pub(crate) async fn again(record: &Record, database: &Database) -> Result<Recorded, DatabaseError> {
     write(record, database, Some(record.finished_at)).await
 }
 

@@ -95,7 +95,11 @@ impl Line {
 
     /// Freezes the next connection on which the client says this in one go, for ever, before the server hears it.
     pub fn freeze_at(&self, text: &str) {
-        let mut set = self.traps.set.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut set = self
+            .traps
+            .set
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         set.push(text.as_bytes().to_vec());
     }
 

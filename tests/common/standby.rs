@@ -135,7 +135,10 @@ fn follower(primary: &Private) -> Private {
     let standby = Private::absent();
     let (from, to) = (primary.cluster().directory(), standby.cluster().directory());
     let copied = Command::new("cp").arg("-a").args([&from, &to]).status();
-    assert!(copied.expect("there is cp").success(), "cannot copy {from:?}");
+    assert!(
+        copied.expect("there is cp").success(),
+        "cannot copy {from:?}"
+    );
     fs::remove_file(to.join("server.log")).expect("it was copied");
     configure(&from, &to.join("data"));
     primary.start();

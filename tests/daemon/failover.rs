@@ -65,7 +65,12 @@ async fn with_a_synchronous_standby_nothing_starts_twice_and_what_runs_is_record
     .await;
     more_than(&site, before + 1, &alpha).await;
     nothing_ran_twice(&site);
-    assert_eq!(unknown(&pair, &site).await, 0, "{:?}", log(&pair.copy).await);
+    assert_eq!(
+        unknown(&pair, &site).await,
+        0,
+        "{:?}",
+        log(&pair.copy).await
+    );
     assert_eq!(pair.copy.query_one::<i64>(FORGOTTEN).await, 0);
     for daemon in [&alpha, &beta] {
         assert!(!says(daemon, "forgotten"), "{}", daemon.stderr());
@@ -101,7 +106,8 @@ impl Scene {
             site.file("quick").display()
         );
         let sections = [
-            "[daemon]\nlease = \"30s\"\npoll = \"1s\"\n\n[defaults]\nlease = \"30s\"\n\n".to_owned(),
+            "[daemon]\nlease = \"30s\"\npoll = \"1s\"\n\n[defaults]\nlease = \"30s\"\n\n"
+                .to_owned(),
             site.job("quick", "every = \"1h\"", &quick),
             site.job("long", "every = \"1h\"", &gated(&site)),
         ]

@@ -1,107 +1,156 @@
 //! One of two hosts is cut off from the database, and neither it nor the server is told: its run is dead before its lease
 //! ends, the other host has the slot after it, and the first hears what has happened when it is back.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use crate::{
-    common::{Beats, Line, Passes, Postgres, Site, uptime},
-    world::{
-        SOON, daemon, hears, holds, log, nothing_is_left, nothing_ran_twice, ready, says, stays,
+    common::{
+        Beats, Database, Life, Line, Passes, Postgres, RunStart, Running, Site, left_over, until,
+        uptime,
     },
+    world::{SOON, daemon, hears, holds, log, nothing_ran_twice, ready, says, started, stays},
 };
 
-/// What the log says of the job that both may run.
-const PULSE: &str = "SELECT count(*) = 1 FROM crontabber WHERE app_name = 'pulse' AND success_slot IS NOT NULL AND ongoing IS NULL";
+/// How many runs of its own job the host that was cut off has had.
+const OWN: &str =
+    "SELECT count(*) FROM crontabber_log WHERE app_name = 'own' AND outcome = 'success'";
 
-/// How many runs `own` has had, and was heard of.
-const OWN: &str = "SELECT count(*) FROM crontabber_log WHERE app_name = 'own' AND outcome = 'success'";
+/// Two hosts: `alpha`, on a line that goes dead while it runs `pulse`, and `beta`, whose line is sound.
+struct Scene {
+    database: Database,
+    site: Site,
+    beats: Beats,
+    line: Line,
+    alpha: Running,
+    _beta: Running,
+}
+
+impl Scene {
+    async fn new(keys: &str) -> Self {
+        let database = Postgres::database().await;
+        let site = Site::new();
+        let beats = Beats::in_directory(&site.file(""));
+        let shell = format!(
+            "[ $CRONTABBER_ATTEMPT = 1 ] && n=3000 || n=10\n{}",
+            beats.shell("$n")
+        );
+        let keys = format!("every = \"1h\"\nstart = \"now\"\n{keys}");
+        let sections = [
+            "[daemon]\nlease = \"3s\"\ngrace = \"250ms\"\npoll = \"1s\"\n\n".to_owned(),
+            site.job("pulse", &keys, &shell),
+            site.job("own", "every = \"1s\"\nhosts = [\"alpha\"]", "true"),
+        ]
+        .concat();
+        let line = Line::to(&database);
+        let of_alpha = site.file("alpha.toml");
+        site.configure(line.url(), &sections);
+        fs::rename(site.file("crontabber.toml"), &of_alpha).expect("the directory is ours");
+        site.configure(database.url(), &sections);
+
+        let alpha = daemon(&site, "alpha").env("CRONTABBER_CONFIG", &of_alpha);
+        let alpha = ready(alpha.spawn()).await;
+        until(SOON, "the run shows that it lives", async || {
+            !beats.lives().is_empty()
+        })
+        .await;
+        let beta = stays(&site, "beta").await;
+        Self {
+            database,
+            site,
+            beats,
+            line,
+            alpha,
+            _beta: beta,
+        }
+    }
+
+    /// The line goes dead like this until the other host has run the job; when the lease that was granted by then ended,
+    /// on the clock of the beats.
+    async fn cut_off(&self, passes: Passes) -> Duration {
+        self.line.pass(passes);
+        let before = uptime().as_secs_f64();
+        let lease = "SELECT extract(epoch FROM lease_until - clock_timestamp())::float8 FROM crontabber WHERE app_name = 'pulse'";
+        let left: f64 = self.database.query_one(lease).await;
+        holds(
+            &self.database,
+            "the other host has run it",
+            "SELECT success_slot IS NOT NULL AND ongoing IS NULL FROM crontabber WHERE app_name = 'pulse'",
+        )
+        .await;
+        Duration::from_secs_f64(before + left)
+    }
+
+    fn pulses(&self) -> Vec<RunStart> {
+        let starts = self.site.ledger().starts().into_iter();
+        starts.filter(|start| start.job == "pulse").collect()
+    }
+
+    /// The lives of the run that was cut off, and of the other host's.
+    fn lives(&self) -> (Life, Life) {
+        let (lives, pulses) = (self.beats.lives(), self.pulses());
+        assert_eq!(pulses.len(), 2, "{pulses:?}");
+        (lives[&pulses[0].run_id], lives[&pulses[1].run_id])
+    }
+}
 
 /// A host whose line to the database goes dead like this, for longer than a lease.
-async fn cut_off(passes: Passes) {
-    let database = Postgres::database().await;
-    let site = Site::new();
-    let beats = Beats::in_directory(&site.file(""));
-    let shell = format!(
-        "[ $CRONTABBER_ATTEMPT = 1 ] && n=3000 || n=10\n{}",
-        beats.shell("$n")
-    );
-    let line = Line::to(&database);
-    let sections = [
-        "[daemon]\nlease = \"3s\"\ngrace = \"250ms\"\npoll = \"1s\"\n\n[defaults]\nlease = \"3s\"\n\n"
-            .to_owned(),
-        // Alpha is the only one there is when it falls due.
-        site.job("pulse", "every = \"1h\"\nstart = \"now\"", &shell),
-        site.job("own", "every = \"1s\"\nhosts = [\"alpha\"]", "true"),
-    ]
-    .concat();
-    site.configure(line.url(), &sections);
-    let alpha_config = site.file("alpha.toml");
-    std::fs::rename(site.file("crontabber.toml"), &alpha_config).expect("it is ours");
-    site.configure(database.url(), &sections);
-
-    let alpha = daemon(&site, "alpha").env("CRONTABBER_CONFIG", &alpha_config);
-    let alpha = ready(alpha.spawn()).await;
-    crate::common::until(SOON, "the run shows that it lives", async || {
-        !beats.lives().is_empty()
-    })
-    .await;
-    let _beta = stays(&site, "beta").await;
-
-    line.pass(passes);
-    let lease = "SELECT extract(epoch FROM lease_until - clock_timestamp())::float8 FROM crontabber WHERE app_name = 'pulse'";
-    let before = uptime().as_secs_f64();
-    let lease_end =
-        Duration::from_secs_f64(before + database.query_one::<f64>(lease).await);
-    holds(&database, "the other host has run it", PULSE).await;
-    let starts = site.ledger().starts();
-    let pulses: Vec<_> = starts.iter().filter(|start| start.job == "pulse").collect();
-    assert_eq!(pulses.len(), 2, "{pulses:?}");
-    let life = |at: usize| beats.lives()[&pulses[at].run_id];
+async fn is_fenced_and_goes_on(passes: Passes) {
+    let scene = Scene::new("").await;
+    let lease_end = scene.cut_off(passes).await;
+    let (first, second) = scene.lives();
     assert!(
-        life(0).last < lease_end,
-        "{:?} lived on after {lease_end:?}",
-        life(0)
+        first.last < lease_end,
+        "{first:?} lived on after {lease_end:?}"
     );
     assert!(
-        life(1).first > lease_end,
-        "{:?} began before {lease_end:?}",
-        life(1)
+        second.first > lease_end,
+        "{second:?} began before {lease_end:?}"
     );
-    assert!(!says(&alpha, "fenced"), "{}", alpha.stderr());
+    assert!(!says(&scene.alpha, "fenced"), "{}", scene.alpha.stderr());
 
-    line.pass(Passes::All);
-    hears(&alpha, "fenced").await;
-    let heard: i64 = database.query_one(OWN).await;
+    scene.line.pass(Passes::All);
+    hears(&scene.alpha, "fenced").await;
+    let so_far: i64 = scene.database.query_one(OWN).await;
     holds(
-        &database,
-        "it works as before",
-        &format!("SELECT ({OWN}) > {heard} + 1"),
+        &scene.database,
+        "the host works as before",
+        &format!("SELECT ({OWN}) > {so_far} + 1"),
     )
     .await;
-    let pulse: Vec<String> = log(&database).await;
-    let pulse: Vec<&String> = pulse.iter().filter(|line| line.starts_with("pulse")).collect();
-    assert_eq!(pulse, ["pulse 1 1 lost alpha", "pulse 1 2 success beta"]);
-    nothing_ran_twice(&site);
-    for start in pulses {
-        let left = crate::common::left_over(&format!("CRONTABBER_RUN_ID={}", start.run_id));
-        assert!(left.is_empty(), "{left:?}");
+    let mut log = log(&scene.database).await;
+    log.retain(|line| line.starts_with("pulse"));
+    assert_eq!(log, ["pulse 1 1 lost alpha", "pulse 1 2 success beta"]);
+    nothing_ran_twice(&scene.site);
+    for start in scene.pulses() {
+        let left = left_over(&format!("CRONTABBER_RUN_ID={}", start.run_id));
+        assert!(left.is_empty(), "{left:?} are left of {start:?}");
     }
-    let _ = nothing_is_left;
 }
 
 #[tokio::test]
-async fn a_host_that_nothing_reaches_and_that_reaches_nothing() {
-    cut_off(Passes::Nothing).await;
+async fn a_host_that_reaches_nobody_and_is_reached_by_nobody() {
+    is_fenced_and_goes_on(Passes::Nothing).await;
 }
 
 #[tokio::test]
 async fn a_host_that_is_heard_and_hears_no_answer() {
-    cut_off(Passes::Questions).await;
+    is_fenced_and_goes_on(Passes::Questions).await;
 }
 
 #[tokio::test]
 async fn a_host_whose_connections_are_reset_and_refused() {
-    cut_off(Passes::Refusals).await;
+    is_fenced_and_goes_on(Passes::Refusals).await;
+}
+
+#[tokio::test]
+async fn and_a_run_that_may_go_on_without_the_database_does_overlap_with_the_next() {
+    let scene = Scene::new("on_db_loss = \"continue\"").await;
+    let lease_end = scene.cut_off(Passes::Nothing).await;
+    let (first, second) = scene.lives();
+    assert!(
+        first.last > lease_end && first.last > second.first,
+        "{first:?} has ended before {lease_end:?}, or before {second:?}"
+    );
 }
 
 #[tokio::test]
@@ -112,15 +161,13 @@ async fn connections_that_are_reset_and_refused_for_less_than_a_lease_cost_no_ru
     let gate = site.file("gate");
     let wait = format!("while [ ! -e '{}' ]; do sleep 0.05; done", gate.display());
     let daemon = "[daemon]\nlease = \"60s\"\npoll = \"1s\"\n\n".to_owned();
-    site.configure(
-        line.url(),
-        &(daemon + &site.job("report", "every = \"1h\"\nstart = \"now\"", &wait)),
-    );
+    let job = site.job("report", "every = \"1h\"\nstart = \"now\"", &wait);
+    site.configure(line.url(), &(daemon + &job));
     let alpha = stays(&site, "alpha").await;
-    crate::world::started(&site, 1).await;
+    started(&site, 1).await;
     line.pass(Passes::Refusals);
     hears(&alpha, "cannot look at the table").await;
-    std::fs::write(&gate, "").expect("the directory is ours");
+    fs::write(&gate, "").expect("the directory is ours");
     hears(&alpha, "cannot record the run").await;
     line.pass(Passes::All);
     holds(
