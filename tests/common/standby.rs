@@ -137,7 +137,8 @@ fn follower(primary: &Private) -> Private {
     let copied = Command::new("cp").arg("-a").args([&from, &to]).status();
     assert!(
         copied.expect("there is cp").success(),
-        "cannot copy {from:?}"
+        "cannot copy {}",
+        from.display()
     );
     fs::remove_file(to.join("server.log")).expect("it was copied");
     configure(&from, &to.join("data"));
