@@ -15,7 +15,7 @@ FAULTY = --features faults --test planted --test cut_points --test upgrade
 test: need lint unit faulty
 
 need:
-	scripts/need postgres faketime psycopg python2
+	scripts/need postgres faketime psycopg python2 pgbouncer
 
 lint:
 	$(CARGO) fmt --check

@@ -49,7 +49,7 @@ use futures_util::join;
 use jiff::{SignedDuration, Timestamp};
 use tokio_postgres::{
     Row,
-    error::SqlState,
+    error::{DbError, Severity, SqlState},
     types::{ToSql, Type},
 };
 use uuid::Uuid;
@@ -169,10 +169,14 @@ pub async fn claim(
     let answer = limited(transaction::LIMIT, client.fuse(), request.send(&client)).await;
     crate::faults::point("after-commit");
     let is_warned = client.warnings() != warned;
+    let is_known = answer.as_ref().is_ok_and(Answer::is_known);
+    if !is_known {
+        client.retire();
+    }
     // What follows may need a connection, and the pool of a host with `max_parallel = 1` has no other.
     drop(client);
     let answer = match answer {
-        Ok(answer) if answer.is_known() => answer,
+        Ok(answer) if is_known => answer,
         Ok(_) => return look_up(database, &request, due).await,
         Err(error) if error.is_unknown_outcome() => return look_up(database, &request, due).await,
         Err(error) => return Err(error),
@@ -434,7 +438,16 @@ impl Answer {
     /// Whether it is known what was carried out. Not when the connection was lost: all four were under way
     /// together. Nor when the BEGIN was refused: what followed it was then no transaction.
     fn is_known(&self) -> bool {
-        let lost = |error: &tokio_postgres::Error| error.as_db_error().is_none();
+        // A session that is ended says so itself; and a pooler that has lost the server's answer says in its place that
+        // the connection is gone (class 08).
+        let ends = |said: &DbError| {
+            let is_end = matches!(
+                said.parsed_severity(),
+                Some(Severity::Fatal | Severity::Panic)
+            );
+            is_end || said.code().code().starts_with("08")
+        };
+        let lost = |error: &tokio_postgres::Error| error.as_db_error().is_none_or(ends);
         self.begun.is_ok()
             && !self.locked.as_ref().is_err_and(lost)
             && !self.written.as_ref().is_err_and(lost)

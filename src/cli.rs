@@ -7,6 +7,7 @@ mod check;
 mod config;
 mod daemon;
 mod db;
+mod doctor;
 mod drain;
 mod fail;
 mod follow;
@@ -71,6 +72,7 @@ Examples:
   crontabber trigger report          run a job wherever it may run
   crontabber check                   what needs a person, for Nagios and Icinga
   crontabber config check            every mistake in the configuration, at once
+  crontabber doctor                  what a host stands on, and what is wrong with it
 
 Exit codes: 0 well, 1 a job failed, 2 contended, 3 ongoing elsewhere, 64 usage, 69 no database, 78 configuration.";
 
@@ -121,6 +123,7 @@ enum Command {
     Audit(audit::Audit),
     Graph(graph::Graph),
     Check(check::Check),
+    Doctor(doctor::Doctor),
     #[command(subcommand)]
     Config(config::Config),
     Migrate(migrate::Migrate),
@@ -195,6 +198,7 @@ fn answer(arguments: &[OsString]) -> Exit {
         Command::Audit(audit) => audit.answer(&cli.global),
         Command::Graph(graph) => graph.answer(&cli.global),
         Command::Check(check) => Ok(check.answer(&cli.global)),
+        Command::Doctor(doctor) => doctor.answer(&cli.global),
         Command::Config(config) => config.answer(&cli.global),
         Command::Migrate(migrate) => migrate.answer(&cli.global),
         Command::Import(import) => import.answer(),

@@ -162,6 +162,21 @@ pub fn load_in(named: Option<&Path>, surroundings: &Surroundings) -> Result<Conf
     loader::load(named, surroundings)
 }
 
+/// What can be used of a configuration with mistakes, to look at the rest of the world with.
+#[derive(Debug)]
+pub struct Salvaged {
+    /// Where the database is.
+    pub database: Database,
+    /// This host; `None`: its section has mistakes itself.
+    pub daemon: Option<Daemon>,
+}
+
+/// What can be used of the configuration that [`load_in`] has refused; `None`: not even where the database is.
+#[must_use]
+pub fn salvage(named: Option<&Path>, surroundings: &Surroundings) -> Option<Salvaged> {
+    loader::salvage(named, surroundings)
+}
+
 impl Config {
     /// The database, or what to tell the operator who named none.
     pub fn require_database(&self) -> Result<&Database, Report> {

@@ -86,6 +86,8 @@ pub mod clock;
 pub mod view;
 // What needs a person, by thresholds.
 pub mod check;
+// What a host stands on: facts in, findings out.
+pub mod doctor;
 // What the exit codes mean.
 pub mod exit;
 // What went on, for people and for machines.

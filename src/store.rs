@@ -36,6 +36,8 @@ mod guard;
 pub mod hosts;
 // Which database it is.
 pub mod identity;
+// What a doctor asks about it.
+pub mod checkup;
 // The version of the tables, and the migrations.
 pub mod schema;
 // What can go wrong, in words to act on.

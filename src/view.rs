@@ -43,6 +43,8 @@ pub mod logs;
 pub mod follow;
 // What needs a person, as monitoring reads it.
 pub mod check;
+// What a host stands on, and what to do about it.
+pub mod doctor;
 // What people have changed by hand just now.
 pub mod changes;
 // What came of ending a run.

@@ -419,6 +419,37 @@ async fn a_server_that_refuses_ends_the_search() {
     assert!(!error.to_string().contains("/nowhere"), "{error}");
 }
 
+/// What the doctor says of a server.
+fn doctor(url: &str) -> String {
+    let directory = tempfile::tempdir().expect("/tmp takes directories");
+    let text =
+        format!("[database]\nurl = \"{url}\"\n[jobs.it]\nevery = \"1h\"\nshell = \"true\"\n");
+    fs::write(directory.path().join("crontabber.toml"), text).expect("the directory is ours");
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_crontabber"))
+        .arg("doctor")
+        .env_clear()
+        .current_dir(directory.path())
+        .output();
+    let output = output.expect("the program can be started");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[tokio::test]
+async fn the_doctor_knows_a_standby_and_a_server_that_forgets_in_a_crash() {
+    let standby = Cluster::start(Role::Standby);
+    let said = doctor(&standby.local());
+    let is_standby =
+        "problem\tprimary\tthe server is a standby: it takes no writes\tname the primary";
+    assert!(said.contains(is_standby), "{said}");
+    assert!(said.contains("problem\tdurability\tfsync is off"), "{said}");
+    let said = doctor(&Cluster::shared().local());
+    assert!(
+        said.contains("ok\tprimary\tthe server takes writes"),
+        "{said}"
+    );
+}
+
 #[tokio::test]
 async fn the_session_that_is_wanted_is_found_wherever_it_is() {
     let primary = Cluster::shared();

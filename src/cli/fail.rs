@@ -40,6 +40,11 @@ impl Failure {
         }
         // The exit code still tells a caller whose stderr is gone or full.
         let _ = writeln!(io::stderr(), "{self}");
+        self.exit()
+    }
+
+    /// The exit code that says it.
+    pub(super) fn exit(&self) -> Exit {
         match self {
             Self::Configuration(_) | Self::NoDatabase(_) | Self::NotImported(_) => {
                 Exit::Configuration
@@ -49,6 +54,12 @@ impl Failure {
             Self::Database(error) => error.exit(),
             Self::Io(_) => Exit::Io,
         }
+    }
+
+    /// Its words as a part of something else.
+    pub(super) fn bare(&self) -> String {
+        let text = self.to_string();
+        text.strip_prefix("error: ").unwrap_or(&text).to_owned()
     }
 
     /// Whether somebody has simply read enough, as `head` does.

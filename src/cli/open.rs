@@ -43,7 +43,14 @@ pub(super) fn configuration(global: &Global) -> Result<Config, Failure> {
 
 /// The referee, with at most this many connections at once; opens none yet.
 pub(super) fn database(config: &Config, connections: usize) -> Result<Database, Failure> {
-    let wanted = config.require_database()?;
+    database_at(config.require_database()?, connections)
+}
+
+/// The same, of a configuration of which that much is known.
+pub(super) fn database_at(
+    wanted: &config::Database,
+    connections: usize,
+) -> Result<Database, Failure> {
     let address = address(&wanted.access)?;
     let address = match wanted.schema.as_str() {
         "public" => address,

@@ -13,7 +13,7 @@ use crate::{
 };
 
 use super::{
-    Access, Config, Daemon, Database, Report,
+    Access, Config, Daemon, Database, Report, Salvaged,
     build::{self, Ingredients, LeaseKeys},
     check,
     diagnostic::{At, Code, Findings, shown},
@@ -38,18 +38,29 @@ struct Loader<'a> {
 
 /// See [`super::load_in`].
 pub(super) fn load(named: Option<&Path>, surroundings: &Surroundings) -> Result<Config, Report> {
-    let mut loader = Loader {
-        surroundings,
-        findings: Findings::default(),
-        reader: Reader::new(),
-        written: Written::default(),
-        built_in: built_in(),
-        sources: vec![Source::built_in()],
-    };
+    let mut loader = Loader::new(surroundings);
     match loader.read_all(named) {
         Some(file) => loader.finish(file),
         None => Err(loader.report()),
     }
+}
+
+/// See [`super::salvage`].
+pub(super) fn salvage(named: Option<&Path>, surroundings: &Surroundings) -> Option<Salvaged> {
+    let mut loader = Loader::new(surroundings);
+    loader.read_all(named)?;
+    let database = loader.written.database.laid_over(&loader.built_in.database);
+    let daemon = loader.written.daemon.laid_over(&loader.built_in.daemon);
+    // The variables of libpq are not asked: the key that names another database may be the one with the mistake.
+    let is_named =
+        database.url.is_some() || database.embedded.as_ref().is_some_and(|set| set.value);
+    if !is_named || !database.refused.is_empty() {
+        return None;
+    }
+    Some(Salvaged {
+        database: loader.database(&database)?,
+        daemon: loader.daemon(&daemon).filter(|_| daemon.refused.is_empty()),
+    })
 }
 
 /// The lowest layer. A test reads it without a finding.
@@ -65,7 +76,18 @@ fn read_built_in(findings: &mut Findings) -> Written {
     built_in
 }
 
-impl Loader<'_> {
+impl<'a> Loader<'a> {
+    fn new(surroundings: &'a Surroundings) -> Self {
+        Self {
+            surroundings,
+            findings: Findings::default(),
+            reader: Reader::new(),
+            written: Written::default(),
+            built_in: built_in(),
+            sources: vec![Source::built_in()],
+        }
+    }
+
     /// Reads every file; the path of the main one, if there is one to speak of.
     fn read_all(&mut self, named: Option<&Path>) -> Option<PathBuf> {
         let file = files::main_file(named, self.surroundings, &mut self.findings)?;

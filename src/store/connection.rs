@@ -77,6 +77,12 @@ impl Connection {
         &self.fuse.0.cancel
     }
 
+    /// Lends it to nobody any more. For who has been told that the session is over: the socket may close a moment later,
+    /// and until then it looks as if it could be used.
+    pub(crate) fn retire(&self) {
+        self.fuse.0.blown.store(true, Ordering::Release);
+    }
+
     /// Whether it may still be used: open, and no work on it was cut off.
     #[must_use]
     pub fn is_usable(&self) -> bool {

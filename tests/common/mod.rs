@@ -19,6 +19,7 @@
 //! | the real crontabber 0.18.1, where there is one | `python::Real` |
 //! | one job of SQL | `bank::Bank` |
 //! | money that jobs move while their hosts are killed | `money::Money` |
+//! | PgBouncer in transaction mode before a database | `Bouncer::before(url).await` |
 //! | a connection that breaks at a commit | `Proxy` |
 //! | a line that goes dead, one way or both, or refuses | `Line` |
 //! | a primary and a standby, to fail over | `Pair::new().await` |
@@ -47,6 +48,7 @@ mod line;
 pub mod locked;
 pub mod money;
 mod notify_socket;
+pub mod pgbouncer;
 mod postgres;
 #[cfg(feature = "embedded")]
 mod private;
@@ -66,6 +68,7 @@ pub use gate::Gate;
 pub use ledger::{Ledger, RunStart};
 pub use line::{Line, Passes};
 pub use notify_socket::{Heard, NotifySocket};
+pub use pgbouncer::Bouncer;
 pub use postgres::parse as postgres_config;
 pub use postgres::{Postgres, Template};
 #[cfg(feature = "embedded")]

@@ -1,7 +1,8 @@
 //! A wire to the server that breaks at the worst moment: around one commit.
 
 use std::{
-    io,
+    fs, io,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -64,7 +65,10 @@ struct Wire {
 impl Proxy {
     /// A wire to the server of a database, which must have a Unix socket.
     pub fn new(database: &Database, statement: &str, cut: Cut) -> Self {
-        let directory = tempfile::tempdir().expect("/tmp takes directories");
+        // A pooler that goes through it is another user's where root runs the tests.
+        let open = |mode| fs::Permissions::from_mode(mode);
+        let directory = tempfile::Builder::new().permissions(open(0o755)).tempdir();
+        let directory = directory.expect("/tmp takes directories");
         let wire = Arc::new(Wire {
             server: Path::new(host(database.url())).join(SOCKET),
             statement: format!("-- {statement}: "),
@@ -73,8 +77,9 @@ impl Proxy {
             is_down: AtomicBool::new(false),
             go_on: Notify::new(),
         });
-        let socket =
-            UnixListener::bind(directory.path().join(SOCKET)).expect("it is a fresh directory");
+        let path = directory.path().join(SOCKET);
+        let socket = UnixListener::bind(&path).expect("it is a fresh directory");
+        fs::set_permissions(&path, open(0o777)).expect("it is ours");
         let listening = tokio::spawn(listen(socket, Arc::clone(&wire)));
         Self {
             directory,

@@ -149,6 +149,72 @@ async fn without_any_right_of_a_host_a_pass_ends_with_the_name_of_what_it_lacks(
 }
 
 #[tokio::test]
+async fn the_doctor_finds_a_host_with_its_rights_well_and_names_any_that_it_lacks() {
+    let role = Role::documented(HOST);
+    let world = World::new(&[&role]).await;
+    let database = world.database(&[&role]).await;
+    let tick = site(&database, HOST);
+    assert_eq!(code(&tick, &["tick"]).await, Some(1));
+    let doctor = ended(&tick, &["doctor"]).await;
+    assert_eq!(doctor.code, Some(0), "{doctor:?}");
+    for bad in ["problem\t", "warning\t"] {
+        assert!(!doctor.stdout.contains(bad), "{}", doctor.stdout);
+    }
+    let well = "ok\trights\tcrontabber_tick has all that a host needs; not `migrate`, which is for crontabber_owner";
+    assert!(doctor.stdout.contains(well), "{}", doctor.stdout);
+
+    for lacking in role.inside() {
+        let database = world.database(&[&role]).await;
+        deprive(&database, &role, lacking).await;
+        let doctor = ended(&site(&database, HOST), &["doctor"]).await;
+        // Without a right to stream runs go on.
+        let is_needed = lacking.object() != STREAMED;
+        let (code, level) = if is_needed {
+            (1, "problem\t")
+        } else {
+            (0, "warning\t")
+        };
+        assert_eq!(doctor.code, Some(code), "without {lacking:?}: {doctor:?}");
+        let bad = |line: &&str| line.starts_with(level) && !line.contains("\thosts\t");
+        let mut bad = doctor.stdout.lines().filter(bad);
+        let problem = bad.next().unwrap_or_default();
+        assert!(
+            problem.contains(lacking.object()),
+            "without {lacking:?}: {problem}"
+        );
+        assert_eq!(bad.next(), None, "without {lacking:?}: one thing is wrong");
+        // What it says to type is typed, and all is well.
+        if let Some((_, grants)) = problem.split_once("as the owner of the tables: ") {
+            database.execute(grants).await;
+            let cured = ended(&site(&database, HOST), &["doctor"]).await;
+            assert_eq!(cured.code, Some(0), "{cured:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn rights_on_every_column_are_as_good_as_those_on_the_table() {
+    let role = Role::documented(HOST);
+    let world = World::new(&[&role]).await;
+    let database = world.database(&[&role]).await;
+    let columns: String = database
+        .query_one("SELECT string_agg(attname, ', ') FROM pg_attribute WHERE attrelid = 'crontabber_log'::regclass AND attnum > 0")
+        .await;
+    let by_column = |columns: &str| {
+        format!(
+            "REVOKE ALL ON crontabber_log FROM {HOST};
+             GRANT SELECT ({columns}), INSERT ({columns}), UPDATE ({columns}) ON crontabber_log TO {HOST}"
+        )
+    };
+    database.execute(&by_column(&columns)).await;
+    let tick = site(&database, HOST);
+    assert_eq!(code(&tick, &["doctor"]).await, Some(0));
+    assert_eq!(code(&tick, &["tick"]).await, Some(1));
+    database.execute(&by_column("id, app_name")).await;
+    assert_eq!(code(&tick, &["doctor"]).await, Some(1));
+}
+
+#[tokio::test]
 async fn a_reader_needs_the_rights_of_a_reader_and_each_of_them() {
     let (host, reader) = (Role::documented(HOST), Role::documented("crontabber_read"));
     let world = World::new(&[&host, &reader]).await;
