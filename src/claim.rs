@@ -99,12 +99,12 @@ pub struct Held {
     /// The same moment on this host's own clock, taken before the statement was sent.
     pub since_here: Boottime,
     /// Says that this process deals with the run, as long as anybody here knows of it.
-    #[expect(dead_code, reason = "it says what it says by being there")]
     pub(crate) grip: Arc<Grip>,
 }
 
-/// A run that this process deals with, from before its claim is sent until after it is recorded. A claim of this process
-/// without one was given up: what claimed it never learned that it had, and nothing of it was started.
+/// A run that this process deals with, from before its claim is sent until after it is recorded, and for as long as it
+/// remembers that. A claim of this process without one was given up: what claimed it never learned that it had, and
+/// nothing of it was started.
 #[derive(Debug)]
 pub(crate) struct Grip(Uuid);
 

@@ -214,7 +214,8 @@ impl Daemon {
     /// When the loop has something to do though nothing happens.
     fn wake_at(&self) -> Boottime {
         let now = Boottime::now();
-        let left = self.work.left_until();
+        // What is left alone matters to who would start it: nobody else takes it off, and the loop would never sleep again.
+        let left = self.work.left_until().filter(|_| self.is_at_work());
         let left = left.map(|at| now + at.saturating_duration_since(Instant::now()));
         let due = self.next.as_ref().and_then(|(_, at)| self.clock.when(*at));
         let due = due.filter(|_| self.is_at_work());
@@ -310,9 +311,11 @@ impl Daemon {
 
     /// Asks the database, which may be another one now, for what it should know.
     fn compare(&mut self) {
-        let (runs, database) = (self.memory.take(), self.engine.database.clone());
+        // What runs may be unknown there, and must not run beside its next start for long.
+        self.engine.heart.beat_now();
+        let (memory, database) = (self.memory.clone(), self.engine.database.clone());
         tokio::spawn(async move {
-            if let Err(error) = memory::compare(runs, database).await {
+            if let Err(error) = memory.compare(&database).await {
                 tracing::warn!(%error, "cannot compare with the database what was recorded lately");
             }
         });

@@ -209,6 +209,11 @@ pub(crate) async fn deliver(to: Recorder<'_>) -> Result<(), DatabaseError> {
     Ok(())
 }
 
+/// Records once more a run whose record was acknowledged and is not there: a failover has lost it, and has left the claim.
+pub(crate) async fn again(record: &Record, database: &Database) -> Result<Recorded, DatabaseError> {
+    write(record, database, Some(record.finished_at)).await
+}
+
 fn is_untranslatable(error: &DatabaseError) -> bool {
     error.sql_state() == Some(&SqlState::UNTRANSLATABLE_CHARACTER)
 }

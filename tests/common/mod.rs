@@ -21,6 +21,8 @@
 //! | money that jobs move while their hosts are killed | `money::Money` |
 //! | PgBouncer in transaction mode before a database | `Bouncer::before(url).await` |
 //! | a connection that breaks at a commit | `Proxy` |
+//! | a line that goes dead, one way or both, or refuses | `Line` |
+//! | a primary and a standby, to fail over | `Pair::new().await` |
 //! | a pass with a row locked under it | `locked` |
 //! | a service manager to speak to | `NotifySocket::new()`, `.until(limit, "READY=1")` |
 //! | something that takes a moment | `until(limit, "the sentence it fails with", async \|\| ...)` |
@@ -42,6 +44,7 @@ mod gate;
 pub mod host;
 mod ledger;
 pub mod legacy;
+mod line;
 pub mod locked;
 pub mod money;
 mod notify_socket;
@@ -54,6 +57,8 @@ mod proxy;
 pub mod python;
 pub mod race;
 mod site;
+#[cfg(feature = "embedded")]
+mod standby;
 mod tables;
 mod until;
 
@@ -61,6 +66,7 @@ pub use beats::{Beats, Life, uptime};
 pub use database::Database;
 pub use gate::Gate;
 pub use ledger::{Ledger, RunStart};
+pub use line::{Line, Passes};
 pub use notify_socket::{Heard, NotifySocket};
 pub use pgbouncer::Bouncer;
 pub use postgres::parse as postgres_config;
@@ -70,5 +76,7 @@ pub use private::Private;
 pub use process::{Crontabber, Finished, Running, children, left_over};
 pub use proxy::{Cut, Proxy};
 pub use site::Site;
+#[cfg(feature = "embedded")]
+pub use standby::Pair;
 pub use tables::{drop_guard, tables};
 pub use until::until;

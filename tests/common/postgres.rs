@@ -61,6 +61,12 @@ impl Postgres {
         self.copy("template1").await
     }
 
+    /// The copy of a database of another server that this one has, being its standby.
+    pub fn holding(&self, of: &Database) -> Database {
+        let url = with_database(&self.url, of.name());
+        Database::new(url, self.url.clone(), of.name().to_owned())
+    }
+
     /// A fresh database that holds what the template holds.
     pub async fn from(&self, template: &Template) -> Database {
         self.copy(&template.name).await

@@ -6,9 +6,13 @@
 mod common;
 
 mod chaos;
+mod failover;
+mod hung;
 mod leases;
 mod life;
 mod names;
 mod outages;
+mod partitions;
+mod reloads;
 mod wakes;
 mod world;

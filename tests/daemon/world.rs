@@ -37,8 +37,12 @@ pub(crate) fn says(daemon: &Running, text: &str) -> bool {
 
 /// Waits until its log holds this.
 pub(crate) async fn hears(daemon: &Running, text: &str) {
-    let what = format!("the daemon says `{text}`");
-    until(SOON, &what, async || says(daemon, text)).await;
+    let since = std::time::Instant::now();
+    while !says(daemon, text) {
+        let log = daemon.stderr();
+        assert!(since.elapsed() < SOON, "it does not say `{text}`: {log}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// Waits until so many runs have started.
