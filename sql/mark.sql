@@ -69,5 +69,5 @@ WITH clock AS MATERIALIZED (
 SELECT app_name
   FROM marked,
        -- One notification, and none where nothing was changed: its words are a hint, the table is the truth.
-       (SELECT pg_notify('crontabber', left('mark ' || string_agg(app_name, ' '), 1900))
+       (SELECT pg_notify('crontabber', left('mark ' || string_agg(app_name, ' ' ORDER BY app_name), 1900))
           FROM marked HAVING count(*) > 0) AS told

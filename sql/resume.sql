@@ -46,5 +46,5 @@ WITH clock AS MATERIALIZED (
 SELECT app_name
   FROM resumed,
        -- One notification, and none where nothing was changed: its words are a hint, the table is the truth.
-       (SELECT pg_notify('crontabber', left('resume ' || string_agg(app_name, ' '), 1900))
+       (SELECT pg_notify('crontabber', left('resume ' || string_agg(app_name, ' ' ORDER BY app_name), 1900))
           FROM resumed HAVING count(*) > 0) AS told

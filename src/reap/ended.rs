@@ -62,6 +62,9 @@ pub(crate) async fn ended(
     let (mut over, mut gave_back) = (Vec::new(), false);
     for claimed in read(&candidates, database).await? {
         let has_ended = || own.can_see(&claimed.by) && !claimed.by.is_running();
+        if !own.can_see(&claimed.by) {
+            continue;
+        }
         if claimed.by == *own {
             let (job, run_id) = (&claimed.job, claimed.run_id);
             tracing::warn!(%job, %run_id, "given back: this host never heard that it had claimed it");
