@@ -7,7 +7,7 @@ use crontabber::{
     exit::Exit,
 };
 
-const DOCUMENTS: [&str; 13] = [
+const DOCUMENTS: [&str; 14] = [
     "README.md",
     "DESIGN.md",
     "CONTRIBUTING.md",
@@ -17,6 +17,7 @@ const DOCUMENTS: [&str; 13] = [
     "docs/from-crontabber.md",
     "docs/from-cron.md",
     "docs/control.md",
+    "docs/daemon.md",
     "docs/keep-running.md",
     "docs/crontabber-flags.md",
     "docs/monitoring.md",

@@ -1,4 +1,4 @@
-//! A host: the real program, started once a second as a systemd timer or cron would, and killed as a kernel would.
+//! A host: the real program, staying as under systemd, and killed as a kernel would.
 
 use std::{
     env,
@@ -11,10 +11,12 @@ use std::{
     thread,
 };
 
-use crate::{DemoError, event::Event, processes, show::Cue, stage::Stage};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 
-/// How many ticks of a host may go on at once: a tick lasts as long as the runs it started.
-const MOST: usize = 4;
+use crate::{DemoError, event::Event, processes, show::Cue, stage::Stage};
 
 /// One host of the two.
 #[derive(Debug)]
@@ -25,7 +27,7 @@ pub(crate) struct Host {
     program: PathBuf,
     configuration: PathBuf,
     log: File,
-    ticks: Vec<Child>,
+    daemon: Option<Child>,
     cues: SyncSender<Cue>,
 }
 
@@ -48,7 +50,7 @@ impl Host {
             program: stage.program().to_owned(),
             configuration: stage.configuration(),
             log,
-            ticks: Vec::new(),
+            daemon: None,
             cues,
         })
     }
@@ -60,19 +62,19 @@ impl Host {
 
     /// Whether nothing of it runs.
     pub(crate) fn is_idle(&self) -> bool {
-        self.ticks.is_empty()
+        self.daemon.is_none()
     }
 
-    /// Starts a tick, unless several are going on.
-    pub(crate) fn tick(&mut self) -> Result<(), DemoError> {
-        if self.ticks.len() >= MOST {
+    /// Starts its daemon, unless that runs.
+    pub(crate) fn stand_up(&mut self) -> Result<(), DemoError> {
+        if self.daemon.is_some() {
             return Ok(());
         }
         let home = env::var_os("HOME").unwrap_or_else(|| "/".into());
-        let mut tick = Command::new(&self.program)
+        let mut daemon = Command::new(&self.program)
             .arg("--config")
             .arg(&self.configuration)
-            .args(["--host", self.name, "tick", "--log-format", "json", "-v"])
+            .args(["--host", self.name, "daemon", "--log-format", "json", "-v"])
             .env_clear()
             .env("HOME", home)
             .env(processes::MARK, processes::mark())
@@ -83,28 +85,35 @@ impl Host {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(DemoError::io("start", &self.program))?;
-        let said = tick.stderr.take().expect("it is piped");
+        let said = daemon.stderr.take().expect("it is piped");
         let log = self
             .log
             .try_clone()
             .map_err(DemoError::io("write the log of", &self.program))?;
-        listen(self.number, tick.id(), said, log, self.cues.clone());
-        self.ticks.push(tick);
+        listen(self.number, daemon.id(), said, log, self.cues.clone());
+        self.daemon = Some(daemon);
         Ok(())
     }
 
-    /// Takes note that a tick has said its last word; how it ended.
+    /// Takes note that its daemon has said its last word; how it ended.
     pub(crate) fn ended(&mut self, pid: u32) -> Option<ExitStatus> {
-        let at = self.ticks.iter().position(|tick| tick.id() == pid)?;
+        let daemon = self.daemon.take_if(|daemon| daemon.id() == pid);
         // It has closed its stderr, which it does by ending; a failure is a child that somebody else has reaped.
-        self.ticks.swap_remove(at).wait().ok()
+        daemon?.wait().ok()
     }
 
-    /// Kills its ticks with -9.
-    pub(crate) fn kill(&mut self) {
-        for tick in &mut self.ticks {
+    /// Tells its daemon to stop when what it runs has ended.
+    pub(crate) fn stop(&self) {
+        if let Some(daemon) = &self.daemon {
             // The only error is that it has just ended by itself.
-            let _ = tick.kill();
+            let _ = kill(Pid::from_raw(daemon.id().cast_signed()), Signal::SIGTERM);
+        }
+    }
+
+    /// Kills it with -9.
+    pub(crate) fn kill(&mut self) {
+        if let Some(daemon) = &mut self.daemon {
+            let _ = daemon.kill();
         }
     }
 }
@@ -112,14 +121,14 @@ impl Host {
 impl Drop for Host {
     fn drop(&mut self) {
         self.kill();
-        for mut tick in self.ticks.drain(..) {
+        if let Some(mut daemon) = self.daemon.take() {
             // Killed, so it does not take long.
-            let _ = tick.wait();
+            let _ = daemon.wait();
         }
     }
 }
 
-/// Passes on what a tick says, line by line, until it is silent.
+/// Passes on what a daemon says, line by line, until it is silent.
 fn listen(host: usize, pid: u32, said: ChildStderr, mut log: File, cues: SyncSender<Cue>) {
     thread::spawn(move || {
         // What cannot be read is as good as the end.

@@ -3,7 +3,7 @@
 //! ```text
 //! stage      a directory, a server and a configuration of the demo's own
 //! database   the driver's own questions to that server
-//! hosts      alpha and beta: the real program, a tick a second each, at the same instant
+//! hosts      alpha and beta: the real program, a daemon each, which wake at the same instants
 //! event      what one line of a host's log says
 //! timeline   how it is shown
 //! narrator   what the hosts say, told there

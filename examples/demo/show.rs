@@ -1,4 +1,4 @@
-//! Who does what when: a tick of both hosts each second, what they say about it, and the end.
+//! Who does what when: both hosts stay, one of them is killed and comes back, and the end.
 
 use std::{
     sync::mpsc::{Receiver, SyncSender, sync_channel},
@@ -25,17 +25,13 @@ use crate::{
 /// The names of the hosts.
 const NAMES: [&str; 2] = ["alpha", "beta"];
 
-/// How often both hosts ask what is due.
+/// How often we look whether a host is to be started again.
 const BEAT: Duration = Duration::from_secs(1);
-
-/// How much later than the first tick the others come in their second. The first one meets the jobs, and the seconds of
-/// `every = "1s"` count from then: a tick a moment too early would find them not due yet.
-const PHASE: Duration = Duration::from_millis(250);
 
 /// How often we look whether the processes of a killed host are gone.
 const GLANCE: Duration = Duration::from_millis(20);
 
-/// How long the last runs may take after the last tick.
+/// How long the last runs may take after both were told to stop.
 const CURTAIN: Duration = Duration::from_secs(15);
 
 /// What the show waits for.
@@ -43,7 +39,7 @@ const CURTAIN: Duration = Duration::from_secs(15);
 pub(crate) enum Cue {
     /// A host has said something.
     Said(usize, Event),
-    /// A tick of a host has ended.
+    /// The daemon of a host has ended.
     Silent(usize, u32),
     /// Somebody wants it to end.
     Stop,
@@ -88,7 +84,7 @@ impl<'a> Show<'a> {
         let until = Instant::now() + length;
         loop {
             let now = Instant::now();
-            // There is a tick at least, and a takeover that has begun is seen through.
+            // Both have stood up at least, and a takeover that has begun is seen through.
             if now >= until && self.beats > 0 && !self.plot.is_open() {
                 self.end(now)?;
             }
@@ -114,13 +110,8 @@ impl<'a> Show<'a> {
     /// Does what is due by the clock.
     fn act(&mut self, now: Instant) -> Result<(), DemoError> {
         if now >= self.next_beat {
-            let phase = if self.beats == 0 {
-                PHASE
-            } else {
-                Duration::ZERO
-            };
             // After a stall the missed beats stay missed.
-            self.next_beat = (self.next_beat + BEAT + phase).max(now);
+            self.next_beat = (self.next_beat + BEAT).max(now);
             self.beat()?;
         }
         self.strike(now)?;
@@ -131,17 +122,12 @@ impl<'a> Show<'a> {
         Ok(())
     }
 
-    /// One tick of each host that is up; one of them is first, then the other.
+    /// Each host that is not to be down stands up.
     fn beat(&mut self) -> Result<(), DemoError> {
         self.beats += 1;
-        let order = if self.beats.is_multiple_of(2) {
-            [0, 1]
-        } else {
-            [1, 0]
-        };
-        for host in order {
+        for host in 0..self.hosts.len() {
             if self.plot.down() != Some(host) {
-                self.hosts[host].tick()?;
+                self.hosts[host].stand_up()?;
             }
         }
         Ok(())
@@ -225,17 +211,17 @@ impl<'a> Show<'a> {
         Ok(())
     }
 
-    /// A tick has ended: its exit codes up to 3 are the ordinary ones, and so is being killed by us.
+    /// A daemon has ended: at the end, or killed by us, that is as it should be.
     fn silent(&mut self, host: usize, pid: u32) -> Result<(), DemoError> {
         let Some(status) = self.hosts[host].ended(pid) else {
             return Ok(());
         };
         let is_killed = self.plot.down() == Some(host) || self.ending.is_some();
-        if status.code().map_or(is_killed, |code| code <= 3) {
+        if is_killed && status.code().is_none_or(|code| code == 0) {
             return Ok(());
         }
         self.timeline()
-            .host(host, &format!("a tick ended with {status}"), Tone::Bad)
+            .host(host, &format!("its daemon ended with {status}"), Tone::Bad)
     }
 
     /// Starts nothing more.
@@ -243,7 +229,10 @@ impl<'a> Show<'a> {
         if self.ending.is_none() {
             self.ending = Some(now);
             self.timeline()
-                .note("no more ticks; what is running ends")?;
+                .note("both are told to stop; what is running ends")?;
+            for host in &self.hosts {
+                host.stop();
+            }
         }
         Ok(())
     }
