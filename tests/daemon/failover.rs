@@ -79,15 +79,15 @@ async fn with_a_synchronous_standby_nothing_starts_twice_and_what_runs_is_record
     assert_eq!(pair.copy.rows(long).await, [["success1"]]);
 }
 
-/// How much the standby has when it is promoted, of two jobs: `quick` was recorded, `long` is running.
+/// What the standby has received when it is promoted, of two jobs: `quick` was recorded, `long` is running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standby {
+enum Received {
     /// All of it.
-    HasAll,
+    Everything,
     /// That they were due, and no more.
-    HasNothing,
+    Nothing,
     /// The claims of both, and that neither has ended.
-    HasClaims,
+    Claims,
 }
 
 /// A daemon that runs both, and loses its primary.
@@ -98,7 +98,7 @@ struct Scene {
 }
 
 impl Scene {
-    async fn new(standby: Standby) -> Self {
+    async fn new(received: Received) -> Self {
         let pair = Pair::new().await;
         let site = Site::new();
         let quick = format!(
@@ -117,13 +117,13 @@ impl Scene {
         pair.database
             .execute("UPDATE crontabber SET next_run = clock_timestamp()")
             .await;
-        if standby == Standby::HasNothing {
+        if received == Received::Nothing {
             pair.caught_up().await;
             pair.cut().await;
         }
         let alpha = stays(&site, "alpha").await;
         started(&site, 2).await;
-        if standby == Standby::HasClaims {
+        if received == Received::Claims {
             pair.caught_up().await;
             pair.cut().await;
         }
@@ -135,7 +135,7 @@ impl Scene {
         )
         .await;
         hears(&alpha, "success job=quick").await;
-        if standby == Standby::HasAll {
+        if received == Received::Everything {
             pair.caught_up().await;
         }
         Self { pair, site, alpha }
@@ -159,7 +159,7 @@ impl Scene {
 
 #[tokio::test]
 async fn with_an_asynchronous_standby_that_lags_what_it_has_lost_is_reported() {
-    let scene = Scene::new(Standby::HasNothing).await;
+    let scene = Scene::new(Received::Nothing).await;
     // The connections are lost once before, and come back to the same server: that is not to be all it remembers for.
     let listens = "SELECT max(backend_start)::text FROM pg_stat_activity WHERE datname = current_database() AND query = 'LISTEN crontabber'";
     let first: String = scene.pair.database.query_one(listens).await;
@@ -207,7 +207,7 @@ async fn with_an_asynchronous_standby_that_lags_what_it_has_lost_is_reported() {
 
 #[tokio::test]
 async fn what_has_run_is_recorded_again_where_only_its_record_was_lost() {
-    let scene = Scene::new(Standby::HasClaims).await;
+    let scene = Scene::new(Received::Claims).await;
     scene.pair.fail_over().await;
     scene.well().await;
     hears(&scene.alpha, "recorded again").await;
@@ -221,7 +221,7 @@ async fn what_has_run_is_recorded_again_where_only_its_record_was_lost() {
 
 #[tokio::test]
 async fn and_without_the_lag_nothing_is_lost_and_nothing_reported() {
-    let scene = Scene::new(Standby::HasAll).await;
+    let scene = Scene::new(Received::Everything).await;
     scene.pair.fail_over().await;
     scene.well().await;
     assert_eq!(scene.forgotten().await, 0);
