@@ -12,7 +12,7 @@ WITH clock AS MATERIALIZED (
     RETURNING h.host, h.seen_at, jsonb_build_object(
         'boot_id', h.boot_id, 'pid_namespace', h.pid_namespace, 'version', h.version, 'tags', h.tags,
         'configuration', h.configuration, 'definitions', h.definitions, 'seen_at', h.seen_at,
-        'clock_skew', h.clock_skew) AS whole
+        'clock_skew', h.clock_skew, 'drain_at', h.drain_at, 'drain_by', h.drain_by) AS whole
 ), audited AS (
     INSERT INTO crontabber_audit (at, who, host, what, detail)
     SELECT clock.now, $3, $4, 'forget_host', jsonb_build_object('host', forgotten.host, 'before', forgotten.whole)

@@ -66,4 +66,8 @@ WITH clock AS MATERIALIZED (
       JOIN crontabber b ON b.app_name = m.app_name
      ORDER BY m.app_name
 )
-SELECT app_name FROM marked
+SELECT app_name
+  FROM marked,
+       -- One notification, and none where nothing was changed: its words are a hint, the table is the truth.
+       (SELECT pg_notify('crontabber', left('mark ' || string_agg(app_name, ' '), 1900))
+          FROM marked HAVING count(*) > 0) AS told

@@ -44,4 +44,8 @@ WITH clock AS MATERIALIZED (
       JOIN crontabber b USING (app_name)
      ORDER BY p.app_name
 )
-SELECT app_name FROM paused
+SELECT app_name
+  FROM paused,
+       -- One notification, and none where nothing was changed: its words are a hint, the table is the truth.
+       (SELECT pg_notify('crontabber', left('pause ' || string_agg(app_name, ' '), 1900))
+          FROM paused HAVING count(*) > 0) AS told

@@ -4,13 +4,14 @@
 SELECT s.version, s.compatible_from,
        coalesce($2::timestamptz, clock_timestamp()) AS now,
        h.seen_at AS host_seen_at, h.configuration AS host_configuration, h.instance AS host_instance,
+       h.drain_at AS host_drain_at,
        -- The columns of a job are read in this order.
        c.app_name, c.next_run, c.first_run, c.last_run, c.last_success, c.ongoing,
        -- As it is: what is legal in a json column may be an error as text (a NUL, half a pair), and each function here
        -- is looked up anew by the server of every pass.
        coalesce(c.error_count, 0) AS error_count, c.last_error::text AS last_error,
        c.slot, c.success_slot,
-       c.paused_until, c.paused_by, c.pause_reason, c.definition_hash, c.trigger_id, c.triggered_at,
+       c.paused_until, c.paused_by, c.pause_reason, c.definition_hash, c.trigger_id, c.triggered_at, c.triggered_by,
        c.run_id, c.run_slot, coalesce(c.run_trigger, '') AS run_trigger, coalesce(c.attempt, 0) AS attempt,
        coalesce(c.host, '') AS host, c.lease_until
   FROM crontabber_schema s

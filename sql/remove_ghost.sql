@@ -30,4 +30,8 @@ WITH clock AS MATERIALIZED (
       FROM clock, removed
      ORDER BY app_name
 )
-SELECT app_name FROM removed
+SELECT app_name
+  FROM removed,
+       -- One notification, and none where nothing was changed: its words are a hint, the table is the truth.
+       (SELECT pg_notify('crontabber', left('remove_ghost ' || string_agg(app_name, ' '), 1900))
+          FROM removed HAVING count(*) > 0) AS told

@@ -43,4 +43,8 @@ WITH clock AS MATERIALIZED (
       JOIN crontabber b USING (app_name)
      ORDER BY r.app_name
 )
-SELECT app_name FROM resumed
+SELECT app_name
+  FROM resumed,
+       -- One notification, and none where nothing was changed: its words are a hint, the table is the truth.
+       (SELECT pg_notify('crontabber', left('resume ' || string_agg(app_name, ' '), 1900))
+          FROM resumed HAVING count(*) > 0) AS told

@@ -61,6 +61,10 @@ pub enum Kind {
     NoPass,
     /// The clock of a host is off.
     ClockSkew,
+    /// A host goes on with an older configuration than its files have.
+    ConfigError,
+    /// Two daemons use one name.
+    SameName,
 }
 
 /// Something that is wrong.
@@ -174,6 +178,8 @@ pub fn check(known: &Known<'_>, scope: &Scope) -> Checked {
     if scope.is_all() {
         problems.extend(fleet::no_pass(known));
         problems.extend(fleet::clock_skew(known));
+        problems.extend(fleet::config_error(known));
+        problems.extend(fleet::same_name(known));
     }
     let mut figures = Figures {
         last_pass_age: fleet::last_pass(plan).map(|last| seconds(age(plan.now, last.at))),

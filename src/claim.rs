@@ -536,6 +536,27 @@ impl Held {
     }
 }
 
+#[cfg(test)]
+impl Held {
+    /// The first attempt at the slot of this instant, claimed then.
+    pub(crate) fn of_a_test(spec: &JobSpec, error_count: i32, at: Timestamp) -> Self {
+        Self {
+            row: spec.row("web1"),
+            spec: spec.clone(),
+            run_id: Uuid::nil(),
+            fence: 1,
+            slot: at,
+            trigger: Trigger::Schedule,
+            attempt: 1,
+            error_count,
+            last_success: None,
+            since: at,
+            since_here: Boottime::now(),
+            grip: Grip::new(Uuid::nil()),
+        }
+    }
+}
+
 impl Claim {
     /// What it holds.
     #[must_use]

@@ -8,6 +8,7 @@ mod config;
 mod daemon;
 mod db;
 mod doctor;
+mod drain;
 mod fail;
 mod follow;
 mod ghosts;
@@ -29,6 +30,7 @@ mod run;
 mod server;
 mod show;
 mod tick;
+mod trigger;
 mod who;
 mod why;
 
@@ -67,6 +69,7 @@ Examples:
   crontabber list                    every job, its state, and why
   crontabber why report              why a job runs or does not run now
   crontabber run report --force      run a job here and now
+  crontabber trigger report          run a job wherever it may run
   crontabber check                   what needs a person, for Nagios and Icinga
   crontabber config check            every mistake in the configuration, at once
   crontabber doctor                  what a host stands on, and what is wrong with it
@@ -109,12 +112,14 @@ enum Command {
     Logs(logs::Logs),
     Hosts(hosts::Hosts),
     Run(run::Run),
+    Trigger(trigger::Trigger),
     Pause(pause::Pause),
     Resume(pause::Resume),
     Cancel(cancel::Cancel),
     Reset(reset::Reset),
     Mark(mark::Mark),
     Ghosts(ghosts::Ghosts),
+    Drain(drain::Drain),
     Audit(audit::Audit),
     Graph(graph::Graph),
     Check(check::Check),
@@ -182,12 +187,14 @@ fn answer(arguments: &[OsString]) -> Exit {
         Command::Logs(logs) => logs.answer(&cli.global),
         Command::Hosts(hosts) => hosts.answer(&cli.global),
         Command::Run(run) => run.answer(&cli.global),
+        Command::Trigger(trigger) => trigger.answer(&cli.global),
         Command::Pause(pause) => pause.answer(&cli.global),
         Command::Resume(resume) => resume.answer(&cli.global),
         Command::Cancel(cancel) => cancel.answer(&cli.global),
         Command::Reset(reset) => reset.answer(&cli.global),
         Command::Mark(mark) => mark.answer(&cli.global),
         Command::Ghosts(ghosts) => ghosts.answer(&cli.global),
+        Command::Drain(drain) => drain.answer(&cli.global),
         Command::Audit(audit) => audit.answer(&cli.global),
         Command::Graph(graph) => graph.answer(&cli.global),
         Command::Check(check) => Ok(check.answer(&cli.global)),

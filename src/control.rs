@@ -1,4 +1,4 @@
-//! What people change by hand: pausing and resuming, resetting, cancelling, marking, removing.
+//! What people change by hand: pausing and resuming, resetting, cancelling, marking, removing, asking for a run.
 //!
 //! ```text
 //! BEGIN
@@ -13,13 +13,21 @@
 //! own host ([`cancel()`] asks it to), by its guard or by a reaper. All of it passes the guard trigger as every
 //! statement of ours does: what names a legacy column carries `revision = revision + 1`.
 //!
+//! Who changes something tells the daemons in the same transaction: each of these statements notifies the channel
+//! `crontabber`, once, and only if it has changed something. Its words (`pause report`, `cancel RUN`) are a hint for people
+//! who listen; a daemon that hears any of them looks at the table, and one that hears none looks there all the same, a
+//! little later. Claims, heartbeats and records notify nobody: PostgreSQL lets transactions that notify commit one after
+//! the other only.
+//!
 //! Refused is decided in SQL, and explained here from the row that was read under the same lock.
 
 mod cancel;
+mod drain;
 mod ghosts;
 mod mark;
 mod pause;
 mod reset;
+mod trigger;
 mod until;
 
 use std::collections::{HashMap, HashSet};
@@ -38,10 +46,12 @@ use crate::{
 };
 
 pub use cancel::cancel;
+pub use drain::{Drained, drain, undrain};
 pub use ghosts::{Ghost, Removal, ghosts, remove};
 pub use mark::{Decision, Marking, mark, markings};
 pub use pause::{pause, resume};
 pub use reset::{Claims, Resetting, reset, resettings};
+pub use trigger::{trigger, untrigger};
 pub use until::{BadUntil, Until, instant, until};
 
 /// Who changes something, where, and why: what the audit says.
@@ -105,7 +115,7 @@ pub enum Happened {
     Ongoing,
     /// The run that was to be cancelled is not going on any more.
     Ended,
-    /// Somebody has asked to cancel the run before.
+    /// Somebody has asked before: to cancel this run, or for a run that no host has claimed yet.
     AskedBefore,
     /// This slot has succeeded, and no failure is left.
     Succeeded(Timestamp),

@@ -11,6 +11,7 @@
 //! limit. So a question that hangs keeps nothing else waiting, and the watchdog, which the loop feeds, says the truth.
 
 mod clock;
+mod draining;
 mod ending;
 mod looking;
 mod memory;
@@ -34,7 +35,9 @@ use tokio::{
     time::{Instant, interval},
 };
 
-use self::{clock::DatabaseClock, ending::Ending, looking::Looking, memory::Memory};
+use self::{
+    clock::DatabaseClock, draining::Draining, ending::Ending, looking::Looking, memory::Memory,
+};
 use crate::{
     claim::Claimed,
     clock::{Alarm, Boottime, sleep_until},
@@ -92,6 +95,8 @@ pub struct Daemon {
     look_at: Option<Boottime>,
     /// Reading its configuration again.
     reloading: Option<JoinHandle<Result<Fresh, String>>>,
+    /// Its host is drained.
+    draining: Option<Draining>,
     /// What it was told to do before it ends.
     ending: Option<Ending>,
     is_ready: bool,
@@ -135,6 +140,7 @@ impl Daemon {
             next: None,
             look_at: None,
             reloading: None,
+            draining: None,
             ending: None,
             is_ready: false,
         })
@@ -212,7 +218,13 @@ impl Daemon {
         let left = left.map(|at| now + at.saturating_duration_since(Instant::now()));
         let due = self.next.as_ref().and_then(|(_, at)| self.clock.when(*at));
         let due = due.filter(|_| self.is_at_work());
-        let soon = [due, self.look_at, self.looking.due_at(), left];
+        let soon = [
+            due,
+            self.look_at,
+            self.looking.due_at(),
+            left,
+            self.kill_at(),
+        ];
         soon.into_iter()
             .flatten()
             .min()
@@ -226,6 +238,7 @@ impl Daemon {
             self.looking.want_all();
         }
         self.looking.wake(now);
+        self.kill_if_due(now);
         self.plan();
     }
 
@@ -262,6 +275,7 @@ impl Daemon {
         let was_away = self.looking.is_away();
         match self.looking.answered(seen, self.poll, &mut self.clock) {
             looking::Answer::All(table) => {
+                self.mind_drain(table.drained);
                 if was_away {
                     self.compare();
                 }
@@ -277,6 +291,7 @@ impl Daemon {
                         self.work.no_longer_leave(&name);
                     }
                 }
+                self.mind_drain(part.drained);
                 if let Some(table) = &mut self.table {
                     table.take(&names, part);
                 }

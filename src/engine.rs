@@ -19,7 +19,7 @@ use crate::{
     heartbeat::Heart,
     host::{self, Host},
     outcomes::Outcomes,
-    plan::{Due, Plan, Verdict, plan},
+    plan::{Due, Plan, Verdict, outdated, plan},
     reap::{self, Suspects},
     record::{Recorder, deliver},
     run::Means,
@@ -27,6 +27,7 @@ use crate::{
     store::{
         Database, Elsewhere,
         error::DatabaseError,
+        hosts,
         schema::{self, Before},
         table::{self, Table},
     },
@@ -122,14 +123,14 @@ impl Engine {
                 }
             } else if !announced && self.host.is_due(&table) {
                 announced = true;
-                let moved = self
+                let replanned = self
                     .host
                     .announce(&self.graph, &table, &self.database, self.now)
                     .await?;
-                for job in &moved {
+                for job in &replanned.moved {
                     tracing::info!(%job, "planned anew: its definition has changed");
                 }
-                if moved.is_empty() {
+                if !replanned.is_written {
                     continue;
                 }
             } else if !self.adopt(&table).await? {
@@ -138,7 +139,21 @@ impl Engine {
             table = self.read().await?;
         }
         self.host.has_looked();
+        self.ask_for_newest(&mut table).await?;
         Ok(table)
+    }
+
+    /// Where this host leaves jobs to those that go by a newer definition: asks who does. One question, and only if such
+    /// a job is due.
+    async fn ask_for_newest(&self, table: &mut Table) -> Result<(), DatabaseError> {
+        let outdated = outdated(&self.graph, table, &self.host.place);
+        if outdated.is_empty() {
+            return Ok(());
+        }
+        let client = self.database.get().await?;
+        let newest = hosts::newest(&client, &outdated, self.now).await?;
+        table.newest = newest;
+        Ok(())
     }
 
     /// Reads the rows of these jobs, and changes nothing.

@@ -17,9 +17,9 @@ pub enum Exit {
     Contended,
     /// Nothing could run: what is due is going on elsewhere.
     Ongoing,
-    /// `run`: not due, blocked or paused; `cancel`: not running.
+    /// `run`: not due, blocked or paused; `cancel`: not running; `trigger`: an earlier request waits for a host.
     NotDue,
-    /// `run`: the run timed out.
+    /// `run`, `trigger --follow`: the run timed out.
     TimedOut,
     /// `check`: somebody should look.
     Warning,

@@ -1,5 +1,7 @@
 //! This host: its name and identity, what it announces, and the rows it makes for jobs nobody has met.
 
+mod changed;
+
 use std::{
     collections::HashMap,
     sync::{
@@ -31,6 +33,9 @@ use crate::{
         transaction,
     },
 };
+
+pub use changed::Replanned;
+use changed::{Changed, define};
 
 /// A host process: who it is, and the configuration it goes by.
 #[derive(Debug)]
@@ -116,6 +121,7 @@ impl Host {
         table.hosts.push(Seen {
             place: self.place.clone(),
             at: Timestamp::MAX,
+            drained: table.drained,
         });
         Ok(table)
     }
@@ -160,27 +166,49 @@ impl Host {
         table: &Table,
         database: &Database,
         now: Option<Timestamp>,
-    ) -> Result<Vec<String>, DatabaseError> {
+    ) -> Result<Replanned, DatabaseError> {
         // Before anything else takes time: the table's clock was read a moment ago.
         let skew = skew(table);
-        let definitions = definitions(graph);
+        let mut definitions = definitions(graph);
+        let mut configuration = self.configuration.as_str();
         let changed = match &table.announced {
             Some(before) if before.configuration != self.configuration => {
                 self.changed(graph, &definitions, database).await?
             }
             _ => Vec::new(),
         };
-        let moves = changed.into_iter().filter_map(|spec| {
-            let name = own_row(spec, &self.place)?;
+        let rows = changed.iter().filter_map(|changed| {
+            let name = own_row(changed.spec, &self.place)?;
             let row = table.jobs.get(name.as_str())?;
-            moved(spec, name, row, table.now)
+            Some((changed, name, row))
         });
+        let rows: Vec<_> = rows.collect();
+        let moves = rows
+            .iter()
+            .filter_map(|(changed, name, row)| moved(changed.spec, name.clone(), row, table.now));
         let moved = replan(graph, moves, database, now).await?;
+        let defined = rows
+            .iter()
+            .map(|(changed, name, _)| (name.as_str(), changed.now.as_str()));
+        let defined = define(defined.collect(), database).await?;
+        for (left_out, ..) in rows
+            .iter()
+            .filter(|(_, name, _)| !defined.contains(name.as_str()))
+        {
+            // Somebody holds its row: it is announced as it was, so that the next announcement finds it changed again.
+            definitions.insert(left_out.spec.name.to_string(), left_out.before.clone());
+            if let Some(before) = &table.announced {
+                configuration = &before.configuration;
+            }
+        }
         let before = table.announced.as_ref();
         let other = before.and_then(|before| self.other(before, table.now));
-        self.write(&definitions, skew, other, (database, now))
+        self.write(configuration, &definitions, skew, other, (database, now))
             .await?;
-        Ok(moved)
+        Ok(Replanned {
+            is_written: !defined.is_empty(),
+            moved,
+        })
     }
 
     async fn changed<'a>(
@@ -188,7 +216,7 @@ impl Host {
         graph: &'a JobGraph,
         definitions: &HashMap<String, String>,
         database: &Database,
-    ) -> Result<Vec<&'a JobSpec>, DatabaseError> {
+    ) -> Result<Vec<Changed<'a>>, DatabaseError> {
         let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&self.place.host, Type::TEXT)];
         let rows = transaction::run(
             database,
@@ -200,17 +228,16 @@ impl Host {
             return Ok(Vec::new());
         };
         let before: serde_json::Value = row.try_get("definitions")?;
-        let changed = |spec: &&JobSpec| {
-            let known = before
-                .get(spec.name.as_str())
-                .and_then(serde_json::Value::as_str);
-            known.is_some_and(|known| {
-                definitions
-                    .get(spec.name.as_str())
-                    .is_some_and(|now| now != known)
+        let changed = graph.jobs().iter().filter_map(|spec| {
+            let before = before.get(spec.name.as_str())?.as_str()?;
+            let now = definitions.get(spec.name.as_str())?;
+            (now != before).then(|| Changed {
+                spec,
+                before: before.to_owned(),
+                now: now.clone(),
             })
-        };
-        Ok(graph.jobs().iter().filter(changed).collect())
+        });
+        Ok(changed.collect())
     }
 
     /// The other daemon that goes by this name, as far as can be told: one that was heard of lately, and has not ended
@@ -233,6 +260,7 @@ impl Host {
 
     async fn write(
         &self,
+        configuration: &str,
         definitions: &HashMap<String, String>,
         skew: f64,
         other: Option<Instance>,
@@ -254,7 +282,7 @@ impl Host {
             (&pid_namespace, Type::TEXT),
             (&env!("CARGO_PKG_VERSION"), Type::TEXT),
             (&self.place.tags, Type::TEXT_ARRAY),
-            (&self.configuration, Type::TEXT),
+            (&configuration, Type::TEXT),
             (&definitions, Type::JSONB),
             (&skew, Type::FLOAT8),
             (&now, Type::TIMESTAMPTZ),

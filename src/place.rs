@@ -19,6 +19,8 @@ pub struct Place {
     pub rights: Rights,
     /// How long a Python host's `ongoing` is respected.
     pub max_ongoing_age: Duration,
+    /// Which hosts run a job that they do not all mean the same by.
+    pub on_disagreement: OnDisagreement,
     /// Whether this process stays, as a daemon does: only then does it take jobs that are kept running.
     pub stays: bool,
 }
@@ -31,6 +33,7 @@ impl Default for Place {
             tags: Vec::new(),
             rights: Rights::default(),
             max_ongoing_age: MAX_ONGOING_AGE,
+            on_disagreement: OnDisagreement::default(),
             stays: false,
         }
     }
@@ -84,12 +87,14 @@ pub(crate) fn glob(pattern: &str, text: &str) -> bool {
 pub const ANNOUNCE_EVERY: SignedDuration = SignedDuration::from_mins(5);
 
 /// A host that has announced itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {
     /// Its name and tags.
     pub place: Place,
     /// When it passed last, give or take [`ANNOUNCE_EVERY`].
     pub at: Timestamp,
+    /// Since when it is drained: it takes no work.
+    pub drained: Option<Timestamp>,
 }
 
 /// How long after its last announcement a host is taken for live: a quarter of an hour.
@@ -103,6 +108,12 @@ impl Seen {
     #[must_use]
     pub fn is_live(&self, now: Timestamp) -> bool {
         now.duration_since(self.at) <= LIVE_FOR
+    }
+
+    /// Whether it takes work: it is live, and nobody has drained it.
+    #[must_use]
+    pub fn takes_work(&self, now: Timestamp) -> bool {
+        self.is_live(now) && self.drained.is_none()
     }
 }
 

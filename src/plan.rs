@@ -20,13 +20,13 @@ use uuid::Uuid;
 
 use crate::{
     dag::JobGraph,
-    place::{Place, Seen},
+    place::{OnDisagreement, Place, Seen},
     rights::refusal,
     spec::{JobSpec, Kind, RowName, on_host},
     store::table::{JobState, Table, never},
 };
 
-pub use placement::{NoHost, no_host, that_match};
+pub use placement::{NoHost, NotHere, no_host, that_match};
 use rows::{Node, Rows};
 pub use state::State;
 pub(crate) use wants::{awaited, coalesced};
@@ -87,7 +87,7 @@ pub enum Verdict {
     /// It waits for a person: a run was lost, and `on_lost` says so.
     Held,
     /// It is due, but not on this host.
-    Elsewhere,
+    Elsewhere(NotHere),
     /// It is due, but this host may not run it as it asks; why not, and what to do.
     Refused(String),
     /// It is due, but is kept running, and this process does not stay.
@@ -253,7 +253,7 @@ fn nowhere<'a>(index: usize, spec: &'a JobSpec, table: &'a Table) -> Planned<'a>
         is_here: false,
         spec,
         row: None,
-        verdict: no_host.map_or(Verdict::Elsewhere, Verdict::NoHost),
+        verdict: no_host.map_or(Verdict::Elsewhere(NotHere::Placement), Verdict::NoHost),
     }
 }
 
@@ -274,7 +274,9 @@ fn verdict(rows: &Rows<'_>, node: Node<'_>) -> Verdict {
             due: matches!(wanted, wants::Wanted::Now(_)) && !spec.keep_running,
         });
     }
-    if let Some(until) = row.paused_until.filter(|&until| until > now) {
+    // Who asks for a run means it: a pause keeps the schedule, and no person.
+    let pause = row.paused_until.filter(|&until| until > now);
+    if let Some(until) = pause.filter(|_| row.triggered.is_none()) {
         let held = row.paused_by.as_deref() == Some(ON_LOST);
         return if held {
             Verdict::Held
@@ -285,10 +287,11 @@ fn verdict(rows: &Rows<'_>, node: Node<'_>) -> Verdict {
     match wanted {
         wants::Wanted::At(at) => Verdict::NotYet(at),
         wants::Wanted::AfterParents => Verdict::AfterParents,
-        wants::Wanted::Now(due) => may_run(spec)
+        wants::Wanted::Now(due) => unsupported(spec)
+            .map(Verdict::Unsupported)
             .or_else(|| nobody(rows, node).map(Verdict::NoHost))
             .or_else(|| blocked(&due, table, place))
-            .or_else(|| (!runs_here(rows, node)).then_some(Verdict::Elsewhere))
+            .or_else(|| not_here(rows, node, row).map(Verdict::Elsewhere))
             .or_else(|| refusal(spec, &place.rights).map(Verdict::Refused))
             .or_else(|| (spec.keep_running && !place.stays).then_some(Verdict::ForDaemons))
             .unwrap_or(Verdict::Run(due)),
@@ -312,8 +315,14 @@ fn nobody(rows: &Rows<'_>, node: Node<'_>) -> Option<NoHost> {
     no_host(&rows.spec(node).placement, &table.hosts, table.now)
 }
 
-fn runs_here(rows: &Rows<'_>, node: Node<'_>) -> bool {
-    rows.is_here(node) && rows.place.matches(&rows.spec(node).placement)
+/// Why a due row is not for this host; `None`: it may run here.
+fn not_here(rows: &Rows<'_>, node: Node<'_>, row: &JobState) -> Option<NotHere> {
+    let (spec, table, place) = (rows.spec(node), rows.table, rows.place);
+    if !rows.is_here(node) || !place.matches(&spec.placement) {
+        return Some(NotHere::Placement);
+    }
+    let drained = table.drained.map(NotHere::Drained);
+    drained.or_else(|| placement::older(spec, row, table, place))
 }
 
 /// Who pauses a job when its run was lost and `on_lost` is `hold`.
@@ -332,10 +341,11 @@ pub(crate) fn live_since(
     respected.then_some(since)
 }
 
-/// Why a due job cannot run on any host, whatever its parents say.
-fn may_run(spec: &JobSpec) -> Option<Verdict> {
+/// Why a job cannot run on any host of this version, whatever its parents say.
+#[must_use]
+pub fn unsupported(spec: &JobSpec) -> Option<&'static str> {
     match &spec.kind {
-        Kind::Action { .. } => Some(Verdict::Unsupported("action")),
+        Kind::Action { .. } => Some("action"),
         Kind::Command(_) | Kind::Shell(_) | Kind::Sql(_) => None,
     }
 }
@@ -416,6 +426,24 @@ impl Planned<'_> {
         let (_, host) = on_host(&self.name)?;
         Some(host)
     }
+}
+
+/// The due jobs that this host leaves to others because it does not know who goes by their newest definition: by name,
+/// the hash of that.
+#[must_use]
+pub fn outdated<'a>(graph: &JobGraph, table: &'a Table, place: &Place) -> Vec<(&'a str, &'a str)> {
+    if place.on_disagreement == OnDisagreement::Warn {
+        return Vec::new();
+    }
+    let plan = plan(graph, table, place);
+    let outdated = plan.jobs.iter().filter_map(|job| {
+        let Verdict::Elsewhere(NotHere::Older(_)) = job.verdict else {
+            return None;
+        };
+        let (name, row) = table.jobs.get_key_value(job.spec.name.as_str())?;
+        Some((name.as_str(), row.definition_hash.as_deref()?))
+    });
+    outdated.collect()
 }
 
 /// When a job may next start by the clock; `None`: no clock starts it.

@@ -49,6 +49,8 @@ pub mod doctor;
 pub mod changes;
 // What came of ending a run.
 pub mod cancel;
+// What came of asking for a run.
+pub mod trigger;
 // Rows that no job has.
 pub mod ghosts;
 // What people have ever changed by hand.

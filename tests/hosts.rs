@@ -10,7 +10,7 @@ use common::{
 use crontabber::{
     dag::JobGraph,
     place::Place,
-    plan::{Verdict, plan},
+    plan::{NotHere, Verdict, plan},
     spec::{JobSpec, On, Placement},
     store::{
         hosts::seen,
@@ -172,9 +172,15 @@ async fn a_host_that_falls_silent_is_missed_after_a_quarter_of_an_hour() {
     let due = noon() + minutes(60);
     host("db1").at(due - minutes(10)).tick().await;
     host("web1").at(due).tick().await;
-    assert_eq!(verdict(&host("laptop"), due).await, Verdict::Elsewhere);
+    assert_eq!(
+        verdict(&host("laptop"), due).await,
+        Verdict::Elsewhere(NotHere::Placement)
+    );
     let late = due + minutes(5);
-    assert_eq!(verdict(&host("laptop"), late).await, Verdict::Elsewhere);
+    assert_eq!(
+        verdict(&host("laptop"), late).await,
+        Verdict::Elsewhere(NotHere::Placement)
+    );
     let Verdict::NoHost(missing) = verdict(&host("laptop"), due + minutes(6)).await else {
         panic!("db1 has been silent for sixteen minutes");
     };
@@ -205,6 +211,7 @@ fn planned(patterns: &[&str], hosts: &[&str], parent: Option<Timestamp>) -> Verd
     let seen = |&host: &&str| crontabber::place::Seen {
         place: place(host),
         at: noon(),
+        drained: None,
     };
     let fetch = parent.map_or(noon(), |done| done + minutes(60));
     let table = Table {
@@ -215,7 +222,7 @@ fn planned(patterns: &[&str], hosts: &[&str], parent: Option<Timestamp>) -> Verd
         ]
         .into(),
         hosts: hosts.iter().map(seen).collect(),
-        announced: None,
+        ..Table::default()
     };
     plan(&graph, &table, &place("web1")).jobs[1].verdict.clone()
 }
@@ -235,10 +242,13 @@ fn the_want_of_a_host_comes_before_a_parent_and_both_before_another_host() {
     assert!(is_run(planned(&["web*"], &[], done)));
     assert!(is_run(planned(&["web*"], &["web1", "db1"], done)));
     assert!(is_run(planned(&[], &["db1"], done)));
-    assert_eq!(planned(&["db*"], &[], done), Verdict::Elsewhere);
+    assert_eq!(
+        planned(&["db*"], &[], done),
+        Verdict::Elsewhere(NotHere::Placement)
+    );
     assert_eq!(
         planned(&["db*"], &["web1", "db1"], done),
-        Verdict::Elsewhere
+        Verdict::Elsewhere(NotHere::Placement)
     );
     let is_missing = |verdict| matches!(verdict, Verdict::NoHost(_));
     assert!(is_missing(planned(&["db*"], &["web1"], done)));
@@ -335,6 +345,48 @@ async fn a_host_whose_clock_is_wrong_is_marked_and_one_that_was_not_seen_for_a_d
     assert_eq!(names(&["hosts"]).await, ["web1"]);
     assert_eq!(names(&["hosts", "--all"]).await, ["web1", "web2"]);
     assert_eq!(asked(&site, "web1", &["hosts"]).await["not_listed"], 1);
+}
+
+#[tokio::test]
+async fn a_daemon_is_told_from_passes_with_what_it_does_and_what_is_wrong_with_it() {
+    let database = Postgres::database().await;
+    let site = Site::with(&database, |site| report(site, "[]"));
+    pass(&site, "web1").await;
+    pass(&site, "web2").await;
+    database
+        .execute(
+            "UPDATE crontabber_host
+                SET instance = 'boot ns 1 2', started_at = now() - interval '3 hours', status = '1 running, next report in 3m',
+                    config_error = 'crontabber.toml:3:1: unknown key', other_instance = 'boot ns 9 9', other_seen_at = now()
+              WHERE host = 'web1'",
+        )
+        .await;
+    let hosts = asked(&site, "web1", &["hosts"]).await;
+    let daemon = &hosts["hosts"][0];
+    assert_eq!(daemon["daemon"]["status"], "1 running, next report in 3m");
+    assert_eq!(daemon["daemon"]["instance"], "boot ns 1 2");
+    assert_eq!(daemon["config_error"], "crontabber.toml:3:1: unknown key");
+    assert_eq!(daemon["same_name"]["instance"], "boot ns 9 9");
+    let passes = &hosts["hosts"][1];
+    for key in ["daemon", "drained", "config_error", "same_name"] {
+        assert_eq!(passes[key], Value::Null, "{key}");
+    }
+    let line = answer(&site, "web1", &["hosts"]).await.stdout;
+    assert!(
+        line.contains("\tdaemon\t1 running, next report in 3m\n"),
+        "{line}"
+    );
+    let check = site.on("web1", &["check", "--json"]).run().await;
+    let check: Value = serde_json::from_str(&check.stdout).expect("JSON");
+    let problems = check["problems"].as_array().expect("an array");
+    let kinds: Vec<_> = problems.iter().map(|problem| &problem["kind"]).collect();
+    assert_eq!(kinds, ["config_error", "same_name"]);
+    // A daemon that has stopped is no longer one of two.
+    database
+        .execute("UPDATE crontabber_host SET other_seen_at = now() - interval '16 minutes'")
+        .await;
+    let hosts = asked(&site, "web1", &["hosts"]).await;
+    assert_eq!(hosts["hosts"][0]["same_name"], Value::Null);
 }
 
 async fn audit(database: &Database) -> Vec<Vec<String>> {

@@ -13,6 +13,7 @@ use common::{
     race::{Race, Start, log_agrees, rounds, site},
     until,
 };
+use nix::sys::signal::Signal;
 use tokio::sync::Mutex;
 
 const SOON: Duration = Duration::from_secs(30);
@@ -156,6 +157,35 @@ async fn to_monitoring_a_bug_is_unknown_on_standard_output() {
         "{}",
         finished.stdout
     );
+}
+
+/// How often a run that was asked for once happens, if a second host has found the request before the first claims it,
+/// and claims when that run has ended.
+async fn runs_of_one_request(fault: &str) -> usize {
+    let database = Postgres::database().await;
+    let site = Site::with(&database, |site| site.job("it", "every = \"1h\"", ""));
+    for arguments in [&["tick"][..], &["trigger", "it"]] {
+        let done = site.on("alpha", arguments).run().await;
+        assert_eq!(done.code, Some(0), "{done:?}");
+    }
+    let late = site.on("beta", &["tick"]).env("CRONTABBER_FAULT", fault);
+    let late = late.spawn();
+    until(SOON, "the second host has found the request", async || {
+        late.is_stopped()
+    })
+    .await;
+    let pass = site.on("alpha", &["tick"]).run().await;
+    assert_eq!(pass.code, Some(0), "{pass:?}");
+    late.signal(Signal::SIGCONT);
+    late.finished().await;
+    site.ledger().starts().len()
+}
+
+#[tokio::test]
+async fn a_run_that_was_asked_for_once_happens_once() {
+    assert_eq!(runs_of_one_request("before-claim=stop").await, 1);
+    let forgets = "before-claim=stop,claim-without-recheck";
+    assert_eq!(runs_of_one_request(forgets).await, 2);
 }
 
 #[tokio::test]

@@ -41,9 +41,10 @@ async fn a_run_whose_host_supervisor_and_guard_were_all_killed_dies_with_the_nex
     until(LIMIT, "the run and its grandchild are there", both).await;
     let supervisor = children(running.pid())[0];
     let guard = children(supervisor)[0];
-    // Frozen first, so that none of them has the time to act on the death of another.
+    // Frozen first, so that none of them has the time to act on the death of another; and from below, because the kernel
+    // wakes those whose parent has died above them.
     for signal in [Signal::SIGSTOP, Signal::SIGKILL] {
-        for pid in [running.pid(), supervisor, guard] {
+        for pid in [guard, supervisor, running.pid()] {
             kill(Pid::from_raw(pid), signal).expect("it is there");
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     place::Seen,
     plan::Plan,
-    store::table::JobState,
+    store::{hosts::Announced, table::JobState},
     view::{Times, hosts::Disagreement, times::words},
 };
 
@@ -28,7 +28,7 @@ pub(super) fn no_pass(known: &Known<'_>) -> Option<Problem> {
             "no host has ever passed".to_owned(),
             format!("no host has ever passed: {what_to_do}"),
         ),
-        Some(Seen { place, at }) => {
+        Some(Seen { place, at, .. }) => {
             let since = times.since(*at);
             (
                 limits.of(age(known.plan.now, *at))?,
@@ -51,14 +51,54 @@ pub(super) fn no_pass(known: &Known<'_>) -> Option<Problem> {
     })
 }
 
+fn live<'a>(known: &Known<'a>) -> impl Iterator<Item = &'a Announced> {
+    let now = known.plan.now;
+    let hosts = known.hosts.iter();
+    hosts.filter(move |host| host.seen.is_live(now))
+}
+
+/// The live hosts that could not read their configuration anew.
+pub(super) fn config_error(known: &Known<'_>) -> impl Iterator<Item = Problem> {
+    let severity = known.limits.config_error;
+    live(known).filter_map(move |announced| {
+        let error = announced.config_error.as_ref()?;
+        let host = &announced.seen.place.host;
+        Some(Problem {
+            severity: severity?,
+            kind: Kind::ConfigError,
+            name: None,
+            host: Some(host.clone()),
+            brief: format!("configuration of {host}"),
+            sentence: format!(
+                "{host} goes on with an older configuration than its files have, until they are mended and it is \
+                 reloaded: {error}"
+            ),
+        })
+    })
+}
+
+/// The hosts whose name two daemons use.
+pub(super) fn same_name(known: &Known<'_>) -> impl Iterator<Item = Problem> {
+    let (severity, now) = (known.limits.same_name, known.plan.now);
+    live(known).filter_map(move |announced| {
+        let (other, _) = announced.namesake(now)?;
+        let host = &announced.seen.place.host;
+        Some(Problem {
+            severity: severity?,
+            kind: Kind::SameName,
+            name: None,
+            host: Some(host.clone()),
+            brief: format!("two daemons named {host}"),
+            sentence: format!(
+                "two daemons use the name {host}, the other is {other}: give one of them another, in `[daemon] host`"
+            ),
+        })
+    })
+}
+
 /// The live hosts whose clocks are off.
 pub(super) fn clock_skew(known: &Known<'_>) -> impl Iterator<Item = Problem> {
-    let now = known.plan.now;
-    let live = known
-        .hosts
-        .iter()
-        .filter(move |host| host.seen.is_live(now));
-    live.filter_map(|announced| {
+    live(known).filter_map(|announced| {
         let skew = announced.clock_skew?;
         // What is no length of time is further off than any.
         let off = Duration::try_from_secs_f64(skew.abs()).unwrap_or(Duration::MAX);

@@ -30,7 +30,7 @@ pub(super) fn problems(
         Verdict::Held => return about.held().into_iter().collect(),
         Verdict::New(_) | Verdict::NotYet(_) | Verdict::AfterParents => None,
         Verdict::Run(_)
-        | Verdict::Elsewhere
+        | Verdict::Elsewhere(_)
         | Verdict::Refused(_)
         | Verdict::ForDaemons
         | Verdict::Unsupported(_) => about.late(),
@@ -64,9 +64,12 @@ impl About<'_> {
         }
     }
 
-    /// Since when it may run; `None`: no clock says so.
+    /// Since when it may run; `None`: neither a clock says so nor a person.
     fn due_since(&self) -> Option<Timestamp> {
         let row = self.job.row?;
+        if let Some(asked) = self.job.triggered() {
+            return Some(asked.at);
+        }
         let at = next_run(row)?;
         Some(row.slot.map_or(at, |slot| slot.max(at)))
     }
@@ -120,7 +123,7 @@ impl About<'_> {
         let severity = limits.of(late)?;
         let times = self.times();
         let why = match &self.job.verdict {
-            Verdict::Elsewhere | Verdict::ForDaemons | Verdict::Unsupported(_) => {
+            Verdict::Elsewhere(_) | Verdict::ForDaemons | Verdict::Unsupported(_) => {
                 format!(": {}", self.job.reason())
             }
             // Not `Refused`: what monitoring may do says nothing of what the hosts may.

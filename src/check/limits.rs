@@ -41,6 +41,10 @@ pub struct Limits {
     pub no_host: Option<Severity>,
     /// A job by which live hosts mean different things; likewise.
     pub disagreement: Option<Severity>,
+    /// A host that goes on with an older configuration than its files have; likewise.
+    pub config_error: Option<Severity>,
+    /// A host whose name two daemons use; likewise.
+    pub same_name: Option<Severity>,
     /// A row that no job has; likewise.
     pub ghost: Option<Severity>,
 }

@@ -1,4 +1,4 @@
-//! `cancel RUN|JOB`: ends a run that is going on.
+//! `cancel RUN|JOB`: ends a run that is going on, or takes back the request for one.
 
 use std::{
     io::{self, Write},
@@ -36,10 +36,11 @@ use super::{
 ///
 /// Its host is asked, and kills all its processes with its next heartbeat: SIGTERM, the job's grace, SIGKILL. A
 /// cancelled slot is final: it is not tried again, and counts as no error. The job's next slot runs as ever (`crontabber
-/// pause` keeps it from that).
+/// pause` keeps it from that). Of a job that is not running it takes back the run that somebody has asked for with
+/// `trigger`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit codes: 0 it was cancelled (with --no-wait: asked to); 1 it ended otherwise before that; 2 another session holds the row; 3 it is still going on after the wait, or a Python host's, which cannot be cancelled; 4 it is not running.
+Exit codes: 0 it was cancelled (with --no-wait: asked to), or the request was taken back; 1 it ended otherwise before that; 2 another session holds the row; 3 it is still going on after the wait, or a Python host's, which cannot be cancelled; 4 it is not running.
 
 Examples:
   crontabber cancel report                     its run
@@ -125,6 +126,13 @@ impl Cancel {
 
     /// Asks for the end of one; the exit code, if nothing is to be waited for.
     async fn ask(&self, view: &View, told: Told) -> Result<(Told, Option<Exit>), Failure> {
+        if !told.is_live
+            && let Some(request) = &told.request
+        {
+            let id = request.id;
+            let (told, exit) = self.take_back(view, told, id).await?;
+            return Ok((told, Some(exit)));
+        }
         let Some(run_id) = told.run_id.filter(|_| told.is_live) else {
             let exit = if told.is_live {
                 Exit::Ongoing
@@ -164,7 +172,29 @@ impl Cancel {
         Ok((told, None))
     }
 
-    /// The runs that are meant: of a job that runs on each host all that are going on. A name that is a job's is that
+    /// Nothing runs, but somebody has asked for a run that no host has claimed yet.
+    async fn take_back(&self, view: &View, told: Told, id: Uuid) -> Result<(Told, Exit), Failure> {
+        let author = Author::new(view, self.reason.clone());
+        let by = author.by();
+        let answer = control::untrigger(&view.database, &by, &told.name, id, None).await?;
+        let happened = match answer {
+            Answer::Contended => None,
+            Answer::Jobs(changes) => changes.into_iter().next().map(|change| change.happened),
+        };
+        let exit = match happened {
+            Some(Happened::Done) => Exit::Ok,
+            _ => Exit::Contended,
+        };
+        let told = Told {
+            is_contended: happened.is_none(),
+            happened,
+            ..told
+        };
+        Ok((told, exit))
+    }
+
+    /// The runs that are meant: of a job that runs on each host all that are going on; where none is, those that
+    /// somebody has asked for. A name that is a job's is that
     /// job's, though it may look like the beginning of an id.
     async fn wanted(&self, view: &View, plan: &Plan<'_>) -> Result<Vec<Told>, Failure> {
         let rows = subject::meant(plan, &self.of);
@@ -186,12 +216,24 @@ impl Cancel {
                 run_id: live.run_id,
                 host: Some(live.host),
                 is_live: true,
+                request: row.row().and_then(|row| row.triggered.as_deref().cloned()),
                 ..Told::default()
             })
         });
         let live: Vec<Told> = live.collect();
         if !live.is_empty() {
             return Ok(live);
+        }
+        let asked = rows.iter().filter_map(|row| {
+            Some(Told {
+                name: row.name().to_owned(),
+                request: Some(row.row()?.triggered.as_deref()?.clone()),
+                ..Told::default()
+            })
+        });
+        let asked: Vec<Told> = asked.collect();
+        if !asked.is_empty() {
+            return Ok(asked);
         }
         let names: Vec<&str> = rows.iter().map(Subject::name).collect();
         let newest = entry::newest_run(&*view.connection().await?, &names).await?;

@@ -189,7 +189,7 @@ fn is_streamed(plan: &Plan<'_>, name: &str) -> bool {
 }
 
 /// Asks the database, and for a while again if it is away: the run goes on meanwhile, on its host.
-async fn ask<T>(
+pub(super) async fn ask<T>(
     view: &View,
     question: impl AsyncFn(&Connection) -> Result<T, DatabaseError>,
 ) -> Result<T, Failure> {
@@ -214,6 +214,6 @@ async fn ask<T>(
 }
 
 /// A remark beside the output; who has closed stderr does not want it.
-fn tell(remark: &str) {
+pub(super) fn tell(remark: &str) {
     let _ = writeln!(io::stderr(), "{}", harmless(remark));
 }

@@ -24,11 +24,11 @@ use super::{
 
 /// The hosts: who passed when, and on what they disagree
 ///
-/// A host is live for 15 minutes after it has announced itself, which its passes do every 5 minutes; put `crontabber tick` into its crontab for every minute. CLOCK is how far its clock is from the database's; only the database's decides. CONFIG is a hash of its configuration files. Below the table: jobs that no live host may run, jobs by which live hosts mean different things, jobs that only some of them know, and which database this is.
+/// A host is live for 15 minutes after it has announced itself, which its passes do every 5 minutes; put `crontabber tick` into its crontab for every minute. CLOCK is how far its clock is from the database's; only the database's decides. CONFIG is a hash of its configuration files. KIND is `daemon` and for how long, or `passes`. A host that is drained takes no work. Below the table: hosts that are drained, that go on with an older configuration because the new one has a mistake, or whose name another daemon uses; jobs that no live host may run, jobs by which live hosts mean different things, jobs that only some of them know, and which database this is.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-In a pipe the columns are: host, live or silent, seen, version, tags, clock (seconds ahead), configuration, jobs,
-ongoing runs; what is below the table is in --json.
+In a pipe the columns are: host, live, drained or silent, seen, version, tags, clock (seconds ahead), configuration, jobs,
+ongoing runs, daemon or passes, what the daemon was doing; what is below the table is in --json.
 
 Exit codes: 1 the host is not forgotten, because it is live or a run of it is; 64 no host has this name.
 
@@ -87,11 +87,7 @@ impl Hosts {
 
 async fn forget(view: &open::View, name: &str) -> Result<Exit, Failure> {
     let plan = view.plan();
-    let known = plan.hosts.iter().find(|seen| seen.place.host == name);
-    let Some(known) = known else {
-        let names = plan.hosts.iter().map(|seen| seen.place.host.as_str());
-        return Err(open::nothing_named(names, "host", name, "hosts --all"));
-    };
+    let known = open::host(&plan, name)?;
     let here = view.place.host.as_str();
     let by = (who(here), here);
     let times = Times {

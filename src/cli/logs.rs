@@ -6,6 +6,7 @@ use std::{
 };
 
 use clap::Args;
+use jiff::Timestamp;
 
 use crate::{
     exit::Exit,
@@ -89,12 +90,30 @@ impl Logs {
 
     async fn follow(&self, view: &View) -> Result<Exit, Failure> {
         let plan = view.plan();
-        if subject::named(&plan, &self.of).is_some() {
-            return follow::follow_job(view, &self.of, self.wait).await;
+        let rows = subject::meant(&plan, &self.of);
+        if !rows.is_empty() {
+            let row = the_one(&rows, &self.of, view.now())?;
+            return follow::follow_job(view, row.name(), self.wait).await;
         }
         let entry = run(view, &plan, &self.of).await?;
         let run_id = entry.run_id.expect("it was found by its id");
         follow::follow(view, run_id).await
+    }
+}
+
+/// Whose run is followed: of a job that runs on each host the one that is running, or the one that is named.
+fn the_one<'a>(rows: &[Subject<'a>], name: &str, now: Timestamp) -> Result<Subject<'a>, Failure> {
+    let running = rows.iter().filter(|row| row.ongoing(now).is_some());
+    match (running.collect::<Vec<_>>().as_slice(), rows) {
+        ([one], _) => Ok(**one),
+        (_, [one]) => Ok(*one),
+        _ => {
+            let names: Vec<&str> = rows.iter().map(Subject::name).collect();
+            Err(Failure::Usage(format!(
+                "`{name}` runs on several hosts; follow one of them: {}",
+                names.join(", ")
+            )))
+        }
     }
 }
 

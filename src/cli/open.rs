@@ -16,7 +16,7 @@ use crate::{
     instance::Instance,
     outcomes::Outcomes,
     place::{Place, Seen},
-    plan::{Plan, plan},
+    plan::{Plan, outdated, plan},
     reap::Suspects,
     rights::Rights,
     spec::{JobName, JobSpec, is_host_name, on_host},
@@ -145,6 +145,7 @@ pub(super) fn place(global: &Global, config: &Config) -> Result<Place, Failure> 
         tags: config.daemon.tags.clone(),
         rights: Rights::here(config.graph.jobs().iter().map(|job| &job.run_as)),
         max_ongoing_age: config.daemon.max_ongoing_age,
+        on_disagreement: config.daemon.on_disagreement,
         stays: false,
     })
 }
@@ -282,6 +283,12 @@ impl View {
             table => table?,
         };
         table.hosts = seen?;
+        // As a pass does: who goes by the newest definitions of the jobs that it would leave to others.
+        let outdated = outdated(&config.graph, &table, &place);
+        if !outdated.is_empty() {
+            let newest = hosts::newest(&client, &outdated, None).await?;
+            table.newest = newest;
+        }
         drop(client);
         Ok(Self {
             config,
@@ -298,6 +305,7 @@ impl View {
         hosts.push(Seen {
             place: self.place.clone(),
             at: self.table.now,
+            drained: self.table.drained,
         });
         self
     }
@@ -325,8 +333,12 @@ impl View {
         }
         let client = self.connection().await?;
         let hosts = std::mem::take(&mut self.table.hosts);
-        self.table = table::read(&client, &self.place.host, None).await?;
-        self.table.hosts = hosts;
+        let newest = std::mem::take(&mut self.table.newest);
+        self.table = Table {
+            hosts,
+            newest,
+            ..table::read(&client, &self.place.host, None).await?
+        };
         Ok(())
     }
 
@@ -398,6 +410,15 @@ pub(super) fn together(
 pub(super) fn no_such(plan: &Plan<'_>, what: &str, name: &str) -> Failure {
     let names = subject::all(plan).flat_map(|subject| [subject.job(), subject.name()]);
     nothing_named(names, what, name, "list")
+}
+
+/// The host of this name, or what to type instead.
+pub(super) fn host<'a>(plan: &'a Plan<'a>, name: &str) -> Result<&'a Seen, Failure> {
+    let known = plan.hosts.iter().find(|seen| seen.place.host == name);
+    known.ok_or_else(|| {
+        let names = plan.hosts.iter().map(|seen| seen.place.host.as_str());
+        nothing_named(names, "host", name, "hosts --all")
+    })
 }
 
 /// The job of this name, or what to type instead.

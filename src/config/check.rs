@@ -43,6 +43,10 @@ settings! {
         no_host: Alarm,
         /// What a job is by which live hosts mean different things.
         disagreement: Alarm,
+        /// What a host is that goes on with an older configuration than its files have.
+        config_error: Alarm,
+        /// What a host is whose name two daemons use.
+        same_name: Alarm,
         /// What a row is that no job of this configuration has.
         ghost: Alarm,
     }
@@ -203,6 +207,8 @@ pub(super) fn limits(settings: &CheckSettings, findings: &mut Findings) -> Optio
         held: alarm(&settings.held)?,
         no_host: alarm(&settings.no_host)?,
         disagreement: alarm(&settings.disagreement)?,
+        config_error: alarm(&settings.config_error)?,
+        same_name: alarm(&settings.same_name)?,
         ghost: alarm(&settings.ghost)?,
     })
 }

@@ -49,12 +49,6 @@ const KEYS: &[NotYet] = &[
     key("job", "notify", "nobody is notified"),
     key("job", "keep.days", "history is kept for ever"),
     key("job", "keep.runs", "history is kept for ever"),
-    NotYet {
-        section: "daemon",
-        key: "on_disagreement",
-        value: Some("newest"),
-        instead: "any of the hosts runs the job",
-    },
     key("daemon", "listen", "no page is served"),
 ];
 

@@ -32,6 +32,8 @@ impl Daemon {
         });
         if self.ending.is_some() {
             parts.push("stopping".to_owned());
+        } else if self.draining.is_some() {
+            parts.push("drained".to_owned());
         } else if let Some((job, at)) = &self.next {
             parts.push(format!("next {job} at {at}"));
         }

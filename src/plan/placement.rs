@@ -2,7 +2,45 @@
 
 use jiff::Timestamp;
 
-use crate::{place::Seen, spec::Placement};
+use crate::{
+    place::{OnDisagreement, Place, Seen},
+    spec::{JobSpec, Placement},
+    store::table::{JobState, Table},
+};
+
+/// Why a due job is for other hosts and not for this one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotHere {
+    /// Its `hosts` do not name this one.
+    Placement,
+    /// This host is drained, since then.
+    Drained(Timestamp),
+    /// These live hosts go by a definition of it that was changed later than this host's; none: it was not asked which.
+    Older(Vec<String>),
+}
+
+/// Whether this host leaves a job to those that go by its newest definition. Not if none of them is left: an old
+/// definition is better than no run.
+pub(super) fn older(
+    spec: &JobSpec,
+    row: &JobState,
+    table: &Table,
+    place: &Place,
+) -> Option<NotHere> {
+    // The row of one host nobody else runs.
+    if place.on_disagreement == OnDisagreement::Warn || spec.is_on_each() {
+        return None;
+    }
+    let newest = row.definition_hash.as_deref()?;
+    if newest == spec.definition() {
+        return None;
+    }
+    match table.newest.get(spec.name.as_str()) {
+        None => Some(NotHere::Older(Vec::new())),
+        Some(hosts) if hosts.is_empty() => None,
+        Some(hosts) => Some(NotHere::Older(hosts.clone())),
+    }
+}
 
 /// No live host may run a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +50,8 @@ pub struct NoHost {
     /// The hosts that may run it and have not passed lately, each with its last announcement, the newest first;
     /// none: no host that may run it has ever passed.
     pub silent: Vec<(String, Timestamp)>,
+    /// The live hosts that may run it and are drained, by name.
+    pub drained: Vec<String>,
 }
 
 /// How many silent hosts a sentence names.
@@ -21,11 +61,12 @@ impl NoHost {
     /// `no live host for hosts = ["db*"]: db1 silent since ...`, with words for how long a host has been silent.
     #[must_use]
     pub fn sentence(&self, silent: impl Fn(Timestamp) -> String) -> String {
-        let named = self.silent.iter().take(NAMED);
-        let named: Vec<String> = named
-            .map(|(host, at)| format!("{host} silent {}", silent(*at)))
-            .collect();
-        let why = match self.silent.len().saturating_sub(NAMED) {
+        let drained = self.drained.iter().map(|host| format!("{host} is drained"));
+        let quiet = self.silent.iter();
+        let quiet = quiet.map(|(host, at)| format!("{host} silent {}", silent(*at)));
+        let named: Vec<String> = drained.chain(quiet).take(NAMED).collect();
+        let all = self.drained.len() + self.silent.len();
+        let why = match all.saturating_sub(NAMED) {
             _ if named.is_empty() => "none that matches has ever passed".to_owned(),
             0 => named.join(", "),
             more => format!("{}, and {more} more", named.join(", ")),
@@ -45,7 +86,7 @@ pub fn that_match<'a>(
     hosts.iter().filter(|seen| seen.place.matches(placement))
 }
 
-/// Whether no live host may run a job with this placement, due or not.
+/// Whether no live host that takes work may run a job with this placement, due or not.
 ///
 /// `None` also where nothing can be said: for a job that may run anywhere (that no host at all passes is no matter of
 /// placement), and as long as no host whatever has announced itself, in a fleet that is new or still Python's.
@@ -54,15 +95,19 @@ pub fn no_host(placement: &Placement, hosts: &[Seen], now: Timestamp) -> Option<
     if placement.hosts.is_empty() || hosts.is_empty() {
         return None;
     }
-    if that_match(hosts, placement).any(|seen| seen.is_live(now)) {
+    if that_match(hosts, placement).any(|seen| seen.takes_work(now)) {
         return None;
     }
-    let silent = that_match(hosts, placement).map(|seen| (seen.place.host.clone(), seen.at));
+    let (live, quiet): (Vec<&Seen>, Vec<&Seen>) =
+        that_match(hosts, placement).partition(|seen| seen.is_live(now));
+    let drained = live.iter().map(|seen| seen.place.host.clone()).collect();
+    let silent = quiet.iter().map(|seen| (seen.place.host.clone(), seen.at));
     let mut silent: Vec<(String, Timestamp)> = silent.collect();
     silent.sort_by(|(one, heard), (other, earlier)| earlier.cmp(heard).then(one.cmp(other)));
     Some(NoHost {
         patterns: placement.hosts.clone(),
         silent,
+        drained,
     })
 }
 
@@ -97,6 +142,7 @@ mod tests {
             Seen {
                 place: place(host, &[tag]),
                 at: now() - jiff::SignedDuration::from_mins(minutes),
+                drained: (tag == "drained").then(now),
             }
         };
         hosts.iter().map(seen).collect()
@@ -110,6 +156,16 @@ mod tests {
     fn sentence(patterns: &[&str], hosts: &[(&str, i64)]) -> String {
         let minutes = |at: Timestamp| format!("for {}m", now().duration_since(at).as_mins());
         asked(patterns, hosts).unwrap().sentence(minutes)
+    }
+
+    #[test]
+    fn a_drained_host_is_live_and_runs_nothing() {
+        let hosts = [("db1 drained", 1), ("db2", 20), ("web1", 1)];
+        assert_eq!(
+            sentence(&["db*"], &hosts),
+            r#"no live host for hosts = ["db*"]: db1 is drained, db2 silent for 20m"#
+        );
+        assert_eq!(asked(&["db*"], &[("db1 drained", 1), ("db2", 1)]), None);
     }
 
     #[test]

@@ -110,12 +110,15 @@ impl<'a> Rows<'a> {
         node.host.is_none_or(|host| host == self.place.host)
     }
 
-    /// Why nobody runs it: its host has announced itself, and that was long ago.
+    /// Why nobody runs it: its host has announced itself, and that was long ago, or it takes no work.
     pub(crate) fn silent(&self, node: Node<'_>) -> Option<NoHost> {
         let seen = seen(self.table, node.host?)?;
-        (!seen.is_live(self.table.now)).then(|| NoHost {
+        let host = || seen.place.host.clone();
+        let is_live = seen.is_live(self.table.now);
+        (!seen.takes_work(self.table.now)).then(|| NoHost {
             patterns: Vec::new(),
-            silent: vec![(seen.place.host.clone(), seen.at)],
+            silent: (!is_live).then(|| (host(), seen.at)).into_iter().collect(),
+            drained: is_live.then(host).into_iter().collect(),
         })
     }
 

@@ -5,7 +5,9 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::{Block, BlockedBy, Planned, Verdict};
+use crate::store::table::{JobState, Triggered};
+
+use super::{Block, BlockedBy, NotHere, ON_LOST, Planned, Verdict};
 
 /// The state of a job: the first that holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -89,15 +91,20 @@ impl Planned<'_> {
         let Some(row) = self.row else {
             return State::NeverRun;
         };
-        let since_due = row.next_run.map(|at| now.duration_since(at));
-        let late = since_due.is_some_and(|late| late > OVERDUE_AFTER);
+        let late = self
+            .due_since()
+            .is_some_and(|at| now.duration_since(at) > OVERDUE_AFTER);
+        let pause = row.paused_until.filter(|&until| until > now);
         match &self.verdict {
             Verdict::Ongoing(_) => State::Ongoing,
+            // Also while it waits for a host for a run that somebody has asked for.
+            _ if pause.is_some() && row.paused_by.as_deref() == Some(ON_LOST) => State::Held,
+            _ if pause.is_some() => State::Paused,
             Verdict::Paused(_) => State::Paused,
             Verdict::Held => State::Held,
             Verdict::NoHost(_) | Verdict::Blocked(_) => State::Blocked,
             Verdict::Run(_)
-            | Verdict::Elsewhere
+            | Verdict::Elsewhere(_)
             | Verdict::Refused(_)
             | Verdict::ForDaemons
             | Verdict::Unsupported(_)
@@ -108,13 +115,25 @@ impl Planned<'_> {
             _ if row.error_count > 0 && self.retries() => State::Retrying,
             _ if row.error_count > 0 => State::Failing,
             Verdict::Run(_)
-            | Verdict::Elsewhere
+            | Verdict::Elsewhere(_)
             | Verdict::Refused(_)
             | Verdict::ForDaemons
             | Verdict::Unsupported(_) => State::Due,
             _ if row.last_run.is_none() => State::NeverRun,
             Verdict::NotYet(_) | Verdict::AfterParents | Verdict::New(_) => State::Ok,
         }
+    }
+
+    /// The run of it that somebody has asked for, and that no host has claimed yet.
+    #[must_use]
+    pub fn triggered(&self) -> Option<&Triggered> {
+        self.row?.triggered.as_deref()
+    }
+
+    /// Since when it may run, or will be: by the request of somebody, or by the clock.
+    fn due_since(&self) -> Option<Timestamp> {
+        let asked = self.triggered().map(|asked| asked.at);
+        asked.or_else(|| self.row?.next_run)
     }
 
     /// Whether the pending slot is one that has failed and is tried again. One that is kept running has no other.
@@ -144,6 +163,16 @@ impl Planned<'_> {
     /// Why the job is in its state, in a few words; empty when there is nothing to explain.
     #[must_use]
     pub fn reason(&self) -> String {
+        let why = self.own_reason();
+        match (self.triggered().map(Triggered::words), &self.verdict) {
+            (None, _) => why,
+            (Some(asked), Verdict::Ongoing(_)) => format!("another run was {asked}"),
+            (Some(asked), Verdict::Run(_)) => asked,
+            (Some(asked), _) => format!("{asked}; {why}"),
+        }
+    }
+
+    fn own_reason(&self) -> String {
         let error = || {
             self.row
                 .filter(|row| row.error_count > 0)
@@ -165,13 +194,17 @@ impl Planned<'_> {
                     || "its run was lost".to_owned(),
                     |why| format!("held: {why}"),
                 ),
-            Verdict::Elsewhere if self.spec.is_on_each() => match self.host() {
+            Verdict::Elsewhere(NotHere::Placement) if self.spec.is_on_each() => match self.host() {
                 Some(host) => format!("{host} runs it"),
                 None => "no host that it runs on has met it yet".to_owned(),
             },
-            Verdict::Elsewhere => {
+            Verdict::Elsewhere(NotHere::Placement) => {
                 format!("runs on hosts = {:?}, not here", self.spec.placement.hosts)
             }
+            Verdict::Elsewhere(NotHere::Drained(since)) => {
+                format!("this host is drained since {since}")
+            }
+            Verdict::Elsewhere(NotHere::Older(hosts)) => older(hosts),
             Verdict::Refused(why) => why.clone(),
             Verdict::ForDaemons => FOR_DAEMONS.to_owned(),
             Verdict::Unsupported(what) => format!("this version does not run `{what}` jobs yet"),
@@ -184,7 +217,29 @@ impl Planned<'_> {
     }
 }
 
-fn paused(row: &crate::store::table::JobState) -> String {
+/// Who has a newer definition of the job than this host.
+pub(crate) fn older(hosts: &[String]) -> String {
+    let who = match hosts {
+        [] => "another host has".to_owned(),
+        [one] => format!("{one} has"),
+        [first, second] => format!("{first} and {second} have"),
+        [first, rest @ ..] => format!("{first} and {} others have", rest.len()),
+    };
+    format!("{who} a newer definition of it; reload this host's configuration")
+}
+
+impl Triggered {
+    /// `asked for by anna@web1`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match &self.by {
+            Some(by) => format!("asked for by {by}"),
+            None => "asked for".to_owned(),
+        }
+    }
+}
+
+fn paused(row: &JobState) -> String {
     match (&row.paused_by, &row.pause_reason) {
         (Some(who), Some(why)) => format!("paused by {who}: {why}"),
         (Some(who), None) => format!("paused by {who}"),

@@ -8,7 +8,11 @@ use super::{
     Due, Slots, Trigger,
     rows::{Node, Rows},
 };
-use crate::{schedule::Timetable, spec::RowName, store::table::JobState};
+use crate::{
+    schedule::Timetable,
+    spec::RowName,
+    store::table::{JobState, Triggered},
+};
 
 /// When a job is wanted, apart from everything that may keep it from running.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,10 +27,29 @@ pub(super) enum Wanted {
 
 pub(super) fn wanted(rows: &Rows<'_>, node: Node<'_>, row: &JobState) -> Wanted {
     let spec = rows.spec(node);
+    // One that is kept running nobody has to ask for.
+    if let Some(asked) = row.triggered.as_ref().filter(|_| !spec.keep_running) {
+        return Wanted::Now(by_hand(row, asked));
+    }
     match &spec.timetable {
         Some(when) => by_schedule(rows, node, row, when),
         None if spec.keep_running => always(row, rows.table.now),
         None => by_parents(rows, node, row),
+    }
+}
+
+/// A run that somebody has asked for comes first, and leaves the schedule alone: what that wants is due afterwards. It
+/// waits for no parent and no retry. It is not repeated: if its host is lost, or gives the claim back, the request is
+/// gone, and only the log tells.
+fn by_hand(row: &JobState, asked: &Triggered) -> Due {
+    Due {
+        pending: None,
+        slot: asked.at,
+        coalesced: None,
+        trigger: Trigger::Manual,
+        needs: Vec::new(),
+        failures: failures(row),
+        asked: Some(asked.id),
     }
 }
 

@@ -40,40 +40,34 @@ pub(crate) async fn ended(
     heart: &Heart,
     database: &Database,
 ) -> Result<Ended, DatabaseError> {
-    let candidates: Vec<(&str, Uuid)> = table
+    let candidates: Vec<Uuid> = table
         .jobs
-        .iter()
-        .filter_map(|(name, row)| Some((name, row.claim.as_ref()?)))
-        .filter(|(_, claim)| claim.host == place.host)
-        .filter(|(_, claim)| !heart.holds(claim.run_id) && !is_in_hand(claim.run_id))
-        .map(|(name, claim)| (name.as_str(), claim.run_id))
+        .values()
+        .filter_map(|row| row.claim.as_ref())
+        .filter(|claim| claim.host == place.host)
+        .filter(|claim| !heart.holds(claim.run_id) && !is_in_hand(claim.run_id))
+        .map(|claim| claim.run_id)
         .collect();
     if candidates.is_empty() {
         return Ok(Ended::default());
     }
-    let all: Vec<Uuid> = candidates.iter().map(|&(_, run_id)| run_id).collect();
-    let killed = supervise::sweep(&all);
+    let killed = supervise::sweep(&candidates);
     if killed > 0 {
         tracing::warn!(
             killed,
             "killed processes of runs that had nobody left to guard them"
         );
     }
-    let seen = candidates.into_iter();
-    let seen = seen.filter(|(name, _)| runs_as_the_host(graph, name));
-    let seen: Vec<Uuid> = seen.map(|(_, run_id)| run_id).collect();
-    if seen.is_empty() {
-        return Ok(Ended::default());
-    }
     let own = &place.instance;
     let (mut over, mut gave_back) = (Vec::new(), false);
-    for claimed in read(&seen, database).await? {
+    for claimed in read(&candidates, database).await? {
+        let has_ended = || own.can_see(&claimed.by) && !claimed.by.is_running();
         if claimed.by == *own {
             let (job, run_id) = (&claimed.job, claimed.run_id);
             tracing::warn!(%job, %run_id, "given back: this host never heard that it had claimed it");
             free(database, job, (run_id, claimed.fence), NEVER_HEARD).await?;
             gave_back = true;
-        } else if own.can_see(&claimed.by) && !claimed.by.is_running() {
+        } else if has_ended() && runs_as_the_host(graph, &claimed.job) {
             over.push(claimed);
         }
     }

@@ -109,8 +109,7 @@ mod tests {
         Table {
             now: at(now),
             jobs: [("report".to_owned(), row)].into(),
-            hosts: Vec::new(),
-            announced: None,
+            ..Table::default()
         }
     }
 

@@ -1,12 +1,16 @@
 //! The hosts, as they have announced themselves.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use tokio_postgres::{
     Row,
     types::{ToSql, Type},
 };
 
-use super::{Connection, Database, error::DatabaseError, limited, transaction};
+use super::{
+    Connection, Database, error::DatabaseError, limited, recurring::Parameter, transaction,
+};
 use crate::place::{LIVE_FOR, Place, Seen};
 
 /// Every host that has announced itself, by name: what a plan for readers wants to know of them.
@@ -23,11 +27,12 @@ fn seen_in(row: &Row) -> Result<Seen, tokio_postgres::Error> {
             ..Place::default()
         },
         at: row.try_get("seen_at")?,
+        drained: row.try_get("drain_at")?,
     })
 }
 
 /// What a host has announced.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Announced {
     /// Its name, its tags, and when.
     pub seen: Seen,
@@ -39,6 +44,34 @@ pub struct Announced {
     pub configuration: String,
     /// How many jobs it knows.
     pub jobs: i64,
+    /// Who has drained it.
+    pub drained_by: Option<String>,
+    /// The daemon behind the name; `None`: it makes passes.
+    pub daemon: Option<Daemon>,
+    /// Why it goes on with an older configuration than its files have.
+    pub config_error: Option<String>,
+    /// Another daemon that uses the same name, and when it was seen last.
+    pub other: Option<(String, Timestamp)>,
+}
+
+/// A daemon, as it has announced itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Daemon {
+    /// Which process it is: boot id, pid namespace, pid, start.
+    pub instance: String,
+    /// When it started.
+    pub started_at: Option<Timestamp>,
+    /// What it was doing.
+    pub status: Option<String>,
+}
+
+impl Announced {
+    /// The other daemon that uses the same name, if it was seen lately.
+    #[must_use]
+    pub fn namesake(&self, now: Timestamp) -> Option<(&str, Timestamp)> {
+        let (instance, at) = self.other.as_ref()?;
+        (now.duration_since(*at) <= LIVE_FOR).then_some((instance, *at))
+    }
 }
 
 /// What every host has announced, by name.
@@ -51,9 +84,27 @@ pub async fn announced(client: &Connection) -> Result<Vec<Announced>, DatabaseEr
             clock_skew: row.try_get("clock_skew")?,
             configuration: row.try_get("configuration")?,
             jobs: row.try_get("jobs")?,
+            drained_by: row.try_get("drain_by")?,
+            daemon: daemon_in(row)?,
+            config_error: row.try_get("config_error")?,
+            other: Option::zip(
+                row.try_get("other_instance")?,
+                row.try_get("other_seen_at")?,
+            ),
         })
     });
     Ok(announced.collect::<Result<_, _>>()?)
+}
+
+fn daemon_in(row: &Row) -> Result<Option<Daemon>, tokio_postgres::Error> {
+    let Some(instance) = row.try_get("instance")? else {
+        return Ok(None);
+    };
+    Ok(Some(Daemon {
+        instance,
+        started_at: row.try_get("started_at")?,
+        status: row.try_get("status")?,
+    }))
 }
 
 /// What some hosts mean by a job.
@@ -81,6 +132,33 @@ pub async fn meanings(client: &Connection, hosts: &[&str]) -> Result<Vec<Meaning
         })
     });
     Ok(meanings.collect::<Result<_, _>>()?)
+}
+
+/// Of each of these jobs, by name and hash, the live hosts that go by the definition with that hash and take work; an
+/// empty list where there is none.
+pub async fn newest(
+    client: &Connection,
+    jobs: &[(&str, &str)],
+    now: Option<Timestamp>,
+) -> Result<HashMap<String, Vec<String>>, DatabaseError> {
+    let (names, hashes): (Vec<&str>, Vec<&str>) = jobs.iter().copied().unzip();
+    let live_for = LIVE_FOR.as_secs_f64();
+    let parameters: [Parameter<'_>; 4] = [
+        (&names, Type::TEXT_ARRAY),
+        (&hashes, Type::TEXT_ARRAY),
+        (&live_for, Type::FLOAT8),
+        (&now, Type::TIMESTAMPTZ),
+    ];
+    let sql = include_str!("../../sql/read_newest.sql");
+    let mut newest: HashMap<String, Vec<String>> = names
+        .iter()
+        .map(|&name| (name.to_owned(), Vec::new()))
+        .collect();
+    for row in read(client, sql, &parameters).await? {
+        let hosts = newest.entry(row.try_get("app_name")?).or_default();
+        hosts.push(row.try_get("host")?);
+    }
+    Ok(newest)
 }
 
 async fn read(

@@ -13,7 +13,7 @@ use super::{Connection, error::DatabaseError, instant::Instant, limited, transac
 use crate::{instance::Instance, place::Seen};
 
 /// What a pass knows before it decides.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Table {
     /// The database's clock at the moment of reading; every decision of the pass counts from it.
     pub now: Timestamp,
@@ -24,6 +24,11 @@ pub struct Table {
     pub hosts: Vec<Seen>,
     /// What this host has announced last.
     pub announced: Option<Announcement>,
+    /// Since when this host is to take no work.
+    pub drained: Option<Timestamp>,
+    /// By job, the live hosts that go by the definition that was changed last: of those jobs of which this host goes by
+    /// another one, as far as they were asked about ([`super::hosts::newest`]).
+    pub newest: HashMap<String, Vec<String>>,
 }
 
 /// What a host has announced of itself.
@@ -46,6 +51,7 @@ impl Table {
         self.jobs.extend(read.jobs);
         self.now = self.now.max(read.now);
         self.announced = read.announced;
+        self.drained = read.drained;
     }
 }
 
@@ -81,16 +87,18 @@ pub struct JobState {
     /// The hash of the definition that was changed last.
     pub definition_hash: Option<String>,
     /// A run that somebody has asked for, wherever the job may run.
-    pub triggered: Option<Triggered>,
+    pub triggered: Option<Box<Triggered>>,
 }
 
 /// A run that somebody has asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Triggered {
     /// Its identity until it is claimed.
     pub id: Uuid,
     /// When it was asked for: its slot.
     pub at: Timestamp,
+    /// Who has asked.
+    pub by: Option<String>,
 }
 
 /// The claim a row holds.
@@ -150,8 +158,8 @@ impl JobState {
             triggered: None,
             claim: None,
         };
-        let (id, at) = (columns.take()?, columns.take_instant()?);
-        state.triggered = Option::zip(id, at).map(|(id, at)| Triggered { id, at });
+        let (id, at, by) = (columns.take()?, columns.take_instant()?, columns.take()?);
+        state.triggered = Option::zip(id, at).map(|(id, at)| Box::new(Triggered { id, at, by }));
         if let Some(run_id) = columns.take()? {
             state.claim = Some(LiveClaim {
                 run_id,
@@ -188,7 +196,7 @@ struct Columns<'a> {
 }
 
 /// How many columns of `read_table.sql` come before those of a job.
-const FIRST_OF_A_JOB: usize = 6;
+const FIRST_OF_A_JOB: usize = 7;
 
 impl Columns<'_> {
     fn take<'a, T: FromSql<'a>>(&'a mut self) -> Result<T, tokio_postgres::Error> {
@@ -249,6 +257,8 @@ pub(crate) async fn read_rows(
         jobs,
         hosts: Vec::new(),
         announced,
+        drained: first.try_get("host_drain_at")?,
+        newest: HashMap::new(),
     })
 }
 

@@ -48,9 +48,15 @@ impl Cell {
 
     fn locked(path: &Path) -> io::Result<Self> {
         for _ in 0..TRIES {
-            fs::create_dir(path)?;
-            if let Some(cell) = Self::lock(path)? {
-                return Ok(cell);
+            match fs::create_dir(path) {
+                // Who sweeps holds what we have just made, and is about to remove it.
+                Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+                _ => {}
+            }
+            match Self::lock(path) {
+                Ok(Some(cell)) => return Ok(cell),
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => thread::sleep(LOOK),
             }
         }
         Err(Error::new(
@@ -80,11 +86,11 @@ impl Cell {
                 directory,
                 kill,
             })),
-            // Before Linux 5.14.
             Err(error) => {
                 // What cannot be removed is tried again at the next start.
                 let _ = fs::remove_dir(path);
-                Err(error)
+                let why = format!("no {KILL}, which takes Linux 5.14 ({error})");
+                Err(Error::new(ErrorKind::Unsupported, why))
             }
         }
     }

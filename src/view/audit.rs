@@ -24,7 +24,8 @@ pub struct Audited {
     pub who: String,
     /// On which host it was typed.
     pub host: Option<String>,
-    /// What was done: `pause resume reset cancel mark remove_ghost forget_host drop_guard`, or a word of a newer version.
+    /// What was done: `pause resume reset cancel mark remove_ghost trigger untrigger drain undrain forget_host drop_guard`,
+    /// or a word of a newer version.
     pub what: String,
     /// The job.
     pub name: Option<String>,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::control::Happened;
+use crate::{control::Happened, store::table::Triggered};
 
 use super::{
     Times,
@@ -28,6 +28,8 @@ pub struct Cancel {
     pub happened: Option<Happened>,
     /// The run in the log, once it has ended.
     pub run: Option<Entry>,
+    /// The run that somebody has asked for, and that no host has claimed yet.
+    pub request: Option<Triggered>,
     /// Whether somebody else held the row of its job: then nothing was asked.
     pub is_contended: bool,
 }
@@ -61,6 +63,14 @@ impl Cancel {
     pub fn text(&self, times: &Times) -> String {
         let mut lines = Lines::new(times.medium);
         lines.line(&self.said(times));
+        if let Some(request) = self.request.as_ref().filter(|_| self.is_live) {
+            let name = quoted(&self.name).unwrap_or_else(|| "JOB".to_owned());
+            lines.line(&format!(
+                "another run of it was {} {}; to take that back, when this one has ended: crontabber cancel {name}",
+                request.words(),
+                times.both(request.at)
+            ));
+        }
         lines.into_text()
     }
 
@@ -68,6 +78,11 @@ impl Cancel {
     #[must_use]
     pub fn json(&self, times: &Times) -> String {
         let asked = matches!(self.happened, Some(Happened::Done | Happened::AskedBefore));
+        let did = if self.request.is_some() && !self.is_live {
+            "untriggered"
+        } else {
+            "cancel_requested"
+        };
         let refused = match (&self.happened, self.is_live) {
             _ if self.is_contended => Some("contended"),
             (Some(happened), _) => happened.refused(),
@@ -78,7 +93,7 @@ impl Cancel {
             name: &self.name,
             run_id: self.run_id,
             host: self.host.as_deref(),
-            did: asked.then_some("cancel_requested"),
+            did: asked.then_some(did),
             refused,
             outcome: self.run.as_ref().map(|run| run.outcome.as_str()),
             why: self.said(times),
@@ -100,6 +115,18 @@ impl Cancel {
         let run = run.unwrap_or_else(|| name.clone());
         if self.is_contended {
             return format!("not cancelled: another session holds the row of {name}; try again");
+        }
+        if let Some(request) = self.request.as_ref().filter(|_| !self.is_live) {
+            let who = request.words();
+            let at = times.both(request.at);
+            return match self.happened {
+                Some(Happened::Done) => {
+                    format!("taken back: the run of {name} that was {who} {at}")
+                }
+                _ => format!(
+                    "not taken back: the run of {name} that was {who} {at} has just been claimed; to end it type this again"
+                ),
+            };
         }
         match (&self.run, &self.happened) {
             (Some(ended), happened) => {

@@ -88,6 +88,18 @@ pub async fn newest_run(
         .pop())
 }
 
+/// The run that was claimed for a request of this instant, with all of its output.
+pub async fn triggered_run(
+    client: &Connection,
+    job: &str,
+    at: Timestamp,
+) -> Result<Option<Entry>, DatabaseError> {
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] =
+        [(&job, Type::TEXT), (&at, Type::TIMESTAMPTZ)];
+    let sql = include_str!("../../sql/read_triggered_run.sql");
+    Ok(entries(client, sql, &parameters).await?.pop())
+}
+
 /// Up to `limit` runs whose id begins like this, with their output.
 pub async fn runs_like(
     client: &Connection,

@@ -85,6 +85,8 @@ impl<'a> Hosts<'a> {
             Column::left("CONFIG"),
             Column::right("JOBS"),
             Column::right("ONGOING"),
+            Column::left("KIND"),
+            Column::left("STATUS").yields(2, 12),
         ];
         let rows: Vec<Row> = self.listed().iter().map(|host| row(host, &times)).collect();
         let mut text = render(&columns, &rows, medium);
@@ -115,22 +117,8 @@ impl<'a> Hosts<'a> {
         let listed = self.announced.iter().filter(|host| self.is_listed(host));
         listed
             .map(|host| {
-                let name = host.seen.place.host.as_str();
-                Listed {
-                    host: name,
-                    state: if host.seen.is_live(self.plan.now) {
-                        "live"
-                    } else {
-                        "silent"
-                    },
-                    seen_at: host.seen.at,
-                    version: &host.version,
-                    tags: &host.seen.place.tags,
-                    clock_skew: host.clock_skew,
-                    configuration: &host.configuration,
-                    jobs: host.jobs,
-                    ongoing: runs.get(name).copied().unwrap_or(0),
-                }
+                let ongoing = runs.get(host.seen.place.host.as_str());
+                Listed::of(host, self.plan.now, ongoing.copied().unwrap_or(0))
             })
             .collect()
     }
@@ -170,6 +158,9 @@ impl<'a> Hosts<'a> {
     fn footer(&self, times: &Times) -> String {
         let mut lines = Lines::new(times.medium);
         lines.line(&self.summary());
+        for host in self.listed() {
+            host.remarks(times).for_each(|remark| lines.line(&remark));
+        }
         let unplaced = self.unplaced(|at| format!("for {}", times.since(at)));
         let unplaced = unplaced.iter();
         self.some(

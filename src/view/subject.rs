@@ -130,10 +130,12 @@ impl<'a> Subject<'a> {
             Verdict::New(first) => first,
             Verdict::NotYet(at) => Some(at),
             Verdict::Run(_)
-            | Verdict::Elsewhere
+            | Verdict::Elsewhere(_)
             | Verdict::Refused(_)
             | Verdict::ForDaemons
-            | Verdict::Unsupported(_) => by_clock,
+            | Verdict::Unsupported(_) => {
+                planned.triggered().map_or(by_clock, |asked| Some(asked.at))
+            }
             Verdict::Paused(until) => Some(by_clock.map_or(until, |at| at.max(until))),
             Verdict::AfterParents
             | Verdict::NoHost(_)

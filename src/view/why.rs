@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::{
     dag::JobGraph,
     place::Place,
-    plan::{Block, Due, Live, Plan, Planned, State, Trigger, Verdict},
+    plan::{Block, Due, Live, NotHere, Plan, Planned, State, Trigger, Verdict},
 };
 
 use super::{
@@ -158,7 +158,7 @@ fn conclusion(job: &Planned<'_>, known: &Known<'_>) -> String {
             let why = checks::pause(job.row, times);
             format!("{name} is not running because it waits for a person: {why}.")
         }
-        Verdict::Elsewhere => elsewhere(job, known),
+        Verdict::Elsewhere(why) => elsewhere(job, why, known),
         Verdict::Refused(why) => refused(job, why, known),
         Verdict::ForDaemons => for_daemons(job, known),
         Verdict::Unsupported(_) => format!("{name} is due, but {}.", job.reason()),
@@ -169,9 +169,10 @@ fn conclusion(job: &Planned<'_>, known: &Known<'_>) -> String {
 fn due_now(job: &Planned<'_>, due: &Due, known: &Known<'_>) -> String {
     let name = &job.name;
     let what = match due.trigger {
-        Trigger::Parents => "its parents have succeeded",
-        Trigger::Schedule | Trigger::Manual => "it is due",
+        Trigger::Parents => "its parents have succeeded".to_owned(),
+        Trigger::Schedule | Trigger::Manual => "it is due".to_owned(),
     };
+    let what = asked(job, &known.times).unwrap_or(what);
     if job.state(known.plan.now) != State::Overdue {
         return format!("{name} is about to run: {what}, and the next pass starts it.");
     }
@@ -181,6 +182,16 @@ fn due_now(job: &Planned<'_>, due: &Due, known: &Known<'_>) -> String {
         "the hosts that may run it are busy, or their passes fail: their logs say which"
     };
     format!("{name} should be running: {what}, and nothing keeps it but that {whose}")
+}
+
+/// `a run of it was asked for by anna@web1 2031-05-05 12:00:00Z (3s ago)`.
+pub(super) fn asked(job: &Planned<'_>, times: &Times) -> Option<String> {
+    let asked = job.triggered()?;
+    Some(format!(
+        "a run of it was {} {}",
+        asked.words(),
+        times.both(asked.at)
+    ))
 }
 
 fn blocked(job: &Planned<'_>, blocks: &[Block]) -> String {
@@ -208,12 +219,26 @@ fn ongoing(job: &Planned<'_>, live: &Live, times: &Times) -> String {
     }
 }
 
-fn elsewhere(job: &Planned<'_>, known: &Known<'_>) -> String {
+fn elsewhere(job: &Planned<'_>, why: &NotHere, known: &Known<'_>) -> String {
     let name = &job.name;
     let live = checks::live(job, known);
+    let is_drained = matches!(why, NotHere::Drained(_));
     match live.as_slice() {
+        _ if matches!(why, NotHere::Older(_)) => {
+            format!(
+                "{name} is due, but this host leaves it to others: {}.",
+                job.reason()
+            )
+        }
         [] if job.spec.is_on_each() && job.host().is_none() => format!(
             "{name} is not running because no host that it runs on has met it yet: each makes its own row."
+        ),
+        [] if is_drained => format!(
+            "{name} is due, but this host is drained, and no other that may run it is live."
+        ),
+        hosts if is_drained => format!(
+            "{name} is due, and the next pass of {} starts it; this host is drained.",
+            hosts.join(" or ")
         ),
         [] => format!(
             "{name} is due, and waits for the first pass of a host that may run it; this host may not."
@@ -227,7 +252,7 @@ fn elsewhere(job: &Planned<'_>, known: &Known<'_>) -> String {
 
 /// Not here; and who else may, as far as placement tells.
 fn refused(job: &Planned<'_>, why: &str, known: &Known<'_>) -> String {
-    let name = &job.spec.name;
+    let name = &job.name;
     let mut others = checks::live(job, known);
     others.retain(|host| *host != known.place.host);
     match others.as_slice() {

@@ -1,6 +1,6 @@
 //! What is a problem of the fleet, what is looked at, and what is counted.
 
-use crontabber::store::table::JobState;
+use crontabber::store::{hosts::Announced, table::JobState};
 
 use crate::world::{World, announced, failed, minutes, paused, running, well};
 
@@ -93,6 +93,51 @@ fn the_clock_of_a_live_host_that_is_off_is_a_warning() {
             "warning: the clock of web4 is 31s ahead of the database's, which alone decides when jobs run: the times in its log mislead",
         ]
     );
+}
+
+#[test]
+fn a_live_host_that_cannot_read_its_new_configuration_is_a_warning() {
+    let broken = |at| Announced {
+        config_error: Some("jobs/feeds.toml:3:1: unknown key `evry`".into()),
+        ..announced("web1", at, 0.0)
+    };
+    let problems = |check: &str, at| {
+        let world = World::new(&format!("{check}\n{ONE}"));
+        world
+            .hosts(&[broken(at), announced("web2", -1, 0.0)])
+            .problems()
+    };
+    assert_eq!(
+        problems("", -1),
+        [
+            "warning: web1 goes on with an older configuration than its files have, until they are mended and it is reloaded: jobs/feeds.toml:3:1: unknown key `evry`"
+        ]
+    );
+    assert_eq!(problems("", -16), [""; 0], "it is silent, and has no say");
+    let critical = problems("[check]\nconfig_error = 'critical'", -1);
+    assert!(critical[0].starts_with("critical: web1 goes on"));
+    assert_eq!(problems("[check]\nconfig_error = 'ok'", -1), [""; 0]);
+}
+
+#[test]
+fn two_daemons_of_one_name_are_a_warning_as_long_as_the_other_is_seen() {
+    let problems = |check: &str, seen| {
+        let host = Announced {
+            other: Some(("b0071d 4026531836 4712 950".into(), minutes(seen))),
+            ..announced("web1", -1, 0.0)
+        };
+        World::new(&format!("{check}\n{ONE}"))
+            .hosts(&[host])
+            .problems()
+    };
+    assert_eq!(
+        problems("", -15),
+        [
+            "warning: two daemons use the name web1, the other is b0071d 4026531836 4712 950: give one of them another, in `[daemon] host`"
+        ]
+    );
+    assert_eq!(problems("", -16), [""; 0], "it has stopped");
+    assert_eq!(problems("[check]\nsame_name = 'ok'", -1), [""; 0]);
 }
 
 #[test]

@@ -102,7 +102,7 @@ impl World {
             now: now(),
             jobs: self.table.clone(),
             hosts: self.hosts.iter().map(|host| host.seen.clone()).collect(),
-            announced: None,
+            ..Table::default()
         };
         let place = Place::default();
         let plan = plan(&self.config.graph, &table, &place);
@@ -207,10 +207,12 @@ pub(crate) fn announced(host: &str, at: i64, skew: f64) -> Announced {
                 ..Place::default()
             },
             at: minutes(at),
+            drained: None,
         },
         version: "0.1.0".into(),
         clock_skew: Some(skew),
         configuration: String::new(),
         jobs: 1,
+        ..Announced::default()
     }
 }

@@ -227,7 +227,7 @@ fn the_hosts_are_shown_with_what_they_disagree_on() {
         is_as_in("hosts_all.txt", &hosts(true).text(TERMINAL));
         is_as_in("hosts_pipe.txt", &hosts(true).text(Medium::Pipe));
         is_as_in("hosts.json", &hosts(false).json());
-        assert_eq!(hosts(true).text(Medium::Pipe).lines().count(), 4);
-        assert_eq!(hosts(false).text(Medium::Pipe).lines().count(), 3);
+        assert_eq!(hosts(true).text(Medium::Pipe).lines().count(), 5);
+        assert_eq!(hosts(false).text(Medium::Pipe).lines().count(), 4);
     });
 }

@@ -6,7 +6,7 @@ use crontabber::{
     config::{Config, Surroundings, load_in},
     place::{Place, Seen},
     store::{
-        hosts::{Announced, Meaning},
+        hosts::{Announced, Daemon, Meaning},
         identity::Identity,
         table::{JobState, LiveClaim, Table, never},
     },
@@ -54,16 +54,28 @@ pub(crate) fn announced() -> Vec<Announced> {
                     ..Place::default()
                 },
                 at: minutes(-ago),
+                drained: None,
             },
             version: "0.1.0".into(),
             clock_skew,
             configuration: configuration.into(),
             jobs: 13,
+            ..Announced::default()
         };
+    let daemon = Daemon {
+        instance: "b0071d 4026531836 4711 900".into(),
+        started_at: Some(minutes(-75)),
+        status: Some("2 running, next mail in 3m".into()),
+    };
     vec![
         announced("db1", &["eu"], 20 * 60, Some(0.004), "9f3c5e6a00000000"),
         announced("gone", &[], 3 * 24 * 60, Some(0.0), "9f3c5e6a00000000"),
-        announced("web1", &[], 2, Some(-0.312), "a1b2c3d4e5f60718"),
+        Announced {
+            daemon: Some(daemon),
+            config_error: Some("jobs/feeds.toml:3:1: unknown key `evry`\u{1b}[2J".into()),
+            other: Some(("b0071d 4026531836 4712 950".into(), minutes(-1))),
+            ..announced("web1", &[], 2, Some(-0.312), "a1b2c3d4e5f60718")
+        },
         announced(
             "web2\u{1b}[2J",
             &["eu", "ssd"],
@@ -71,7 +83,15 @@ pub(crate) fn announced() -> Vec<Announced> {
             Some(-46_800.25),
             "9f3c5e6a00000000",
         ),
+        drained(announced("web3", &[], 1, Some(0.0), "a1b2c3d4e5f60718")),
     ]
+}
+
+/// The same, drained by somebody half an hour ago.
+fn drained(mut host: Announced) -> Announced {
+    host.seen.drained = Some(minutes(-30));
+    host.drained_by = Some("anna@web1".into());
+    host
 }
 
 /// The hosts as a plan sees them.
@@ -241,7 +261,7 @@ pub(crate) fn table() -> Table {
         now: now(),
         jobs,
         hosts: hosts(),
-        announced: None,
+        ..Table::default()
     }
 }
 

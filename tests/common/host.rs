@@ -13,7 +13,7 @@ use crontabber::{
     host::Host as Identity,
     outcomes::Outcomes,
     pass::Pass,
-    place::Place,
+    place::{OnDisagreement, Place},
     plan::{Plan, Verdict, plan},
     reap::Suspects,
     schedule::{Crontab, Rule, Timetable},
@@ -38,6 +38,7 @@ pub struct Host {
     url: String,
     jobs: Vec<JobSpec>,
     now: Option<Timestamp>,
+    on_disagreement: OnDisagreement,
     stays: bool,
 }
 
@@ -49,6 +50,7 @@ impl Host {
             url: database.url().into(),
             jobs: jobs.to_vec(),
             now: None,
+            on_disagreement: OnDisagreement::default(),
             stays: false,
         }
     }
@@ -77,6 +79,14 @@ impl Host {
         }
     }
 
+    /// The same with this policy.
+    pub fn on_disagreement(&self, on_disagreement: OnDisagreement) -> Self {
+        Self {
+            on_disagreement,
+            ..self.clone()
+        }
+    }
+
     /// What its passes share.
     pub fn engine(&self) -> Arc<Engine> {
         let address =
@@ -90,6 +100,7 @@ impl Host {
         let configuration: Vec<String> = self.jobs.iter().map(JobSpec::definition).collect();
         let place = Place {
             host: self.name.clone(),
+            on_disagreement: self.on_disagreement,
             stays: self.stays,
             ..Place::default()
         };

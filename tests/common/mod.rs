@@ -63,7 +63,7 @@ pub use gate::Gate;
 pub use ledger::{Ledger, RunStart};
 pub use notify_socket::{Heard, NotifySocket};
 pub use pgbouncer::Bouncer;
-use postgres::parse as postgres_config;
+pub use postgres::parse as postgres_config;
 pub use postgres::{Postgres, Template};
 #[cfg(feature = "embedded")]
 pub use private::Private;

@@ -165,7 +165,7 @@ fn started() -> String {
 }
 
 /// The configuration a URL stands for.
-pub(super) fn parse(url: &str) -> Config {
+pub fn parse(url: &str) -> Config {
     url.parse()
         .unwrap_or_else(|error| panic!("`{url}` is no URL of a database: {error:?}"))
 }

@@ -5,6 +5,7 @@
 mod common;
 
 mod cancel;
+mod drain;
 mod ghosts;
 mod json;
 mod mark;
@@ -13,3 +14,5 @@ mod operator;
 mod pause;
 mod races;
 mod reset;
+mod told;
+mod trigger;

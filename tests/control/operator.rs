@@ -95,6 +95,14 @@ impl Operator {
         jobs(answer).remove(0).happened
     }
 
+    pub(crate) async fn trigger(&self, job: &str) -> Happened {
+        let (database, _) = self.looked().await;
+        let answer = control::trigger(&database, &BY, job, Some(self.now))
+            .await
+            .expect("the database is there");
+        jobs(answer).remove(0).happened
+    }
+
     /// What marking would do.
     pub(crate) async fn decided(&self, name: &str, slot: Option<Timestamp>) -> Decision {
         let (_, table) = self.looked().await;

@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod chaos;
 mod leases;
 mod life;
 mod names;

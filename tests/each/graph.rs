@@ -75,6 +75,22 @@ fn a_child_that_runs_once_waits_for_every_live_host() {
 }
 
 #[test]
+fn a_drained_host_is_not_waited_for_and_its_row_says_so() {
+    let scene = Scene::of(&[feeds(), after(job("report", "true"), &["feeds"])])
+        .row("feeds@web1", 60, Some(0))
+        .row("feeds@web2", 0, Some(-60))
+        .row("report", 0, None)
+        .host("web1", 0)
+        .host("web2", 0)
+        .drains("web2");
+    assert_eq!(scene.words("web1", "report"), "run");
+    assert_eq!(
+        scene.words("web1", "feeds@web2"),
+        "no live host for this row: web2 is drained"
+    );
+}
+
+#[test]
 fn a_child_that_runs_once_never_runs_where_no_live_host_has_run_its_parent() {
     let scene = Scene::of(&[feeds(), after(job("report", "true"), &["feeds"])])
         .row("feeds@web1", 60, Some(0))

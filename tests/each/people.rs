@@ -103,6 +103,10 @@ async fn what_is_shown_of_a_job_is_all_its_rows_or_one() {
     let history = json(&site, &["history", "it@web1"]).await;
     assert_eq!(names(&history), ["it@web1"]);
     assert_eq!(said(&site, &["logs", "it"]).await, "hello from it@web2\n");
+    let follow = ask(&site, "web1", &["logs", "it", "--follow"]).await;
+    assert_eq!(follow.code, Some(64), "{follow:?}");
+    let which = "follow one of them: it@web1, it@web2";
+    assert!(follow.stderr.contains(which), "{follow:?}");
     let logs = said(&site, &["logs", "it@web1"]).await;
     assert_eq!(logs, "hello from it@web1\n");
 }

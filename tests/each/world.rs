@@ -57,9 +57,7 @@ impl Scene {
             graph: JobGraph::resolve(jobs.to_vec()).expect("a graph"),
             table: Table {
                 now: noon(),
-                jobs: [].into(),
-                hosts: Vec::new(),
-                announced: None,
+                ..Table::default()
             },
         }
     }
@@ -69,7 +67,16 @@ impl Scene {
         self.table.hosts.push(Seen {
             place: place(name),
             at: noon() - minutes(ago),
+            drained: None,
         });
+        self
+    }
+
+    /// Somebody has drained that host.
+    pub(crate) fn drains(mut self, name: &str) -> Self {
+        let mut hosts = self.table.hosts.iter_mut();
+        let host = hosts.find(|seen| seen.place.host == name);
+        host.expect("there is such a host").drained = Some(noon());
         self
     }
 

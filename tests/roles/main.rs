@@ -40,12 +40,16 @@ const READING: [&[&str]; 10] = [
 ];
 
 /// What operators do, after a pass.
-const OPERATING: [&[&str]; 9] = [
+const OPERATING: [&[&str]; 13] = [
     &["pause", "good", "--reason", "a test"],
     &["resume", "good"],
     &["reset", "bad"],
     &["mark", "good", "--success"],
     &["cancel", "good"],
+    &["trigger", "good"],
+    &["cancel", "good"],
+    &["drain", "web1"],
+    &["drain", "web1", "--undo"],
     &["ghosts"],
     &["ghosts", "--remove", "old", "--yes"],
     &["hosts", "--forget", "gone"],
@@ -253,7 +257,7 @@ async fn an_operator_needs_the_rights_of_an_operator_and_each_of_them() {
     let audited = "SELECT string_agg(what, ' ' ORDER BY id) FROM crontabber_audit";
     assert_eq!(
         database.query_one::<String>(audited).await,
-        "pause resume reset remove_ghost forget_host"
+        "pause resume reset trigger untrigger drain undrain remove_ghost forget_host"
     );
     let rewritten = "UPDATE crontabber_audit SET who = 'nobody'";
     assert_eq!(refused(&database, &operator.name, rewritten).await, "42501");

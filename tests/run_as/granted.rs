@@ -113,7 +113,7 @@ async fn what_nobody_guards_of_another_user_is_killed_by_the_next_pass() {
     let supervisor = children(running.pid())[0];
     let guard = children(supervisor)[0];
     for signal in [Signal::SIGSTOP, Signal::SIGKILL] {
-        for pid in [running.pid(), supervisor, guard] {
+        for pid in [guard, supervisor, running.pid()] {
             kill(Pid::from_raw(pid), signal).expect("it is there");
         }
     }

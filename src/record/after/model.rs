@@ -6,12 +6,10 @@ use std::{collections::BTreeMap, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
-use uuid::Uuid;
 
 use super::{Effect, after};
 use crate::{
-    claim::{Grip, Held},
-    clock::Boottime,
+    claim::Held,
     dag::JobGraph,
     ended::{Ended, How},
     output::Output,
@@ -79,20 +77,7 @@ pub(super) fn noon() -> Timestamp {
 
 /// A run of this job, claimed at noon after so many failures, that has ended so after so long.
 pub(super) fn finished(spec: &JobSpec, error_count: i32, how: How, after: Duration) -> Finished {
-    let held = Held {
-        row: spec.row("alpha"),
-        spec: spec.clone(),
-        run_id: Uuid::nil(),
-        fence: 1,
-        slot: noon(),
-        trigger: crate::plan::Trigger::Schedule,
-        attempt: 1,
-        error_count,
-        last_success: None,
-        since: noon(),
-        since_here: Boottime::now(),
-        grip: Grip::new(Uuid::nil()),
-    };
+    let held = Held::of_a_test(spec, error_count, noon());
     Finished {
         at: held.since + SignedDuration::try_from(after).expect("a short one"),
         held,
@@ -151,8 +136,7 @@ impl World {
         let table = Table {
             now: self.now,
             jobs: [("a".to_owned(), self.row.clone())].into(),
-            hosts: Vec::new(),
-            announced: None,
+            ..Table::default()
         };
         match &plan(&self.graph, &table, &Place::default()).jobs[0].verdict {
             Verdict::Run(due) => Some(due.clone()),

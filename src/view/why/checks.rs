@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     dag::render,
-    plan::{self, BlockedBy, ON_LOST, Planned, Verdict, no_host, that_match},
+    plan::{self, BlockedBy, NotHere, ON_LOST, Planned, Verdict, no_host, that_match},
     rights::refusal,
     spec::RunAs,
     store::table::{JobState, never},
@@ -15,13 +15,24 @@ use super::{Check, Known};
 
 /// All of them, in the order in which they are asked.
 pub(super) fn of(job: &Planned<'_>, known: &Known<'_>) -> Vec<Check> {
-    let mut checks = vec![due(job, &known.times)];
+    let mut checks: Vec<Check> = asked_for(job, &known.times).into_iter().collect();
+    let of_the_schedule = checks.len();
+    checks.push(due(job, &known.times));
     checks.extend(parents(job, known));
     checks.push(not_paused(job, &known.times));
+    checks.push(retry(job, &known.times));
+    if job.triggered().is_some() {
+        // A run by hand asks for none of these.
+        checks[of_the_schedule..]
+            .iter_mut()
+            .for_each(|check| check.passed = None);
+    }
+    let retry = checks.pop();
     checks.push(not_ongoing(job, &known.times));
     checks.push(placement(job, known));
     checks.extend(rights(job, known));
-    checks.push(retry(job, &known.times));
+    checks.extend(this_host(job));
+    checks.extend(retry);
     if let Verdict::Unsupported(_) = job.verdict {
         checks.push(Check {
             check: "understood",
@@ -30,6 +41,29 @@ pub(super) fn of(job: &Planned<'_>, known: &Known<'_>) -> Vec<Check> {
         });
     }
     checks
+}
+
+/// Somebody has asked for a run, and no host has claimed it yet.
+fn asked_for(job: &Planned<'_>, times: &Times) -> Option<Check> {
+    let asked = job.triggered()?;
+    let by = asked.by.as_deref().unwrap_or("somebody");
+    Some(Check {
+        check: "asked for",
+        passed: Some(true),
+        detail: format!("by {by} {}", times.both(asked.at)),
+    })
+}
+
+/// What keeps this host from a job that it may run.
+fn this_host(job: &Planned<'_>) -> Option<Check> {
+    let Verdict::Elsewhere(NotHere::Drained(_) | NotHere::Older(_)) = job.verdict else {
+        return None;
+    };
+    Some(Check {
+        check: "this host",
+        passed: Some(false),
+        detail: job.reason(),
+    })
 }
 
 fn due(job: &Planned<'_>, times: &Times) -> Check {
@@ -116,7 +150,7 @@ fn parent_of(job: &Planned<'_>, parent: &Planned<'_>, times: &Times) -> (Option<
     let success = parent.row.and_then(|row| row.success_slot);
     let slot = success.map_or("never".to_owned(), |slot| times.both(slot));
     match &job.verdict {
-        Verdict::Run(_) => (
+        Verdict::Run(_) if job.triggered().is_none() => (
             Some(true),
             format!("{name} has succeeded for its slot {slot}"),
         ),
@@ -285,10 +319,10 @@ fn on_host(job: &Planned<'_>, host: &str, known: &Known<'_>) -> Check {
     }
 }
 
-/// The live hosts that may run it.
+/// The live hosts that may run it and take work.
 pub(super) fn live<'a>(job: &'a Planned<'_>, known: &Known<'a>) -> Vec<&'a str> {
     that_match(known.plan.hosts, &job.spec.placement)
-        .filter(|seen| seen.is_live(known.plan.now))
+        .filter(|seen| seen.takes_work(known.plan.now))
         .filter(|seen| job.host().is_none_or(|host| host == seen.place.host))
         .map(|seen| seen.place.host.as_str())
         .collect()

@@ -64,6 +64,9 @@ fn of_job(job: &Planned<'_>) -> Vec<Command> {
         Verdict::Paused(_) | Verdict::Held => vec![command("To let it run again:", "resume", name)],
         _ => Vec::new(),
     };
+    if job.triggered().is_some() && !matches!(job.verdict, Verdict::Ongoing(_)) {
+        commands.push(command("To take the request back:", "cancel", name));
+    }
     if job.row.is_some_and(|row| row.error_count > 0) {
         commands.push(command("To see the error:", "logs", name));
     }
