@@ -155,6 +155,8 @@ impl Daemon {
         let _listener = self.listen(&told);
         let mut watchdog = interval(self.manager.watchdog_interval().unwrap_or(IDLE));
         loop {
+            // Should something be due for ever, what runs beside this loop still has its turn.
+            tokio::task::consume_budget().await;
             if let Some(exit) = self.is_over() {
                 self.take_leave().await;
                 return Ok(exit);

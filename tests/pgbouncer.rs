@@ -380,6 +380,12 @@ async fn a_daemon_behind_a_pooler_looks_each_poll_runs_what_is_due_and_takes_ord
     // Somebody makes a job due in psql: nothing tells the daemon but its look.
     race::make_due(&scene.database, "rare").await;
     until(SOON, "`rare` has started", async || started("rare") == 1).await;
+    // And by an order, which is not heard of either.
+    scene.well(&["trigger", "rare"]).await;
+    until(SOON, "`rare` has started again", async || {
+        started("rare") == 2
+    })
+    .await;
 
     scene.well(&["pause", "often"]).await;
     let now = "SELECT clock_timestamp()::text";
