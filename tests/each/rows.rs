@@ -1,6 +1,6 @@
 //! A row for each host.
 
-use crontabber::plan::Verdict;
+use crontabber::plan::{NotHere, Verdict};
 
 use crate::{
     common::{
@@ -159,7 +159,10 @@ fn a_pass_sees_the_rows_of_others_and_runs_its_own() {
         .row("it@web2", 0, None);
     assert_eq!(scene.planned("web1"), ["it@web1", "it@web2"]);
     assert_eq!(scene.words("web1", "it@web1"), "run");
-    assert_eq!(scene.verdict("web1", "it@web2"), Verdict::Elsewhere);
+    assert_eq!(
+        scene.verdict("web1", "it@web2"),
+        Verdict::Elsewhere(NotHere::Placement)
+    );
     assert_eq!(scene.planned("db1"), ["it@web1", "it@web2"]);
     assert_eq!(scene.planned("web0")[0], "it@web0");
     assert!(matches!(
@@ -172,7 +175,10 @@ fn a_pass_sees_the_rows_of_others_and_runs_its_own() {
 fn who_reads_on_a_host_that_never_passes_makes_no_row_there() {
     let scene = Scene::of(&[on_each(job("it", "true"), &[])]).host("web1", 0);
     assert_eq!(scene.planned("laptop"), ["it"]);
-    assert_eq!(scene.verdict("laptop", "it"), Verdict::Elsewhere);
+    assert_eq!(
+        scene.verdict("laptop", "it"),
+        Verdict::Elsewhere(NotHere::Placement)
+    );
     let scene = scene.row("it@web1", 60, None);
     assert_eq!(scene.planned("laptop"), ["it@web1"]);
 }

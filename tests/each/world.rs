@@ -57,9 +57,7 @@ impl Scene {
             graph: JobGraph::resolve(jobs.to_vec()).expect("a graph"),
             table: Table {
                 now: noon(),
-                jobs: [].into(),
-                hosts: Vec::new(),
-                announced: None,
+                ..Table::default()
             },
         }
     }
@@ -69,7 +67,15 @@ impl Scene {
         self.table.hosts.push(Seen {
             place: place(name),
             at: noon() - minutes(ago),
+            drained: None,
         });
+        self
+    }
+
+    /// The host that came last is drained.
+    pub(crate) fn drained(mut self) -> Self {
+        let host = self.table.hosts.last_mut().expect("a host");
+        host.drained = Some(noon());
         self
     }
 
