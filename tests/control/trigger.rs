@@ -241,6 +241,41 @@ async fn what_only_other_hosts_know_can_be_asked_for_and_what_nobody_knows_canno
 }
 
 #[tokio::test]
+async fn a_job_on_each_host_is_asked_for_on_one_and_a_job_that_is_kept_running_not_at_all() {
+    let database = Postgres::database().await;
+    let site = Site::with(&database, |site| {
+        site.job("relay", "every = \"1h\"\non = \"each\"", "")
+            + &site.job("serve", "keep_running = true", "sleep 60")
+    });
+    for host in ["alpha", "beta"] {
+        pass(&site, host).await;
+    }
+    let which = site.on("gamma", &["trigger", "relay"]).run().await;
+    assert_eq!(which.code, Some(64), "{which:?}");
+    let rows = "say on which: relay@alpha, relay@beta";
+    assert!(which.stderr.contains(rows), "{which:?}");
+    let told = well(&site, "alpha", &["trigger", "relay@beta"]).await;
+    assert_eq!(told, "asked for a run of relay@beta; it runs on beta\n");
+    pass(&site, "alpha").await;
+    assert!(site.ledger().starts().is_empty());
+    pass(&site, "beta").await;
+    assert_eq!(runs(&database).await, ["manual beta success"]);
+    well(&site, "alpha", &["trigger", "relay@alpha"]).await;
+    let back = well(&site, "gamma", &["cancel", "relay"]).await;
+    assert!(
+        back.starts_with("taken back: the run of relay@alpha"),
+        "{back}"
+    );
+
+    let kept = site.on("alpha", &["trigger", "serve"]).run().await;
+    assert_eq!(kept.code, Some(4), "{kept:?}");
+    assert!(
+        kept.stderr.contains("is kept running by daemons"),
+        "{kept:?}"
+    );
+}
+
+#[tokio::test]
 async fn who_follows_a_run_gets_what_it_printed_and_ends_as_it_did() {
     for (shell, code, outcome) in [
         ("echo done; sleep 0.1", 0, "success"),

@@ -43,6 +43,11 @@ fn a_silent_host_is_named_where_its_row_is_due_and_a_forgotten_one_leaves_a_ghos
             .row("it@web2", 0, Some(-60))
             .host("web1", 0)
     };
+    let drained = scene().host("web2", 0).drained();
+    assert_eq!(
+        drained.words("web1", "it@web2"),
+        "no live host for this row: web2 is drained"
+    );
     let silent = scene().host("web2", 40);
     for reader in ["web1", "laptop", "web2"] {
         assert_eq!(

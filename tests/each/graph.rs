@@ -68,6 +68,8 @@ fn a_child_that_runs_once_waits_for_every_live_host() {
     // One that has been silent for long is not waited for, nor one that has been forgotten.
     let silent = scene().host("web2", 16);
     assert_eq!(silent.words("db1", "report"), "run");
+    let drained = scene().host("web2", 0).drained();
+    assert_eq!(drained.words("db1", "report"), "run");
     assert_eq!(scene().words("db1", "report"), "run");
     assert_eq!(scene().ghosts("db1"), ["feeds@web2"]);
     let done = live.row("feeds@web2", 60, Some(0));
