@@ -72,18 +72,18 @@ impl Scene {
         self
     }
 
-<<<<<<< HEAD
     /// Somebody has drained that host.
     pub(crate) fn drains(mut self, name: &str) -> Self {
         let mut hosts = self.table.hosts.iter_mut();
         let host = hosts.find(|seen| seen.place.host == name);
         host.expect("there is such a host").drained = Some(noon());
-=======
+        self
+    }
+
     /// The host that came last is drained.
     pub(crate) fn drained(mut self) -> Self {
         let host = self.table.hosts.last_mut().expect("a host");
         host.drained = Some(noon());
->>>>>>> trigger
         self
     }
 
