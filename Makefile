@@ -35,7 +35,7 @@ fast:
 	$(CARGO) test --lib
 
 soak: need
-	CRONTABBER_LONG=1 $(CARGO) test --test race --test clocks --test money --test fleet
+	CRONTABBER_LONG=1 $(CARGO) test --test race --test clocks --test money --test fleet --test daemon
 	CRONTABBER_LONG=1 $(CARGO) test $(FAULTY)
 
 ## demo
