@@ -63,8 +63,7 @@ fn demo() -> Result<Proof, DemoError> {
     let cues = show::cues()?;
     let stage = Stage::choose()?;
     let timeline = Timeline::new();
-    timeline
-        .say("crontabber: two hosts, alpha and beta, both ask every second, at the same instant")?;
+    timeline.say("crontabber: two hosts, alpha and beta, both wake at the same instants")?;
     let played = stage
         .set(&timeline)
         .and_then(|()| Show::new(&stage, cues, &timeline)?.play(length))

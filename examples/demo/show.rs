@@ -51,7 +51,8 @@ pub(crate) struct Show<'a> {
     hosts: [Host; 2],
     cues: Receiver<Cue>,
     next_beat: Instant,
-    beats: u32,
+    /// Whether a run has started.
+    has_begun: bool,
     plot: Plot,
     /// Since when nothing new is started.
     ending: Option<Instant>,
@@ -72,7 +73,7 @@ impl<'a> Show<'a> {
             hosts,
             cues,
             next_beat: now,
-            beats: 0,
+            has_begun: false,
             plot: Plot::begin(now),
             ending: None,
         })
@@ -84,8 +85,9 @@ impl<'a> Show<'a> {
         let until = Instant::now() + length;
         loop {
             let now = Instant::now();
-            // Both have stood up at least, and a takeover that has begun is seen through.
-            if now >= until && self.beats > 0 && !self.plot.is_open() {
+            // Something has run at least, if anything ever does, and a takeover that has begun is seen through.
+            let has_begun = self.has_begun || now >= until + CURTAIN;
+            if now >= until && has_begun && !self.plot.is_open() {
                 self.end(now)?;
             }
             match self.ending {
@@ -124,7 +126,6 @@ impl<'a> Show<'a> {
 
     /// Each host that is not to be down stands up.
     fn beat(&mut self) -> Result<(), DemoError> {
-        self.beats += 1;
         for host in 0..self.hosts.len() {
             if self.plot.down() != Some(host) {
                 self.hosts[host].stand_up()?;
@@ -199,6 +200,7 @@ impl<'a> Show<'a> {
         let now = Instant::now();
         match cue {
             Cue::Said(host, event) => {
+                self.has_begun |= matches!(event, Event::Ongoing(_));
                 self.narrator.tell(host, &event, now)?;
                 if let Some(back) = self.plot.follow(host, &event, now) {
                     self.timeline().host(back, "is back", Tone::Striking)?;
