@@ -93,7 +93,7 @@ impl fmt::Display for Tally {
 }
 
 /// The two jobs of a race, by how long they take, in milliseconds.
-const JOBS: [(&str, &str); 2] = [("instant", "0"), ("short", "0.05")];
+const JOBS: [(&str, &str); 2] = [("instant", "0"), ("short", "0.08")];
 
 /// Over how many milliseconds the processes of a round are let go.
 const SPREADS: [u64; 3] = [0, 10, 100];
