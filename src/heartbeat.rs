@@ -152,6 +152,12 @@ impl Heart {
             .filter(|run| run.is_kept)
             .for_each(Beating::stop);
     }
+
+    /// Lets runs that come from now on be: this host works again.
+    pub fn go_on(&self) {
+        self.shared.is_stopped.store(false, Ordering::SeqCst);
+        self.shared.keeps_nothing.store(false, Ordering::SeqCst);
+    }
 }
 
 /// Renews a run as long as it lives: whoever watches a run and is given up takes its lease with it.

@@ -28,6 +28,9 @@ impl Daemon {
             (None, Some(_)) => {
                 tracing::info!("drained no longer");
                 self.draining = None;
+                if self.ending.is_none() {
+                    self.engine.heart.go_on();
+                }
             }
             (Some(_), Some(_)) | (None, None) => {}
         }

@@ -63,6 +63,44 @@ async fn what_does_not_end_within_the_drain_is_killed_and_is_another_hosts_at_on
 }
 
 #[tokio::test]
+async fn a_host_that_is_drained_no_longer_works_as_before() {
+    let database = Postgres::database().await;
+    let site = Site::with(&database, |site| {
+        [
+            "[daemon]\npoll = \"1h\"\ndrain = \"300ms\"\n\n".to_owned(),
+            site.job("often", "every = \"1s\"", "sleep 0.2"),
+            site.job("long", ONCE, "[ $CRONTABBER_ATTEMPT = 1 ] && sleep 600"),
+            site.job("kept", "keep_running = true", "sleep 600"),
+        ]
+        .concat()
+    });
+    let alpha = stays(&site, "alpha").await;
+    started(&site, 3).await;
+    let drained = site.on("desk", &["drain", "alpha"]).run().await;
+    assert_eq!(drained.code, Some(0), "{}", drained.stderr);
+    hears(&alpha, "has had its time").await;
+    let nothing = "SELECT count(*) = 0 FROM crontabber_log WHERE outcome = 'running'";
+    holds(&database, "nothing runs", nothing).await;
+    let since: String = database.query_one("SELECT clock_timestamp()::text").await;
+    let undone = site.on("desk", &["drain", "alpha", "--undo"]).run().await;
+    assert_eq!(undone.code, Some(0), "{}", undone.stderr);
+    let again = format!(
+        "SELECT count(DISTINCT app_name) = 2 FROM crontabber_log
+          WHERE started_at > '{since}' AND (app_name, outcome) IN (('often', 'success'), ('kept', 'running'))"
+    );
+    holds(&database, "what was stopped runs again", &again).await;
+    let lost = format!(
+        "SELECT count(*) FROM crontabber_log WHERE started_at > '{since}' AND outcome = 'lost'"
+    );
+    assert_eq!(
+        database.query_one::<i64>(&lost).await,
+        0,
+        "{}",
+        alpha.stderr()
+    );
+}
+
+#[tokio::test]
 async fn a_second_signal_kills_at_once() {
     for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGINT, 130)] {
         let database = Postgres::database().await;
