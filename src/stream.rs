@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! program ─▶ guard ─ a few times a second ─▶ host ─ at most twice a second ─▶ crontabber_output ─▶ logs --follow
-//!             │ what its capture still has     │ 64 KiB a run                  │ 64 pieces a run, an hour
+//!             │ what its capture still has     │ 80 KiB a run                  │ 64 pieces a run, an hour
 //! ```
 //!
 //! It is a courtesy to people, so it may cost next to nothing and delay nothing. Each station has a bound and leaves out
