@@ -1,6 +1,6 @@
 -- cancel: ask the host of a run to kill it. It names the run, so that it cannot hit the next one; the owner's heartbeat
--- brings it back, which a daemon does at once when it is notified, and a claim clears it. No legacy column, so no revision. Under control_lock; the audit row commits
--- with it.
+-- brings it back, which a daemon does at once when it is notified, and a claim clears it. No legacy column, so no
+-- revision. Under control_lock; the audit row commits with it.
 -- Parameters: 1 the job, 2 the run id, 3 who, 4 on which host, 5 why, 6 the time or NULL.
 WITH asked AS (
     UPDATE crontabber

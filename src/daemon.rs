@@ -277,7 +277,8 @@ impl Daemon {
     fn looked(&mut self, seen: looking::Seen) -> Result<(), DatabaseError> {
         let was_away = self.looking.is_away();
         match self.looking.answered(seen, self.poll, &mut self.clock) {
-            looking::Answer::All(table) => {
+            looking::Answer::All(names, table) => {
+                self.were_read(&names);
                 self.mind_drain(table.drained);
                 if was_away {
                     self.compare();
@@ -289,11 +290,7 @@ impl Daemon {
                 }
             }
             looking::Answer::Rows(names, part) => {
-                for name in &names {
-                    if let Ok(name) = job_of(name).parse() {
-                        self.work.no_longer_leave(&name);
-                    }
-                }
+                self.were_read(&names);
                 self.mind_drain(part.drained);
                 if let Some(table) = &mut self.table {
                     table.take(&names, part);
@@ -309,6 +306,15 @@ impl Daemon {
         }
         self.plan();
         Ok(())
+    }
+
+    /// These rows were asked for, and are known as they are now.
+    fn were_read(&mut self, names: &[String]) {
+        for name in names {
+            if let Ok(name) = job_of(name).parse() {
+                self.work.was_read(&name);
+            }
+        }
     }
 
     /// Asks the database, which may be another one now, for what it should know.
@@ -329,7 +335,8 @@ impl Daemon {
             Ok((job, Came::Ran(ran))) => {
                 self.memory.remember(&ran, &self.engine.host.place.host);
                 self.tally.ended(*ran);
-                self.look_around(job, UNTIL_READ);
+                self.look_around(&job);
+                self.work.leave_until_read(job, Instant::now() + UNTIL_READ);
             }
             Ok((job, Came::Left(claimed))) => {
                 self.tally.left(&self.engine.row(&job), &claimed);
@@ -340,7 +347,8 @@ impl Daemon {
                         AFTER_CHANGE
                     }
                 };
-                self.look_around(job, for_);
+                self.look_around(&job);
+                self.work.leave(job, Instant::now() + for_);
             }
             Ok((job, Came::Unclaimed(error))) => {
                 tracing::warn!(%job, %error, "cannot claim");
@@ -358,20 +366,16 @@ impl Daemon {
         }
     }
 
-    /// Reads the row of a job and of those that wait for it; until then, or for so long, it is not asked for again.
-    fn look_around(&mut self, job: JobName, leave: Duration) {
+    /// Wants the rows of a job, of those that wait for it, and of what else those wait for.
+    fn look_around(&mut self, job: &JobName) {
         let graph = &self.engine.graph;
-        let mut jobs: BTreeSet<usize> = graph.number(&job).into_iter().collect();
-        for &child in graph
-            .number(&job)
-            .map_or(&[][..], |job| graph.children(job))
-        {
+        let mut jobs: BTreeSet<usize> = graph.number(job).into_iter().collect();
+        for &child in graph.number(job).map_or(&[][..], |job| graph.children(job)) {
             jobs.extend(graph.parents(child));
             jobs.insert(child);
         }
         let rows = jobs.into_iter().flat_map(|job| self.rows_of(job));
         self.looking.want_rows(rows.collect());
-        self.work.leave(job, Instant::now() + leave);
     }
 
     /// The rows of a job, as far as they are known; this host's in any case.

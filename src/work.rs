@@ -34,10 +34,18 @@ pub(crate) struct Work {
     /// What is being claimed or run here.
     busy: HashMap<Id, Busy>,
     /// What is not asked for again before then: it came back from a claim as not ours, or has just ended.
-    left: HashMap<JobName, Instant>,
+    left: HashMap<JobName, Left>,
     tasks: JoinSet<(JobName, Came)>,
     /// Whether somebody has asked to stop: nothing is claimed then.
     is_closed: Arc<AtomicBool>,
+}
+
+/// A job left alone.
+#[derive(Debug, Clone, Copy)]
+struct Left {
+    until: Instant,
+    /// Its row is out of date: as soon as that is read, it may be asked for again.
+    unless_read: bool,
 }
 
 /// A job under way.
@@ -78,7 +86,7 @@ impl Work {
     /// Wants this and nothing else, as far as it is not under way or left alone.
     pub(crate) fn want(&mut self, engine: &Engine, due: VecDeque<(usize, Due)>) {
         let now = Instant::now();
-        self.left.retain(|_, until| *until > now);
+        self.left.retain(|_, left| left.until > now);
         self.queue = due;
         let (left, busy) = (&self.left, &self.busy);
         self.queue.retain(|(job, _)| {
@@ -105,12 +113,21 @@ impl Work {
 
     /// Does not ask for this job before then.
     pub(crate) fn leave(&mut self, job: JobName, until: Instant) {
-        self.left.insert(job, until);
+        let unless_read = false;
+        self.left.insert(job, Left { until, unless_read });
     }
 
-    /// May ask for this job again.
-    pub(crate) fn no_longer_leave(&mut self, job: &JobName) {
-        self.left.remove(job);
+    /// Does not ask for this job before its row is read, or then.
+    pub(crate) fn leave_until_read(&mut self, job: JobName, until: Instant) {
+        let unless_read = true;
+        self.left.insert(job, Left { until, unless_read });
+    }
+
+    /// The row of this job was read.
+    pub(crate) fn was_read(&mut self, job: &JobName) {
+        if self.left.get(job).is_some_and(|left| left.unless_read) {
+            self.left.remove(job);
+        }
     }
 
     /// May ask for everything again.
@@ -120,7 +137,7 @@ impl Work {
 
     /// When the first of what is left alone may be asked for again.
     pub(crate) fn left_until(&self) -> Option<Instant> {
-        self.left.values().min().copied()
+        self.left.values().map(|left| left.until).min()
     }
 
     /// Takes up what is wanted, as far as there is room for it.

@@ -150,15 +150,6 @@ pub(super) fn place(global: &Global, config: &Config) -> Result<Place, Failure> 
     })
 }
 
-/// The same of a process that stays.
-fn place_that_stays(global: &Global, config: &Config) -> Result<Place, Failure> {
-    let place = place(global, config)?;
-    Ok(Place {
-        stays: true,
-        ..place
-    })
-}
-
 /// A host ready for one pass. Must be called in a runtime.
 pub(super) fn engine(global: &Global, config: Config) -> Result<Arc<Engine>, Failure> {
     let place = place(global, &config)?;
@@ -193,7 +184,7 @@ pub(super) fn stay(
     config: Config,
     said: &Arc<Mutex<Said>>,
 ) -> Result<Fresh, Failure> {
-    let place = place_that_stays(global, &config)?;
+    let place = place(global, &config)?;
     // Two more: records and looks must not wait for claims.
     let database = database(&config, config.daemon.max_parallel.min(TURNS) + 2)?;
     let heartbeat = config.daemon.lease.heartbeat;
@@ -226,7 +217,7 @@ pub(super) fn reload(global: &Global, fresh: &Fresh, said: &Arc<Mutex<Said>>) ->
     let began_with = fresh.access.clone();
     Arc::new(move |before: &Engine| {
         let config = configuration(&global).map_err(|failure| failure.to_string())?;
-        let place = place_that_stays(&global, &config).map_err(|failure| failure.to_string())?;
+        let place = place(&global, &config).map_err(|failure| failure.to_string())?;
         if config.database != began_with {
             return Err("`[database]` has changed: that takes a restart".to_owned());
         }

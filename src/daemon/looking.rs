@@ -37,20 +37,22 @@ struct Away {
 #[derive(Debug)]
 pub(super) struct Seen {
     what: What,
+    /// The rows that were wanted when it was sent.
+    rows: Vec<String>,
     times: (Boottime, Boottime),
 }
 
 #[derive(Debug)]
 enum What {
     All(Result<Table, DatabaseError>),
-    Rows(Vec<String>, Result<Table, DatabaseError>),
+    Rows(Result<Table, DatabaseError>),
 }
 
 /// What it means.
 #[derive(Debug)]
 pub(super) enum Answer {
-    /// The whole table.
-    All(Table),
+    /// The whole table, and which rows of it were wanted.
+    All(Vec<String>, Table),
     /// These rows of it.
     Rows(Vec<String>, Table),
     /// The database is away; it is asked again.
@@ -118,7 +120,7 @@ impl Looking {
         self.all = false;
         self.question = Some(Box::pin(async move {
             if is_all {
-                all(&engine).await
+                all(&engine, rows).await
             } else {
                 some(&engine, rows).await
             }
@@ -138,16 +140,16 @@ impl Looking {
     /// Takes up the answer.
     pub(super) fn answered(
         &mut self,
-        Seen { what, times }: Seen,
+        Seen { what, rows, times }: Seen,
         poll: Duration,
         clock: &mut DatabaseClock,
     ) -> Answer {
         let (is_all, result) = match what {
-            What::All(result) => (true, result.map(|table| (Vec::new(), table))),
-            What::Rows(rows, result) => (false, result.map(|table| (rows, table))),
+            What::All(result) => (true, result),
+            What::Rows(result) => (false, result),
         };
-        let (rows, table) = match result {
-            Ok(answer) => answer,
+        let table = match result {
+            Ok(table) => table,
             Err(error) => return self.failed(error),
         };
         clock.learn(table.now, times);
@@ -162,7 +164,7 @@ impl Looking {
             return Answer::Rows(rows, table);
         }
         self.next = Some(Boottime::now() + poll);
-        Answer::All(table)
+        Answer::All(rows, table)
     }
 
     fn failed(&mut self, error: DatabaseError) -> Answer {
@@ -188,11 +190,12 @@ impl Looking {
     }
 }
 
-async fn all(engine: &Engine) -> Seen {
+async fn all(engine: &Engine, rows: Vec<String>) -> Seen {
     let sent = Boottime::now();
     let table = engine.look().await;
     Seen {
         what: What::All(table),
+        rows,
         times: (sent, Boottime::now()),
     }
 }
@@ -201,7 +204,8 @@ async fn some(engine: &Engine, rows: Vec<String>) -> Seen {
     let sent = Boottime::now();
     let table = engine.look_at(&rows).await;
     Seen {
-        what: What::Rows(rows, table),
+        what: What::Rows(table),
+        rows,
         times: (sent, Boottime::now()),
     }
 }

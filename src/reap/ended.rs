@@ -61,7 +61,6 @@ pub(crate) async fn ended(
     let own = &place.instance;
     let (mut over, mut gave_back) = (Vec::new(), false);
     for claimed in read(&candidates, database).await? {
-        let has_ended = || own.can_see(&claimed.by) && !claimed.by.is_running();
         if !own.can_see(&claimed.by) {
             continue;
         }
@@ -70,7 +69,7 @@ pub(crate) async fn ended(
             tracing::warn!(%job, %run_id, "given back: this host never heard that it had claimed it");
             free(database, job, (run_id, claimed.fence), NEVER_HEARD).await?;
             gave_back = true;
-        } else if has_ended() && runs_as_the_host(graph, &claimed.job) {
+        } else if !claimed.by.is_running() && runs_as_the_host(graph, &claimed.job) {
             over.push(claimed);
         }
     }

@@ -1,8 +1,10 @@
 //! What wakes a daemon: a slot, a finished parent, a word from somebody, and the poll for the rest.
 
+use std::time::{Duration, Instant};
+
 use crate::{
-    common::{Postgres, Site},
-    world::{ASLEEP, SOON, holds, log, nothing_ran_twice, started, stays},
+    common::{Postgres, Site, locked::lock, until},
+    world::{ASLEEP, SOON, hears, holds, log, nothing_ran_twice, started, stays},
 };
 
 #[tokio::test]
@@ -94,4 +96,44 @@ async fn as_many_run_at_once_as_there_is_room_for_and_no_more() {
     assert_eq!(most, 2);
     let _ = SOON;
     assert_eq!(log(&database).await.len(), 6);
+}
+
+#[tokio::test]
+async fn a_row_that_somebody_holds_is_asked_for_again_about_once_a_second_until_it_is_free() {
+    let database = Postgres::database().await;
+    let site = Site::with(&database, |site| {
+        ASLEEP.to_owned() + &site.job("report", "every = \"10h\"", "true")
+    });
+    let daemon = stays(&site, "alpha").await;
+    let held = lock(&database, "report").await;
+    held.batch_execute(
+        "UPDATE crontabber SET next_run = now(), slot = NULL, revision = revision + 1",
+    )
+    .await
+    .expect("it is ours");
+    // Everybody may know that it is due, and nobody can have it.
+    held.batch_execute("COMMIT; BEGIN; SELECT FROM crontabber FOR UPDATE")
+        .await
+        .expect("it is free");
+    let told = database.connect().await;
+    told.batch_execute("SELECT pg_notify('crontabber', 'moved report')")
+        .await
+        .expect("everybody may");
+    let since = Instant::now();
+    hears(&daemon, "contended").await;
+    let tries = || daemon.stderr().matches("contended").count();
+    until(SOON, "it asks again", async || tries() >= 3).await;
+    // At the speed of the answers it would be hundreds of times by then.
+    assert!(
+        since.elapsed() > Duration::from_secs(1),
+        "{} times in {:?}: {}",
+        tries(),
+        since.elapsed(),
+        daemon.stderr()
+    );
+    held.batch_execute("COMMIT")
+        .await
+        .expect("it is still open");
+    started(&site, 1).await;
+    nothing_ran_twice(&site);
 }
