@@ -9,4 +9,4 @@ SELECT set_config(name, value, $5)
 UNION ALL
 SELECT set_config(name, value, $5)
   FROM (VALUES ('client_connection_check_interval', '5s'), ('transaction_timeout', '0')) AS wanted(name, value)
-  JOIN pg_settings USING (name)
+ WHERE current_setting(name, true) IS NOT NULL

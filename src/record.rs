@@ -224,7 +224,8 @@ pub(crate) fn ascii(text: &str) -> String {
     text.chars().map(plain).collect()
 }
 
-fn statement() -> &'static str {
+/// The statement that writes a record.
+pub(crate) fn statement() -> &'static str {
     crate::faults::planted(include_str!("../sql/record.sql"))
 }
 

@@ -18,6 +18,8 @@ mod direct;
 pub(crate) mod recurring;
 // Opening connections: the pool, and those outside of it.
 pub mod connect;
+// Sessions for the SQL of jobs.
+mod session;
 // Databases that are not the referee's.
 mod elsewhere;
 // Trying again while it is away.
@@ -48,3 +50,4 @@ pub use connect::{Database, Pooled};
 pub use connection::{Connection, Ear, Fuse, Said, limited};
 pub use elsewhere::Elsewhere;
 pub use error::DatabaseError;
+pub use session::Session;

@@ -46,7 +46,7 @@ const DUE: &str = "date_trunc('hour', clock_timestamp())";
 /// What a run of ours fails with.
 const WHY: &str = "secret `NEVER_SET`: it is nowhere, so nothing is started";
 
-pub(crate) async fn figures(server: &Server, effort: Effort) -> [Figure; 1] {
+pub(crate) async fn figures(server: &Server, effort: Effort) -> Vec<Figure> {
     let url = server.database("claims").await;
     let file = server.directory().join("claims.toml");
     fs::write(&file, configuration(&url)).expect("the directory is ours");
@@ -72,7 +72,7 @@ pub(crate) async fn figures(server: &Server, effort: Effort) -> [Figure; 1] {
             all_ran(&client).await;
         }
     }
-    [Figure {
+    vec![Figure {
         what: "claim + record, 8 connections: rate / pgbench -M prepared -c 8 -j 2, same statements",
         bar: Bar::AtLeast(1.2),
         measured: Spread::of_ratios(&our_rates, &pgbench_rates),

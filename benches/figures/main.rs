@@ -4,6 +4,7 @@
 //! the rounds and allows twice as much, so that a busy machine breaks nothing.
 
 mod claims;
+mod daemon;
 mod figure;
 #[path = "../../tests/round_trips/proxy.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
@@ -29,9 +30,14 @@ enum Effort {
 impl Effort {
     /// So many rounds, or a tenth of them.
     fn rounds(self, full: usize) -> usize {
+        full.div_ceil(self.shrinks())
+    }
+
+    /// By how much everything is smaller than it should be.
+    fn shrinks(self) -> usize {
         match self {
-            Self::Full => full,
-            Self::Short => full.div_ceil(10),
+            Self::Full => 1,
+            Self::Short => 10,
         }
     }
 }
@@ -46,10 +52,26 @@ fn main() -> ExitCode {
         // This program again, small and alone, as the other side of a comparison.
         ["bare", count, width] => runs::bare(number(count), number(width)),
         ["peak-memory", command @ ..] => ticks::peak_memory(command),
-        ["--short", ..] => measure(Effort::Short),
-        // What cargo says to every benchmark.
-        [] | ["--bench"] => measure(Effort::Full),
-        other => panic!("nobody calls this program with {other:?}"),
+        // What cargo says to every benchmark comes last.
+        ["--short", rest @ ..] => measure(Effort::Short, groups(rest)),
+        rest => measure(Effort::Full, groups(rest)),
+    }
+}
+
+/// Those that are named, or all.
+fn groups<'a>(named: &[&'a str]) -> Vec<&'a str> {
+    let named: Vec<&str> = named
+        .iter()
+        .copied()
+        .filter(|&name| name != "--bench")
+        .collect();
+    for name in &named {
+        assert!(GROUPS.contains(name), "`{name}` is none of {GROUPS:?}");
+    }
+    if named.is_empty() {
+        GROUPS.to_vec()
+    } else {
+        named
     }
 }
 
@@ -58,7 +80,18 @@ fn number(text: &str) -> usize {
         .expect("this program calls itself with numbers")
 }
 
-fn measure(effort: Effort) -> ExitCode {
+/// What can be measured alone, in the order of the table.
+const GROUPS: [&str; 7] = [
+    "ticks",
+    "claims",
+    "runs",
+    "lateness",
+    "bursts",
+    "idle",
+    "takeovers",
+];
+
+fn measure(effort: Effort, groups: Vec<&str>) -> ExitCode {
     let server = Server::start();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -66,9 +99,20 @@ fn measure(effort: Effort) -> ExitCode {
         .expect("a runtime needs a few descriptors only");
     runtime.block_on(server.alone());
     let mut figures: Vec<Figure> = Vec::new();
-    figures.extend(runtime.block_on(ticks::figures(&server, effort)));
-    figures.extend(runtime.block_on(claims::figures(&server, effort)));
-    figures.extend(runtime.block_on(runs::figures(effort)));
+    for group in groups {
+        figures.extend(runtime.block_on(async {
+            match group {
+                "ticks" => ticks::figures(&server, effort).await,
+                "claims" => claims::figures(&server, effort).await,
+                "runs" => runs::figures(effort).await,
+                "lateness" => daemon::lateness::figures(&server, effort).await,
+                "bursts" => daemon::bursts::figures(&server, effort).await,
+                "idle" => daemon::idle::figures(&server, effort).await,
+                "takeovers" => daemon::takeovers::figures(&server).await,
+                other => unreachable!("`{other}` is no group"),
+            }
+        }));
+    }
     let reached = print(&figures, effort, &server.about());
     if reached {
         ExitCode::SUCCESS

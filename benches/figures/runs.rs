@@ -31,13 +31,13 @@ const RUNS: usize = 200;
 /// How many guards are weighed.
 const WEIGHED: usize = 200;
 
-pub(crate) async fn figures(effort: Effort) -> [Figure; 3] {
+pub(crate) async fn figures(effort: Effort) -> Vec<Figure> {
     let supervisor = Supervisor::with_program(CRONTABBER);
     // The first order starts the supervisor.
     spawn_and_wait(&supervisor).await;
     let (one, one_here) = side_by_side(&supervisor, 1, effort).await;
     let (eight, eight_here) = side_by_side(&supervisor, 8, effort).await;
-    [
+    vec![
         Figure {
             what: "/bin/true under a guard, one by one: rate / bare loop of as many processes",
             bar: Bar::AtLeast(0.8),
@@ -66,7 +66,7 @@ async fn side_by_side(supervisor: &Supervisor, width: usize, effort: Effort) -> 
             if (round + turn) % 2 == 0 {
                 ours.push(guarded_rate(supervisor, width).await);
             } else {
-                bare.push(bare_rate(width));
+                bare.push(bare_rate(RUNS, width));
             }
         }
     }
@@ -78,11 +78,11 @@ async fn guarded_rate(supervisor: &Supervisor, width: usize) -> f64 {
     stream::iter(0..RUNS)
         .for_each_concurrent(width, |_| spawn_and_wait(supervisor))
         .await;
-    rate_since(since)
+    rate_since(since, RUNS)
 }
 
-fn rate_since(since: Instant) -> f64 {
-    f64::from(u32::try_from(RUNS).expect("some hundreds")) / since.elapsed().as_secs_f64()
+fn rate_since(since: Instant, count: usize) -> f64 {
+    f64::from(u32::try_from(count).expect("some hundreds")) / since.elapsed().as_secs_f64()
 }
 
 async fn spawn_and_wait(supervisor: &Supervisor) {
@@ -107,10 +107,10 @@ fn order(argv: &[&str]) -> Order {
 }
 
 /// The bare loop, in a process of its own: to fork this one would copy more.
-fn bare_rate(width: usize) -> f64 {
+pub(crate) fn bare_rate(count: usize, width: usize) -> f64 {
     let program = std::env::current_exe().expect("this program has a file");
     let output = Command::new(program)
-        .args(["bare", &RUNS.to_string(), &width.to_string()])
+        .args(["bare", &count.to_string(), &width.to_string()])
         .output()
         .expect("this program runs");
     let text = String::from_utf8_lossy(&output.stdout);
@@ -136,7 +136,7 @@ pub(crate) fn bare(count: usize, width: usize) -> ExitCode {
         alive += 1;
     }
     while wait().is_ok() {}
-    println!("{}", rate_since(since));
+    println!("{}", rate_since(since, count));
     ExitCode::SUCCESS
 }
 

@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
+use futures_util::join;
 use tokio_postgres::Row;
 
 use crate::{
     clock::Boottime,
-    store::{Connection, DatabaseError, limited, recurring::Parameter, transaction},
+    store::{Connection, DatabaseError, Session, limited, recurring::Parameter, transaction},
 };
 
 /// The effects of a run, not committed. Dropped, they are rolled back.
 #[derive(Debug)]
 pub(crate) struct Effects {
-    connection: Connection,
+    session: Session,
     /// Until when the claim was proven last: so long the record may wait for the row.
     proven_until: Boottime,
 }
@@ -31,9 +32,9 @@ pub(crate) enum Settled {
 }
 
 impl Effects {
-    pub(super) fn new(connection: Connection, proven_until: Boottime) -> Self {
+    pub(super) fn new(session: Session, proven_until: Boottime) -> Self {
         Self {
-            connection,
+            session,
             proven_until,
         }
     }
@@ -47,16 +48,18 @@ impl Effects {
         record: &'static str,
         parameters: &[Parameter<'_>],
     ) -> Settled {
-        let client = &self.connection;
+        let client = &self.session;
         if crate::faults::is_apart() {
             return commit_apart(client).await;
         }
         let wait = self.proven_until.saturating_since(Boottime::now());
         let wait = wait.max(transaction::LIMIT);
         let end = ending(wait);
+        let record = client.question_in_a_transaction(record, parameters);
         let recorded = async {
-            client.batch_execute(&end).await?;
-            client.query_typed(record, parameters).await
+            let (ended, recorded) = join!(client.batch_execute(&end), record.ask(client));
+            ended?;
+            recorded
         };
         let limit = wait.saturating_add(transaction::LIMIT);
         let row = match limited(limit, client.fuse(), recorded).await {
@@ -76,13 +79,7 @@ impl Effects {
             return Settled::Fenced;
         };
         crate::faults::point("before-effects-commit");
-        match limited(
-            transaction::LIMIT,
-            client.fuse(),
-            client.batch_execute("COMMIT"),
-        )
-        .await
-        {
+        match self.session.commit().await {
             Ok(()) => Settled::Committed(row),
             Err(error) => lost_or_refused(&error),
         }

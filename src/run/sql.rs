@@ -1,12 +1,12 @@
 //! Carrying out the SQL of a job.
 //!
 //! ```text
-//! BEGIN                                     its own words, whatever the database's defaults
-//! execute_settings                          the text, its limits, what every run is told
-//! execute                                   DO: EXECUTE the text; a COMMIT inside is refused before any effect
-//! SET CONSTRAINTS ALL IMMEDIATE             what was put off is checked now, under the timeout
-//! record                                    the last statement: see `record`
-//! COMMIT                                    effects and record at once, or neither
+//! BEGIN                             ┐       its own words, whatever the database's defaults
+//! execute_settings                  │       the text, its limits, what every run is told
+//! execute                           │ one   DO: EXECUTE the text; a COMMIT inside is refused before any effect
+//! SET CONSTRAINTS ALL IMMEDIATE     ┘ trip  what was put off is checked now, under the timeout
+//! record                              one   the last statement: see `record`
+//! COMMIT                              one   effects and record at once, or neither
 //! ```
 //!
 //! Whoever dies, and whenever: without the COMMIT the server rolls back, and with it the run is recorded. There is no
@@ -24,7 +24,7 @@ use futures_util::{TryStreamExt as _, join};
 use tokio::{sync::watch, time::timeout};
 use tokio_postgres::{SimpleQueryMessage, types::Type};
 
-use self::said::{Counts, Heard, changes, refusal, unsure};
+use self::said::{Heard, changes, refusal, unsure};
 use super::{
     Means,
     effects::{Effects, RESET},
@@ -35,8 +35,9 @@ use crate::{
     clock::Boottime,
     ended::{Ended, How, Stopped},
     heartbeat::{Cut, Leash},
+    record::{self, Record},
     spec::Sql,
-    store::{Connection, limited, transaction},
+    store::{Connection, Session, limited, recurring::Parameter, transaction},
     stream::Printing,
 };
 
@@ -176,13 +177,13 @@ impl Run<'_> {
         }
     }
 
-    async fn connect(&self, means: &Means<'_>) -> Result<Connection, String> {
+    async fn connect(&self, means: &Means<'_>) -> Result<Session, String> {
         let named = match &self.sql.database {
             Some(name) => Some(means.elsewhere.database(name)?),
             None => None,
         };
         let database = named.as_ref().unwrap_or(means.database);
-        let opened = database.dedicated_to(self.heard.ear()).await;
+        let opened = database.session(self.heard.ear()).await;
         opened.map_err(|error| error.to_string())
     }
 
@@ -216,30 +217,38 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// All of it is sent before anything is answered: what follows a refusal is refused as well, and should it be the
+    /// BEGIN that is refused, then there is no text to execute, because that was set for the transaction only.
     async fn in_a_transaction(&self, client: &Connection) -> Result<(), tokio_postgres::Error> {
-        let (begun, set, before) = join!(
+        let settings = Settings::of(self, true);
+        let settings = settings.parameters();
+        let set = client.question(SETTINGS, &settings).await;
+        let counts = client.question(COUNTS, &[]).await;
+        client
+            .prepare_for(record::statement(), &Record::TYPES)
+            .await;
+        let (begun, set, before, done, checked, after) = join!(
             client.batch_execute(BEGIN),
-            self.settings(client, true),
-            counts(client),
+            set.ask(client),
+            counts.ask(client),
+            client.batch_execute(include_str!("../../sql/execute.sql")),
+            client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE"),
+            counts.ask(client),
         );
         begun?;
         set?;
         let before = before?;
-        client
-            .batch_execute(include_str!("../../sql/execute.sql"))
-            .await?;
-        let (checked, after) = join!(
-            client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE"),
-            counts(client),
-        );
+        done?;
         checked?;
-        self.heard.say(&changes(&before, &after?));
+        self.heard
+            .say(&changes(&said::counts(&before)?, &said::counts(&after?)?));
         Ok(())
     }
 
     /// Without a transaction of ours: what cannot run in one, or makes its own.
     async fn by_itself(&self, client: &Connection) -> Result<(), tokio_postgres::Error> {
-        self.settings(client, false).await?;
+        let settings = Settings::of(self, false);
+        client.query_typed(SETTINGS, &settings.parameters()).await?;
         let mut answers = pin!(client.simple_query_raw(&self.sql.text).await?);
         // One by one: nobody wants the rows of a SELECT, and they may be more than there is memory.
         while let Some(answer) = answers.try_next().await? {
@@ -260,53 +269,50 @@ impl Run<'_> {
         let is_row = |message: &SimpleQueryMessage| matches!(message, SimpleQueryMessage::Row(_));
         Ok(asked.iter().any(is_row))
     }
+}
 
-    async fn settings(
-        &self,
-        client: &Connection,
-        is_local: bool,
-    ) -> Result<(), tokio_postgres::Error> {
-        let (names, values): (Vec<String>, Vec<String>) = environment::of_the_run(self.held)
+/// What a text finds when it starts.
+const SETTINGS: &str = include_str!("../../sql/execute_settings.sql");
+
+/// What it has changed.
+const COUNTS: &str = include_str!("../../sql/execute_counts.sql");
+
+/// The parameters of `execute_settings.sql`.
+struct Settings<'a> {
+    text: &'a str,
+    limit: String,
+    names: Vec<String>,
+    values: Vec<String>,
+    is_local: bool,
+}
+
+impl<'a> Settings<'a> {
+    fn of(run: &Run<'a>, is_local: bool) -> Self {
+        let (names, values) = environment::of_the_run(run.held)
             .into_iter()
             .map(|(name, value)| (name.to_lowercase().replacen('_', ".", 1), value))
             .unzip();
+        let spec = &run.held.spec;
         // Later than our own limit, for a host that cannot cancel any more.
-        let limit = self
-            .held
-            .spec
-            .timeout
-            .saturating_add(self.held.spec.lease.grace);
+        let limit = spec.timeout.saturating_add(spec.lease.grace);
         // What the server cannot count to, 24 days, is no limit there.
         let limit = i32::try_from(limit.as_millis()).unwrap_or(0);
-        let limit = format!("{limit}ms");
-        let sql = include_str!("../../sql/execute_settings.sql");
-        client
-            .query_typed(
-                sql,
-                &[
-                    (&self.sql.text, Type::TEXT),
-                    (&limit, Type::TEXT),
-                    (&names, Type::TEXT_ARRAY),
-                    (&values, Type::TEXT_ARRAY),
-                    (&is_local, Type::BOOL),
-                ],
-            )
-            .await?;
-        Ok(())
+        Self {
+            text: &run.sql.text,
+            limit: format!("{limit}ms"),
+            names,
+            values,
+            is_local,
+        }
     }
-}
 
-async fn counts(client: &Connection) -> Result<Counts, tokio_postgres::Error> {
-    let sql = include_str!("../../sql/execute_counts.sql");
-    let rows = client.query_typed(sql, &[]).await?;
-    rows.iter()
-        .map(|row| {
-            let counts = [
-                row.try_get("inserted")?,
-                row.try_get("updated")?,
-                row.try_get("deleted")?,
-            ];
-            Ok((row.try_get("name")?, counts))
-        })
-        .collect()
+    fn parameters(&self) -> [Parameter<'_>; 5] {
+        [
+            (&self.text, Type::TEXT),
+            (&self.limit, Type::TEXT),
+            (&self.names, Type::TEXT_ARRAY),
+            (&self.values, Type::TEXT_ARRAY),
+            (&self.is_local, Type::BOOL),
+        ]
+    }
 }

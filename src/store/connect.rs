@@ -33,6 +33,7 @@ use super::{
     address::{Address, Place, Server, SessionWanted},
     connection::{Connection, Ear, Encryption},
     error::{Attempt, DatabaseError, Doing},
+    session::{Session, Spare},
     tls::Way,
 };
 
@@ -44,6 +45,7 @@ const MAX_NUMBERS: usize = 8;
 #[derive(Clone)]
 pub struct Database {
     pool: Pool<Opener>,
+    spare: Arc<Spare>,
     limit: Duration,
 }
 
@@ -52,6 +54,7 @@ impl fmt::Debug for Database {
         f.debug_struct("Database")
             .field("address", &self.address().shown())
             .field("pool", &self.pool.status())
+            .field("spare", &self.spare)
             .field("limit", &self.limit)
             .finish()
     }
@@ -83,7 +86,8 @@ impl Database {
             })
             .build()
             .expect("a pool with a runtime can be built");
-        Self { pool, limit }
+        let spare = Arc::default();
+        Self { pool, spare, limit }
     }
 
     /// A connection of the pool, given back when it is dropped.
@@ -102,7 +106,26 @@ impl Database {
         Box::pin(self.pool.manager().open(None)).await
     }
 
-    /// The same, for somebody's SQL: what the server says beside its answers goes to `ear` instead of the log.
+    /// A connection for the SQL of one job: what the server says beside its answers goes to `ear` instead of the log.
+    pub(crate) async fn session(&self, ear: Ear) -> Result<Session, DatabaseError> {
+        let connection = match self.spare.take() {
+            Some(connection) => {
+                connection.hear_with(Some(ear));
+                connection
+            }
+            None => self.dedicated_to(ear).await?,
+        };
+        Ok(Session::new(connection, Arc::clone(&self.spare)))
+    }
+
+    /// Closes what nobody has used for so long: each connection is a process of the server's.
+    pub fn close_idle(&self, longer_than: Duration) {
+        self.spare.close_idle(longer_than);
+        self.pool
+            .retain(|_, metrics| metrics.last_used() < longer_than);
+    }
+
+    /// A connection of one's own on which what the server says beside its answers goes to `ear` instead of the log.
     pub async fn dedicated_to(&self, ear: Ear) -> Result<Connection, DatabaseError> {
         Box::pin(self.pool.manager().open(Some(ear))).await
     }

@@ -11,7 +11,7 @@ use std::{
     future::{Future, poll_fn},
     ops::{Deref, DerefMut},
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -57,6 +57,11 @@ impl Connection {
     #[must_use]
     pub fn warnings(&self) -> u64 {
         self.warnings.here.load(Ordering::Acquire)
+    }
+
+    /// From now on what the server says beside its answers goes here; `None`: to the log.
+    pub(super) fn hear_with(&self, ear: Option<Ear>) {
+        *self.warnings.ear() = ear;
     }
 
     /// What [`limited`] needs to cut off work on this connection.
@@ -208,7 +213,7 @@ pub enum Said<'a> {
 struct Warnings {
     here: AtomicU64,
     everywhere: Arc<AtomicU64>,
-    ear: Option<Ear>,
+    ear: Mutex<Option<Ear>>,
 }
 
 impl std::fmt::Debug for Warnings {
@@ -218,6 +223,17 @@ impl std::fmt::Debug for Warnings {
 }
 
 impl Warnings {
+    fn ear(&self) -> MutexGuard<'_, Option<Ear>> {
+        // Nothing that holds this lock can panic half-way through a change.
+        self.ear.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells who listens, if somebody does.
+    fn tell(&self, said: Said<'_>) -> bool {
+        let ear = self.ear().clone();
+        ear.as_ref().inspect(|ear| ear(said)).is_some()
+    }
+
     /// Counts before it logs: the acknowledgement behind the warning must not overtake the count.
     fn hear(&self, notice: &DbError) {
         let is_warning = notice.parsed_severity() == Some(Severity::Warning);
@@ -225,8 +241,8 @@ impl Warnings {
             self.here.fetch_add(1, Ordering::Release);
             self.everywhere.fetch_add(1, Ordering::Release);
         }
-        if let Some(ear) = &self.ear {
-            return ear(Said::Notice(notice));
+        if self.tell(Said::Notice(notice)) {
+            return;
         }
         if !is_warning {
             tracing::debug!(
@@ -261,7 +277,7 @@ impl Encryption {
         let warnings = Arc::new(Warnings {
             here: AtomicU64::new(0),
             everywhere: Arc::clone(everywhere),
-            ear,
+            ear: Mutex::new(ear),
         });
         let (client, task) = match &self {
             Self::None => start(config.connect(NoTls).await?, &warnings),
@@ -312,9 +328,7 @@ where
         match poll_fn(|context| connection.poll_message(context)).await {
             Some(Ok(AsyncMessage::Notice(notice))) => warnings.hear(&notice),
             Some(Ok(AsyncMessage::Notification(told))) => {
-                if let Some(ear) = &warnings.ear {
-                    ear(Said::Notified(told.payload()));
-                }
+                warnings.tell(Said::Notified(told.payload()));
             }
             Some(Ok(_)) => {}
             Some(Err(error)) => {
@@ -325,7 +339,5 @@ where
             None => break,
         }
     }
-    if let Some(ear) = &warnings.ear {
-        ear(Said::Closed);
-    }
+    warnings.tell(Said::Closed);
 }

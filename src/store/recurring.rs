@@ -58,34 +58,44 @@ impl Connection {
         sql: &'static str,
         parameters: &'a [Parameter<'a>],
     ) -> Question<'a> {
+        let types = || parameters.iter().map(|(_, of)| of.clone()).collect();
+        self.prepare_if_it_recurs(sql, types).await;
+        self.question_in_a_transaction(sql, parameters)
+    }
+
+    /// Prepares a statement that will come in the middle of a transaction, if it has come often enough.
+    pub(crate) async fn prepare_for(&self, sql: &'static str, types: &[Type]) {
+        self.prepare_if_it_recurs(sql, || types.to_vec()).await;
+    }
+
+    /// A statement to be sent soon, prepared or not.
+    pub(crate) fn question_in_a_transaction<'a>(
+        &'a self,
+        sql: &'static str,
+        parameters: &'a [Parameter<'a>],
+    ) -> Question<'a> {
         let recurring = self.recurring();
-        let statement = match recurring.next(sql) {
-            Recurrence::Prepared(statement) => Some(statement),
-            Recurrence::Text(times) if times > SENT_AS_TEXT => {
-                let prepared = self.prepared(sql, parameters).await;
-                recurring.set(
-                    sql,
-                    prepared
-                        .clone()
-                        .map_or(Recurrence::Refused, Recurrence::Prepared),
-                );
-                prepared
-            }
-            Recurrence::Text(_) | Recurrence::Refused => None,
-        };
         Question {
             recurring,
             sql,
-            statement,
+            statement: recurring.prepared(sql),
             parameters,
         }
     }
 
-    async fn prepared(&self, sql: &'static str, parameters: &[Parameter<'_>]) -> Option<Statement> {
+    async fn prepare_if_it_recurs(&self, sql: &'static str, types: impl FnOnce() -> Vec<Type>) {
+        if !self.recurring().is_time_to_prepare(sql) {
+            return;
+        }
+        let prepared = self.prepared(sql, types()).await;
+        let known = prepared.map_or(Recurrence::Refused, Recurrence::Prepared);
+        self.recurring().set(sql, known);
+    }
+
+    async fn prepared(&self, sql: &'static str, types: Vec<Type>) -> Option<Statement> {
         if !self.is_direct().await {
             return None;
         }
-        let types: Vec<Type> = parameters.iter().map(|(_, of)| of.clone()).collect();
         let prepare = self.prepare_typed(sql, &types);
         match limited(transaction::LIMIT, self.fuse(), prepare).await {
             Ok(statement) => Some(statement),
@@ -99,14 +109,23 @@ impl Connection {
 }
 
 impl Recurring {
-    /// Notes that the statement comes once more.
-    fn next(&self, sql: &'static str) -> Recurrence {
+    /// Notes that the statement comes once more; whether it has been text often enough.
+    fn is_time_to_prepare(&self, sql: &'static str) -> bool {
         let mut statements = self.statements();
-        let known = statements.entry(sql).or_insert(Recurrence::Text(0));
-        if let Recurrence::Text(times) = known {
-            *times += 1;
+        match statements.entry(sql).or_insert(Recurrence::Text(0)) {
+            Recurrence::Text(times) => {
+                *times += 1;
+                *times > SENT_AS_TEXT
+            }
+            Recurrence::Prepared(_) | Recurrence::Refused => false,
         }
-        known.clone()
+    }
+
+    fn prepared(&self, sql: &str) -> Option<Statement> {
+        match self.statements().get(sql) {
+            Some(Recurrence::Prepared(statement)) => Some(statement.clone()),
+            _ => None,
+        }
     }
 
     fn set(&self, sql: &'static str, recurrence: Recurrence) {

@@ -6,7 +6,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio_postgres::error::{DbError, ErrorPosition};
+use tokio_postgres::{
+    Row,
+    error::{DbError, ErrorPosition},
+};
 
 use crate::{
     output::{Capture, Listener, Output},
@@ -18,6 +21,20 @@ const TABLES: usize = 50;
 
 /// Rows inserted, updated and deleted, by table.
 pub(super) type Counts = BTreeMap<String, [i64; 3]>;
+
+/// The rows of `execute_counts.sql`.
+pub(super) fn counts(rows: &[Row]) -> Result<Counts, tokio_postgres::Error> {
+    rows.iter()
+        .map(|row| {
+            let counts = [
+                row.try_get("inserted")?,
+                row.try_get("updated")?,
+                row.try_get("deleted")?,
+            ];
+            Ok((row.try_get("name")?, counts))
+        })
+        .collect()
+}
 
 /// A line for each table in which something was changed, for the first of them.
 pub(super) fn changes(before: &Counts, after: &Counts) -> String {
