@@ -34,7 +34,10 @@ WITH closed AS (
            paused_by = CASE WHEN $16 THEN 'on_lost' ELSE paused_by END,
            pause_reason = CASE WHEN $16 THEN $5 ELSE pause_reason END
      WHERE app_name = $1 AND run_id = $2 AND fence = $3
-    RETURNING app_name, next_run, error_count
+    -- The row as it is now, in the order of read_table.sql: its host need not read it.
+    RETURNING app_name, next_run, first_run, last_run, last_success, ongoing, coalesce(error_count, 0) AS error_count,
+              last_error::text AS last_error, slot, success_slot, paused_until, paused_by, pause_reason, definition_hash,
+              trigger_id, triggered_at, triggered_by, run_id
 ), logged AS (
     UPDATE crontabber_log
        SET outcome = $4, reason = $5, exit_code = $6, signal = $7, output = $8,
@@ -54,4 +57,6 @@ WITH closed AS (
      WHERE $15 > 0
         ON CONFLICT (app_name, slot, attempt) WHERE slot IS NOT NULL DO NOTHING
 )
-SELECT next_run, error_count FROM closed
+SELECT next_run, first_run, last_run, last_success, ongoing, error_count, last_error, slot, success_slot, paused_until,
+       paused_by, pause_reason, definition_hash, trigger_id, triggered_at, triggered_by, run_id
+  FROM closed

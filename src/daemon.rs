@@ -1,8 +1,8 @@
 //! A host that stays: passes until it is told to stop.
 //!
 //! ```text
-//! a slot falls due ──▶ plan what was read, claim                    nobody is asked first: the claim is the judge
-//! a run ends ────────▶ read its row and its children's, plan        a child starts as soon as its parents are done
+//! a slot falls due ──▶ plan its job, claim                          nobody is asked first: the claim is the judge
+//! a run ends ────────▶ take its row from its record, plan           a child starts as soon as its parents are done
 //! somebody tells ────▶ read the table, plan                         LISTEN: pause, resume, trigger, a finished parent
 //! the poll ──────────▶ read the table, reap, announce, plan         whatever nobody told
 //! ```
@@ -10,6 +10,7 @@
 //! The loop itself never waits for the database: readings, claims, runs and records are tasks of their own, each with a
 //! limit. So a question that hangs keeps nothing else waiting, and the watchdog, which the loop feeds, says the truth.
 
+mod agenda;
 mod clock;
 mod draining;
 mod ending;
@@ -27,7 +28,6 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
 use signal_hook::consts::{SIGHUP, SIGUSR1};
 use tokio::{
     sync::Notify,
@@ -36,7 +36,8 @@ use tokio::{
 };
 
 use self::{
-    clock::DatabaseClock, draining::Draining, ending::Ending, looking::Looking, memory::Memory,
+    agenda::Agenda, clock::DatabaseClock, draining::Draining, ending::Ending, looking::Looking,
+    memory::Memory,
 };
 use crate::{
     claim::Claimed,
@@ -45,13 +46,18 @@ use crate::{
     engine::Engine,
     exit::Exit,
     host::Said,
-    pass::Pass,
-    plan::plan,
+    pass::{Pass, Ran},
+    plan::{plan, plan_of},
+    record::Recorded,
     spec::{JobName, on_host},
     stop::{Called, Stopper},
-    store::{error::DatabaseError, listen::Listener, table::Table},
+    store::{
+        error::DatabaseError,
+        listen::Listener,
+        table::{JobState, Table},
+    },
     systemd::Manager,
-    work::{Came, Work},
+    work::{Came, Scope, Work},
 };
 
 /// How a daemon gets the configuration that its files have by now: an engine like the one it has, for the rest of its
@@ -89,8 +95,8 @@ pub struct Daemon {
     memory: Memory,
     /// Whether the connection that it listens on is another than before, and the database behind it perhaps, too.
     is_new_connection: Arc<AtomicBool>,
-    /// What is planned next: the job and its instant.
-    next: Option<(JobName, Timestamp)>,
+    /// When verdicts will be others by the clock alone.
+    agenda: Agenda,
     /// When what others do is worth a look, as far as the plan can tell.
     look_at: Option<Boottime>,
     /// Reading its configuration again.
@@ -137,7 +143,7 @@ impl Daemon {
             looking: Looking::default(),
             memory: Memory::default(),
             is_new_connection: Arc::default(),
-            next: None,
+            agenda: Agenda::default(),
             look_at: None,
             reloading: None,
             draining: None,
@@ -219,7 +225,7 @@ impl Daemon {
         // What is left alone matters to who would start it: nobody else takes it off, and the loop would never sleep again.
         let left = self.work.left_until().filter(|_| self.is_at_work());
         let left = left.map(|at| now + at.saturating_duration_since(Instant::now()));
-        let due = self.next.as_ref().and_then(|(_, at)| self.clock.when(*at));
+        let due = self.agenda.first().and_then(|(_, at)| self.clock.when(at));
         let due = due.filter(|_| self.is_at_work());
         let soon = [
             due,
@@ -238,11 +244,20 @@ impl Daemon {
     fn wake(&mut self) {
         let now = Boottime::now();
         if self.look_at.is_some_and(|at| at <= now) {
+            self.look_at = None;
             self.looking.want_all();
         }
         self.looking.wake(now);
         self.kill_if_due(now);
-        self.plan();
+        let due = self.clock.at(now).map(|now| self.agenda.take_due(now));
+        let mut jobs = BTreeSet::from_iter(due.unwrap_or_default());
+        if self.is_at_work() {
+            let left = self.work.take_no_longer_left();
+            jobs.extend(left.iter().filter_map(|job| self.engine.graph.number(job)));
+        }
+        if !jobs.is_empty() {
+            self.plan(&Scope::Jobs(jobs.into_iter().collect()));
+        }
     }
 
     /// Whether it starts what falls due.
@@ -250,28 +265,36 @@ impl Daemon {
         self.ending.is_none() && !self.looking.is_away()
     }
 
-    /// Plans what is known, and wants what is due by it.
-    fn plan(&mut self) {
-        self.next = None;
+    /// Plans what is known of these jobs, and wants what is due by it. Returns which of them wait for parents.
+    fn plan(&mut self, of: &Scope) -> Vec<usize> {
         let here = Boottime::now();
         let (is_at_work, now) = (self.is_at_work(), self.clock.at(here));
         let (Some(table), Some(now)) = (&mut self.table, now) else {
-            return;
+            return Vec::new();
         };
-        let engine = &self.engine;
+        let (engine, work) = (&self.engine, &mut self.work);
         table.now = table.now.max(now);
-        let plan = plan(&engine.graph, table, &engine.host.place);
+        let (graph, place) = (&engine.graph, &engine.host.place);
+        let plan = match of {
+            Scope::All => plan(graph, table, place),
+            Scope::Jobs(jobs) => plan_of(graph, table, place, jobs.iter().copied()),
+        };
         if is_at_work {
-            self.work.want(engine, engine.in_order(&plan));
+            work.want(engine, of, engine.in_order(&plan));
         }
-        let next = plan.next();
-        self.next = next.map(|(job, at)| (job.spec.name.clone(), at));
+        self.agenda
+            .note(of, &plan, |job| work.is_under_way(&graph.jobs()[job].name));
         let of_others = plan.next_of_others(engine.terms.grace, |run| engine.heart.holds(run));
         let of_others = of_others.and_then(|at| self.clock.when(at));
-        let ripe = engine.suspects.ripe_at();
+        let known = match of {
+            Scope::All => engine.suspects.ripe_at(),
+            Scope::Jobs(_) => self.look_at,
+        };
         // What has passed was seen by this very reading, or is seen by the next.
-        let ahead = [of_others, ripe].into_iter().flatten();
+        let ahead = [of_others, known].into_iter().flatten();
         self.look_at = ahead.filter(|at| *at > here).min();
+        let waits = plan.jobs.iter().filter(|job| job.verdict.is_for_parents());
+        waits.map(|job| job.index).collect()
     }
 
     fn looked(&mut self, seen: looking::Seen) -> Result<(), DatabaseError> {
@@ -292,9 +315,19 @@ impl Daemon {
             looking::Answer::Rows(names, part) => {
                 self.were_read(&names);
                 self.mind_drain(part.drained);
-                if let Some(table) = &mut self.table {
-                    table.take(&names, part);
+                let Some(table) = &mut self.table else {
+                    return Ok(());
+                };
+                let is_as_free = table.drained == part.drained;
+                table.take(&names, part);
+                let jobs = names.iter().filter_map(|row| job_of(row).parse().ok());
+                let jobs: Vec<JobName> = jobs.collect();
+                if is_as_free {
+                    self.plan(&Scope::Jobs(self.and_children(&jobs)));
+                } else {
+                    self.plan(&Scope::All);
                 }
+                return Ok(());
             }
             looking::Answer::Away => {
                 self.work.want_nothing();
@@ -304,7 +337,7 @@ impl Daemon {
             // What does not fit may fit again: somebody mends a right, or migrates.
             looking::Answer::Never(_) => self.work.want_nothing(),
         }
-        self.plan();
+        self.plan(&Scope::All);
         Ok(())
     }
 
@@ -334,9 +367,8 @@ impl Daemon {
         match ended {
             Ok((job, Came::Ran(ran))) => {
                 self.memory.remember(&ran, &self.engine.host.place.host);
+                self.goes_on_after(&job, &ran);
                 self.tally.ended(*ran);
-                self.look_around(&job);
-                self.work.leave_until_read(job, Instant::now() + UNTIL_READ);
             }
             Ok((job, Came::Left(claimed))) => {
                 self.tally.left(&self.engine.row(&job), &claimed);
@@ -364,6 +396,38 @@ impl Daemon {
             // Its message is printed; what it ran loses its lease. The others go on.
             Err(error) => tracing::error!(%error, "a bug in crontabber: a run was given up"),
         }
+    }
+
+    /// A run has ended: its row is what its record has made of it, and its children may start.
+    fn goes_on_after(&mut self, job: &JobName, ran: &Ran) {
+        let (Recorded::Written(row), Some(table)) = (&ran.recorded, &mut self.table) else {
+            self.look_around(job);
+            return self
+                .work
+                .leave_until_read(job.clone(), Instant::now() + UNTIL_READ);
+        };
+        let name = ran.held.job().to_string();
+        if self.looking.is_asking() {
+            // What comes back may be older than the record.
+            self.looking.want_rows(vec![name.clone()]);
+        }
+        table.jobs.insert(name, JobState::clone(row));
+        let number = self.engine.graph.number(job);
+        let waiting = self.plan(&Scope::Jobs(self.and_children([job])));
+        // Of those that wait for others as well, other hosts may know more.
+        if waiting.iter().any(|child| Some(*child) != number) {
+            self.look_around(job);
+        }
+    }
+
+    /// These jobs and those that wait for them, by their places in the graph.
+    fn and_children<'a>(&self, jobs: impl IntoIterator<Item = &'a JobName>) -> Vec<usize> {
+        let graph = &self.engine.graph;
+        let jobs = jobs.into_iter().filter_map(|job| graph.number(job));
+        let family: BTreeSet<usize> = jobs
+            .flat_map(|job| graph.children(job).iter().copied().chain([job]))
+            .collect();
+        family.into_iter().collect()
     }
 
     /// Wants the rows of a job, of those that wait for it, and of what else those wait for.
@@ -427,6 +491,7 @@ impl Daemon {
                 // The numbers of jobs are others now.
                 self.work.want_nothing();
                 self.work.leave_nothing();
+                self.agenda.clear();
                 None
             }
             Err(why) => {

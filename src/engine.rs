@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    hash::{BuildHasher as _, RandomState},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -11,7 +12,6 @@ use std::{
 
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
-use uuid::Uuid;
 
 use crate::{
     clock::Boottime,
@@ -245,11 +245,16 @@ impl Engine {
     /// instant do not all try the same rows in the same order.
     #[must_use]
     pub fn in_order(&self, plan: &Plan<'_>) -> VecDeque<(usize, Due)> {
+        // Seeded anew for each plan, without asking the kernel for each job.
+        let chance = RandomState::new();
         let mut due: Vec<_> = plan
             .jobs
             .iter()
             .filter_map(|job| match &job.verdict {
-                Verdict::Run(due) => Some((self.layer(job.index), Uuid::new_v4(), job.index, due)),
+                Verdict::Run(due) => {
+                    let chance = chance.hash_one(job.index);
+                    Some((self.layer(job.index), chance, job.index, due))
+                }
                 _ => None,
             })
             .collect();

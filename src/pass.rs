@@ -101,10 +101,12 @@ impl Pass {
             self.well += 1;
         }
         match &recorded {
-            Recorded::Written(next_run) if after.outcome == Outcome::Success => {
+            Recorded::Written(row) if after.outcome == Outcome::Success => {
+                let next_run = row.next_run();
                 tracing::info!(%job, %slot, %run_id, attempt, %next_run, "{outcome}");
             }
-            Recorded::Written(next_run) => {
+            Recorded::Written(row) => {
+                let next_run = row.next_run();
                 tracing::error!(%job, %slot, %run_id, attempt, reason, %next_run, "{outcome}");
             }
             Recorded::Already => {

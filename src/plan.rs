@@ -96,6 +96,14 @@ pub enum Verdict {
     Unsupported(&'static str),
 }
 
+impl Verdict {
+    /// Whether parents keep the job from running, and nothing else as far as the plan knows.
+    #[must_use]
+    pub fn is_for_parents(&self) -> bool {
+        matches!(self, Self::Blocked(_) | Self::AfterParents)
+    }
+}
+
 /// Everything a claim needs to know of a due job; each of it is checked again under the lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Due {
@@ -193,12 +201,32 @@ pub struct Live {
 /// A verdict for every row of every job, parents before children.
 #[must_use]
 pub fn plan<'a>(graph: &'a JobGraph, table: &'a Table, place: &Place) -> Plan<'a> {
+    let mut plan = plan_of(graph, table, place, 0..graph.jobs().len());
+    let known: HashSet<&str> = plan.jobs.iter().map(|job| job.name.as_ref()).collect();
+    let ghosts = table.jobs.iter();
+    plan.ghosts = ghosts
+        .filter(|(name, _)| !known.contains(name.as_str()))
+        .map(|(name, row)| (name.as_str(), row))
+        .collect();
+    plan.ghosts.sort_unstable_by_key(|(name, _)| *name);
+    plan
+}
+
+/// The same for these jobs of the graph only, in ascending order, and without ghosts: for who knows what has changed
+/// since the whole was planned. A verdict depends on the job's rows, those of its parents, and the time.
+pub(crate) fn plan_of<'a>(
+    graph: &'a JobGraph,
+    table: &'a Table,
+    place: &Place,
+    of: impl IntoIterator<Item = usize>,
+) -> Plan<'a> {
     let rows = Rows::of(graph, table, place);
-    let mut jobs = Vec::with_capacity(graph.jobs().len());
-    for (index, spec) in graph.jobs().iter().enumerate() {
+    let of = of.into_iter();
+    let mut jobs = Vec::with_capacity(of.size_hint().0);
+    for index in of {
         let nodes = rows.of_job(index);
         if nodes.is_empty() {
-            jobs.push(nowhere(index, spec, table));
+            jobs.push(nowhere(index, &graph.jobs()[index], table));
         }
         jobs.extend(
             nodes
@@ -206,18 +234,10 @@ pub fn plan<'a>(graph: &'a JobGraph, table: &'a Table, place: &Place) -> Plan<'a
                 .map(|node| planned(&rows, node, graph, table)),
         );
     }
-    let known: HashSet<&str> = jobs.iter().map(|job| job.name.as_ref()).collect();
-    let mut ghosts: Vec<_> = table
-        .jobs
-        .iter()
-        .filter(|(name, _)| !known.contains(name.as_str()))
-        .map(|(name, row)| (name.as_str(), row))
-        .collect();
-    ghosts.sort_unstable_by_key(|(name, _)| *name);
     Plan {
         now: table.now,
         jobs,
-        ghosts,
+        ghosts: Vec::new(),
         hosts: &table.hosts,
         max_ongoing_age: place.max_ongoing_age,
     }

@@ -23,7 +23,7 @@ use crate::{
     outcomes::Outcomes,
     run::{Finished, Settled},
     spec::Lease,
-    store::{Database, error::DatabaseError, instant::Instant, table::never, transaction},
+    store::{Database, error::DatabaseError, table::JobState, transaction},
 };
 
 pub use after::{After, Effect, Outcome, after};
@@ -32,8 +32,8 @@ pub use entry::Record;
 /// What became of a record. None of these is an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recorded {
-    /// It is written: the job is wanted again then.
-    Written(Timestamp),
+    /// It is written, and this is the row now.
+    Written(Box<JobState>),
     /// An earlier try, whose acknowledgement was lost, had written it.
     Already,
     /// The claim was not ours any more: nothing is changed but the reason in the log.
@@ -80,7 +80,7 @@ pub async fn record(
         .settle(statement(), &record.parameters(&to.now))
         .await;
     let (why, is_in_doubt) = match settled {
-        Settled::Committed(row) => return Ok((decided, Recorded::Written(next_run(&row)?))),
+        Settled::Committed(row) => return Ok((decided, written_as(&row)?)),
         Settled::Fenced => ("rolled back: another host holds the job".to_owned(), false),
         Settled::Refused(why) => (why, false),
         Settled::InDoubt(why) => (why, true),
@@ -193,7 +193,8 @@ pub(crate) async fn deliver(to: Recorder<'_>) -> Result<(), DatabaseError> {
         };
         let (job, run_id) = (&record.job, record.run_id);
         match recorded {
-            Recorded::Written(next_run) => {
+            Recorded::Written(row) => {
+                let next_run = row.next_run();
                 tracing::info!(%job, %run_id, outcome = record.outcome, %next_run, "delivered the outcome of a run that had ended while the database was away");
             }
             Recorded::Already => tracing::info!(%job, %run_id, "delivered before"),
@@ -237,15 +238,13 @@ async fn write(
     let rows = transaction::run(database, statement(), &record.parameters(&now)).await?;
     crate::faults::point("after-record");
     match rows.first() {
-        Some(row) => Ok(Recorded::Written(next_run(row)?)),
+        Some(row) => Ok(written_as(row)?),
         None => look_up(record, database).await,
     }
 }
 
-/// When the job is wanted again. A foreign writer may have left no instant; then no clock starts it.
-fn next_run(row: &Row) -> Result<Timestamp, DatabaseError> {
-    let next_run = row.try_get::<_, Option<Instant>>("next_run")?;
-    Ok(next_run.map_or(never(), |Instant(at)| at))
+fn written_as(row: &Row) -> Result<Recorded, DatabaseError> {
+    Ok(Recorded::Written(Box::new(JobState::from_row(row, 0)?)))
 }
 
 /// No row came back: the log row tells whether an earlier try of ours closed it, or somebody reaped the run.

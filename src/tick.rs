@@ -8,11 +8,11 @@ use crate::{
     clock::sleep_until,
     engine::Engine,
     pass::Pass,
-    plan::{Verdict, plan},
+    plan::{plan, plan_of},
     spec::JobName,
     stop::{Stop, Stopper},
     store::error::DatabaseError,
-    work::{Came, Work},
+    work::{Came, Scope, Work},
 };
 
 /// How often a pass that waits for its runs plans again: a host under a systemd timer keeps taking work.
@@ -72,21 +72,20 @@ impl Tick {
             Err(error) => return self.give_up(error),
         };
         let engine = &self.engine;
-        let plan = plan(&engine.graph, &table, &engine.host.place);
+        let (graph, place) = (&engine.graph, &engine.host.place);
         match look {
             Look::All => {
+                let plan = plan(graph, &table, place);
                 self.plan_at = Instant::now() + PLAN_AGAIN;
                 self.work.leave_nothing();
-                self.work.want(engine, engine.in_order(&plan));
+                self.work.want(engine, &Scope::All, engine.in_order(&plan));
                 self.pass.saw(&plan);
             }
             Look::ChildrenOf(parent) => {
-                for &child in engine.graph.children(parent) {
-                    let here = plan.here(child).map(|job| &job.verdict);
-                    if let Some(Verdict::Run(due)) = here {
-                        self.work.want_too(engine, child, due);
-                    }
-                }
+                let children = graph.children(parent);
+                let plan = plan_of(graph, &table, place, children.iter().copied());
+                let scope = Scope::Jobs(children.to_vec());
+                self.work.want(engine, &scope, engine.in_order(&plan));
             }
         }
     }

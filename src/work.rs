@@ -32,10 +32,12 @@ pub(crate) struct Work {
     /// What is due and not asked for yet, parents before children.
     queue: VecDeque<(usize, Due)>,
     /// What is being claimed or run here.
-    busy: HashMap<Id, Busy>,
+    busy: HashMap<JobName, Busy>,
     /// What is not asked for again before then: it came back from a claim as not ours, or has just ended.
     left: HashMap<JobName, Left>,
-    tasks: JoinSet<(JobName, Came)>,
+    tasks: JoinSet<Came>,
+    /// The jobs of the tasks.
+    jobs: HashMap<Id, JobName>,
     /// Whether somebody has asked to stop: nothing is claimed then.
     is_closed: Arc<AtomicBool>,
 }
@@ -48,10 +50,18 @@ struct Left {
     unless_read: bool,
 }
 
+/// Which jobs a plan is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// All of them.
+    All,
+    /// These, by their places in the graph, in ascending order.
+    Jobs(Vec<usize>),
+}
+
 /// A job under way.
 #[derive(Debug)]
 struct Busy {
-    job: JobName,
     /// Kept running, it takes no room: nobody else would ever have it.
     is_kept: bool,
 }
@@ -79,31 +89,31 @@ impl Work {
             busy: HashMap::new(),
             left: HashMap::new(),
             tasks: JoinSet::new(),
+            jobs: HashMap::new(),
             is_closed,
         }
     }
 
-    /// Wants this and nothing else, as far as it is not under way or left alone.
-    pub(crate) fn want(&mut self, engine: &Engine, due: VecDeque<(usize, Due)>) {
+    /// Wants what is due of these jobs, as far as it is not under way or left alone; of the others what it wanted before.
+    pub(crate) fn want(&mut self, engine: &Engine, of: &Scope, due: VecDeque<(usize, Due)>) {
+        match of {
+            Scope::All => self.queue.clear(),
+            Scope::Jobs(jobs) => self
+                .queue
+                .retain(|(job, _)| jobs.binary_search(job).is_err()),
+        }
         let now = Instant::now();
-        self.left.retain(|_, left| left.until > now);
-        self.queue = due;
         let (left, busy) = (&self.left, &self.busy);
-        self.queue.retain(|(job, _)| {
+        self.queue.extend(due.into_iter().filter(|(job, _)| {
             let name = &engine.graph.jobs()[*job].name;
-            !left.contains_key(name) && !busy.values().any(|one| one.job == *name)
-        });
+            let is_left = left.get(name).is_some_and(|left| left.until > now);
+            !is_left && !busy.contains_key(name)
+        }));
     }
 
-    /// Wants this as well.
-    pub(crate) fn want_too(&mut self, engine: &Engine, job: usize, due: &Due) {
-        let name = &engine.graph.jobs()[job].name;
-        let is_known = self.queue.iter().any(|(queued, _)| *queued == job)
-            || self.left.contains_key(name)
-            || self.busy.values().any(|one| one.job == *name);
-        if !is_known {
-            self.queue.push_back((job, due.clone()));
-        }
+    /// Whether this job is being claimed or run here.
+    pub(crate) fn is_under_way(&self, job: &JobName) -> bool {
+        self.busy.contains_key(job)
     }
 
     /// Wants nothing any more. What is under way goes on.
@@ -135,6 +145,13 @@ impl Work {
         self.left.clear();
     }
 
+    /// Takes out what was left alone and may be asked for again.
+    pub(crate) fn take_no_longer_left(&mut self) -> Vec<JobName> {
+        let now = Instant::now();
+        let over = self.left.extract_if(|_, left| left.until <= now);
+        over.map(|(job, _)| job).collect()
+    }
+
     /// When the first of what is left alone may be asked for again.
     pub(crate) fn left_until(&self) -> Option<Instant> {
         self.left.values().map(|left| left.until).min()
@@ -147,17 +164,13 @@ impl Work {
         }
         while let Some((job, due)) = self.next_with_room(engine) {
             let spec = &engine.graph.jobs()[job];
-            let busy = Busy {
-                job: spec.name.clone(),
-                is_kept: spec.keep_running,
-            };
+            let is_kept = spec.keep_running;
+            self.busy.insert(spec.name.clone(), Busy { is_kept });
+            let name = spec.name.clone();
             let (engine, is_closed) = (Arc::clone(engine), Arc::clone(&self.is_closed));
-            let name = busy.job.clone();
-            let task = self.tasks.spawn(async move {
-                let came = claim_run_and_record(engine, job, due, &is_closed).await;
-                (name, came)
-            });
-            self.busy.insert(task.id(), busy);
+            let task = claim_run_and_record(engine, job, due, is_closed);
+            let task = self.tasks.spawn(task);
+            self.jobs.insert(task.id(), name);
         }
     }
 
@@ -176,16 +189,10 @@ impl Work {
     /// What has come of the next one; `None`: nothing is under way. To be dropped and asked again at will.
     pub(crate) async fn next(&mut self) -> Option<Result<(JobName, Came), JoinError>> {
         let ended = self.tasks.join_next_with_id().await?;
-        Some(match ended {
-            Ok((id, came)) => {
-                self.busy.remove(&id);
-                Ok(came)
-            }
-            Err(error) => {
-                self.busy.remove(&error.id());
-                Err(error)
-            }
-        })
+        let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+        let job = self.jobs.remove(&id).expect("each task has a job");
+        self.busy.remove(&job);
+        Some(ended.map(|(_, came)| (job, came)))
     }
 
     /// Whether nothing is under way.
@@ -209,7 +216,7 @@ async fn claim_run_and_record(
     engine: Arc<Engine>,
     job: usize,
     due: Due,
-    is_closed: &AtomicBool,
+    is_closed: Arc<AtomicBool>,
 ) -> Came {
     let spec = &engine.graph.jobs()[job];
     let claimed = {

@@ -21,7 +21,7 @@ use super::{
 };
 
 /// How long anything may take here before it counts as never.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A database of its own, and a configuration for it.
 struct Site<'a> {

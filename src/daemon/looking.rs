@@ -81,6 +81,11 @@ impl Looking {
         self.rows.extend(rows);
     }
 
+    /// Whether a question is under way.
+    pub(super) fn is_asking(&self) -> bool {
+        self.question.is_some()
+    }
+
     /// When it has something to do by itself.
     pub(super) fn due_at(&self) -> Option<Boottime> {
         if self.question.is_some() {

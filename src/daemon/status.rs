@@ -34,7 +34,8 @@ impl Daemon {
             parts.push("stopping".to_owned());
         } else if self.draining.is_some() {
             parts.push("drained".to_owned());
-        } else if let Some((job, at)) = &self.next {
+        } else if let Some((job, at)) = self.agenda.first() {
+            let job = &self.engine.graph.jobs()[job].name;
             parts.push(format!("next {job} at {at}"));
         }
         if let Some((_, error)) = self.looking.away() {

@@ -5,20 +5,23 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::{Live, Plan, Planned, Verdict};
+use super::{Live, Plan, Planned, Trigger, Verdict};
 use crate::store::table::never;
 
 impl<'a> Plan<'a> {
-    /// The first job that a clock starts, and when.
+    /// When the verdict on a row of this host's will be another one by the clock alone: its time comes, or a later slot
+    /// takes the place of the one that is due.
     #[must_use]
-    pub fn next(&self) -> Option<(&Planned<'a>, Timestamp)> {
-        let starts = self.jobs.iter().filter_map(|job| match job.verdict {
-            Verdict::NotYet(at) | Verdict::Paused(at) => Some((job, at)),
-            _ => None,
-        });
-        starts
-            .filter(|(job, at)| job.is_here && *at < never())
-            .min_by_key(|(_, at)| *at)
+    pub fn changes_at(&self, job: &Planned<'a>) -> Option<Timestamp> {
+        let at = match &job.verdict {
+            Verdict::NotYet(at) | Verdict::Paused(at) => *at,
+            Verdict::Run(due) if due.trigger == Trigger::Schedule => {
+                let slot = job.spec.timetable.as_ref()?.next(self.now, due.slot)?;
+                crate::host::start_of(job.spec, &job.name, slot)
+            }
+            _ => return None,
+        };
+        (job.is_here && at < never()).then_some(at)
     }
 
     /// When what others are running is worth a look: a lease and its grace are over, or the next slot of a job has come

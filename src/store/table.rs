@@ -134,6 +134,12 @@ impl JobState {
         self.slot.or(self.next_run).or(self.ongoing)
     }
 
+    /// When it is wanted again. A foreign writer may have left no instant; then no clock starts it.
+    #[must_use]
+    pub fn next_run(&self) -> Timestamp {
+        self.next_run.unwrap_or_else(never)
+    }
+
     /// The columns of one job, in the order of `read_table.sql`, from the one of this number.
     pub(crate) fn from_row(row: &Row, first: usize) -> Result<Self, tokio_postgres::Error> {
         Self::take(&mut Columns { row, next: first })

@@ -17,7 +17,7 @@ use crate::{
 /// How many jobs.
 const JOBS: usize = 10_000;
 /// How long nothing happens.
-const QUIET: Duration = Duration::from_secs(120);
+const QUIET: Duration = Duration::from_mins(2);
 /// How many runs an hour has.
 const RUNS: i64 = 2000;
 
