@@ -104,7 +104,7 @@ fn make_rows(file: &Path) {
 /// All jobs due, and a table as it was at the beginning.
 async fn reset(client: &Client) {
     let due = format!(
-        "UPDATE crontabber SET next_run = {DUE}, slot = {DUE}, error_count = 0, last_error = '{{}}',
+        "UPDATE crontabber SET revision = revision + 1, next_run = {DUE}, slot = {DUE}, error_count = 0, last_error = '{{}}',
                 first_run = NULL, last_run = NULL, last_success = NULL, success_slot = NULL"
     );
     for sql in [
@@ -267,6 +267,8 @@ fn pgbench_script() -> String {
             ":age::float8",
             no_time,
             next,
+            ":host::text",
+            "NULL::uuid",
         ],
     );
     let record = filled(

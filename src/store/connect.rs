@@ -21,7 +21,7 @@ use std::{
 
 use deadpool::{
     Runtime,
-    managed::{Manager, Metrics, Object, Pool, RecycleError, RecycleResult, Timeouts},
+    managed::{Manager, Metrics, Object, Pool, QueueMode, RecycleError, RecycleResult, Timeouts},
 };
 use tokio::{
     net::lookup_host,
@@ -78,6 +78,8 @@ impl Database {
         let pool = Pool::builder(opener)
             .max_size(size.max(1))
             .runtime(Runtime::Tokio1)
+            // The one that was used last: its server process knows the statements, and the others can be closed.
+            .queue_mode(QueueMode::Lifo)
             .timeouts(Timeouts {
                 wait: Some(limit),
                 // `Opener::open` has its own limits, one for each server.

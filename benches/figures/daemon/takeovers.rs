@@ -29,7 +29,7 @@ pub(crate) async fn figures(server: &Server) -> Vec<Figure> {
 
 async fn after_a_kill(server: &Server, name: &'static str, heir: &str) -> f64 {
     let jobs = format!(
-        "[jobs.long]\nlease = \"{LEASE}s\"\nevery = \"30d\"\nstart = \"now\"\ncommand = [\"/bin/sleep\", \"600\"]\n"
+        "[daemon]\nlease = \"{LEASE}s\"\n\n[jobs.long]\nevery = \"30d\"\nstart = \"now\"\ncommand = [\"/bin/sleep\", \"600\"]\n"
     );
     let site = Site::new(server, name, &jobs).await;
     let mut alpha = site.daemon("alpha").await;
