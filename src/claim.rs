@@ -348,7 +348,7 @@ impl<'a> Request<'a> {
             .await;
         let write = client.question(write, &parameters).await;
         let (begun, locked, written, committed) = join!(
-            client.batch_execute(transaction::BEGIN),
+            client.batch_execute(transaction::begin(client)),
             lock.ask(client),
             write.ask(client),
             client.batch_execute("COMMIT"),

@@ -51,11 +51,8 @@ use crate::{
     record::Recorded,
     spec::{JobName, on_host},
     stop::{Called, Stopper},
-    store::{
-        error::DatabaseError,
-        listen::Listener,
-        table::{JobState, Table},
-    },
+    store::{error::DatabaseError, listen::Listener, table::Table},
+    supervise::give_back_freed_memory,
     systemd::Manager,
     work::{Came, Scope, Work},
 };
@@ -106,6 +103,8 @@ pub struct Daemon {
     /// What it was told to do before it ends.
     ending: Option<Ending>,
     is_ready: bool,
+    /// When it has given back the memory that it does not use.
+    tidied: Option<Instant>,
 }
 
 impl std::fmt::Debug for Daemon {
@@ -149,6 +148,7 @@ impl Daemon {
             draining: None,
             ending: None,
             is_ready: false,
+            tidied: None,
         })
     }
 
@@ -307,6 +307,7 @@ impl Daemon {
                     self.compare();
                 }
                 self.table = Some(table);
+                self.tidy_up();
                 self.be_ready();
                 if self.engine.is_stopping() {
                     self.looking.want_all_in(looking::SOON);
@@ -411,7 +412,7 @@ impl Daemon {
             // What comes back may be older than the record.
             self.looking.want_rows(vec![name.clone()]);
         }
-        table.jobs.insert(name, JobState::clone(row));
+        table.jobs.insert(name, row.clone());
         let number = self.engine.graph.number(job);
         let waiting = self.plan(&Scope::Jobs(self.and_children([job])));
         // Of those that wait for others as well, other hosts may know more.
@@ -457,6 +458,17 @@ impl Daemon {
         rows
     }
 
+    /// Closes connections that nobody uses, and gives back memory. Now and then: both cost something.
+    fn tidy_up(&mut self) {
+        let now = Instant::now();
+        if self.tidied.is_some_and(|at| now - at < TIDY_EVERY) {
+            return;
+        }
+        self.tidied = Some(now);
+        self.engine.database.close_idle(CLOSE_AFTER);
+        give_back_freed_memory();
+    }
+
     /// The configuration, the database and the tables are proven.
     fn be_ready(&mut self) {
         if !self.is_ready {
@@ -488,6 +500,7 @@ impl Daemon {
                 );
                 engine.host.warn_of_refusals(&engine.graph);
                 (self.engine, self.poll) = (engine, poll);
+                self.tidied = None;
                 // The numbers of jobs are others now.
                 self.work.want_nothing();
                 self.work.leave_nothing();
@@ -527,6 +540,12 @@ const AFTER_CONTENTION: Duration = Duration::from_secs(1);
 
 /// The same when nobody could say whether the claim is durable.
 const AFTER_DOUBT: Duration = Duration::from_secs(5);
+
+/// How often it gives back what it does not use.
+const TIDY_EVERY: Duration = Duration::from_mins(1);
+
+/// How long a connection waits for work: a process of the server's each, and worth several runs to open.
+const CLOSE_AFTER: Duration = Duration::from_mins(10);
 
 /// How often a daemon without a watchdog comes round for nothing.
 const IDLE: Duration = Duration::from_hours(1);

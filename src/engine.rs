@@ -162,6 +162,12 @@ impl Engine {
         table::read_rows(&client, &self.host.place.host, Some(names), self.now).await
     }
 
+    /// Reads the database's clock, if it can be read.
+    pub(crate) async fn read_clock(&self) -> Option<table::Said> {
+        let client = self.database.get().await.ok()?;
+        table::read_clock(&client, self.now).await
+    }
+
     async fn read(&self) -> Result<Table, DatabaseError> {
         let client = self.database.get().await?;
         self.host.read(&self.graph, &client, self.now).await

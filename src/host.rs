@@ -179,7 +179,7 @@ impl Host {
         };
         let rows = changed.iter().filter_map(|changed| {
             let name = own_row(changed.spec, &self.place)?;
-            let row = table.jobs.get(name.as_str())?;
+            let row = table.row(name.as_str())?;
             Some((changed, name, row))
         });
         let rows: Vec<_> = rows.collect();
@@ -345,7 +345,7 @@ pub async fn wind_up(
 ) -> Result<Vec<String>, DatabaseError> {
     let moves = graph.jobs().iter().filter_map(|spec| {
         let name = own_row(spec, place)?;
-        let row = table.jobs.get(name.as_str())?;
+        let row = table.row(name.as_str())?;
         let has_no_clock = match (row.slot, row.next_run) {
             (Some(_), Some(at)) => at >= never(),
             (None, None) => true,
@@ -384,7 +384,7 @@ pub async fn take_up_backfills(
         let Some(name) = own_row(spec, place) else {
             continue;
         };
-        let row = table.jobs.get(name.as_str());
+        let row = table.row(name.as_str());
         let Some(row) = row.filter(|row| row.slot.is_none() && row.ongoing.is_none()) else {
             continue;
         };

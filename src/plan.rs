@@ -206,7 +206,7 @@ pub fn plan<'a>(graph: &'a JobGraph, table: &'a Table, place: &Place) -> Plan<'a
     let ghosts = table.jobs.iter();
     plan.ghosts = ghosts
         .filter(|(name, _)| !known.contains(name.as_str()))
-        .map(|(name, row)| (name.as_str(), row))
+        .map(|(name, row)| (name.as_str(), row.as_ref()))
         .collect();
     plan.ghosts.sort_unstable_by_key(|(name, _)| *name);
     plan
@@ -258,7 +258,7 @@ fn planned<'a>(
         index: node.job,
         is_here: rows.is_here(node),
         spec,
-        row: table.jobs.get(name.as_ref()),
+        row: table.row(name.as_ref()),
         name,
         verdict: verdict(rows, node),
     }
@@ -376,7 +376,7 @@ fn blocked(due: &Due, table: &Table, place: &Place) -> Option<Verdict> {
         .needs
         .iter()
         .filter_map(|(parent, slot)| {
-            let row = table.jobs.get(parent.as_str());
+            let row = table.row(parent.as_str());
             let reached = row
                 .and_then(|row| row.success_slot)
                 .is_some_and(|done| done >= *slot);

@@ -68,7 +68,7 @@ use std::process::ExitCode;
 pub use cgroup::can_limit_memory;
 pub use client::{Order, Supervisor};
 pub use guarded::{Guarded, Reins};
-pub(crate) use kernel::watched;
+pub(crate) use kernel::{give_back_freed_memory, watched};
 pub(crate) use remains::Remains;
 pub use sweep::sweep;
 pub use wire::BadOrder;

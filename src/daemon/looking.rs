@@ -6,7 +6,11 @@ use super::clock::DatabaseClock;
 use crate::{
     clock::Boottime,
     engine::Engine,
-    store::{again::Again, error::DatabaseError, table::Table},
+    store::{
+        again::Again,
+        error::DatabaseError,
+        table::{Said, Table},
+    },
 };
 
 /// How soon to look again for what is just happening on this machine.
@@ -33,13 +37,14 @@ struct Away {
     error: String,
 }
 
-/// What a question brought, and when it was sent and answered.
+/// What a question brought.
 #[derive(Debug)]
 pub(super) struct Seen {
     what: What,
     /// The rows that were wanted when it was sent.
     rows: Vec<String>,
-    times: (Boottime, Boottime),
+    /// What the database's clock has said since, and when here.
+    clock: Option<Said>,
 }
 
 #[derive(Debug)]
@@ -145,7 +150,11 @@ impl Looking {
     /// Takes up the answer.
     pub(super) fn answered(
         &mut self,
-        Seen { what, rows, times }: Seen,
+        Seen {
+            what,
+            rows,
+            clock: said,
+        }: Seen,
         poll: Duration,
         clock: &mut DatabaseClock,
     ) -> Answer {
@@ -157,7 +166,12 @@ impl Looking {
             Ok(table) => table,
             Err(error) => return self.failed(error),
         };
-        clock.learn(table.now, times);
+        if let Some(times) = table.read {
+            clock.learn(table.now, times);
+        }
+        if let Some((now, times)) = said {
+            clock.learn(now, times);
+        }
         if let Some(away) = self.away.take() {
             let for_ = Boottime::now().saturating_since(away.since);
             tracing::info!(?for_, "the database is back");
@@ -196,21 +210,17 @@ impl Looking {
 }
 
 async fn all(engine: &Engine, rows: Vec<String>) -> Seen {
-    let sent = Boottime::now();
-    let table = engine.look().await;
-    Seen {
-        what: What::All(table),
-        rows,
-        times: (sent, Boottime::now()),
-    }
+    let what = What::All(engine.look().await);
+    // The answer was long, and says little about what time it is. Without this one it is what there is.
+    let clock = match &what {
+        What::All(Ok(_)) => engine.read_clock().await,
+        _ => None,
+    };
+    Seen { what, rows, clock }
 }
 
 async fn some(engine: &Engine, rows: Vec<String>) -> Seen {
-    let sent = Boottime::now();
-    let table = engine.look_at(&rows).await;
-    Seen {
-        what: What::Rows(table),
-        rows,
-        times: (sent, Boottime::now()),
-    }
+    let what = What::Rows(engine.look_at(&rows).await);
+    let clock = None;
+    Seen { what, rows, clock }
 }

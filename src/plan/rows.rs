@@ -100,8 +100,8 @@ impl<'a> Rows<'a> {
     /// What the table has of it.
     pub(crate) fn row(&self, node: Node<'_>) -> Option<&'a JobState> {
         match node.host {
-            None => self.table.jobs.get(self.spec(node).name.as_str()),
-            Some(_) => self.table.jobs.get(self.name(node).as_str()),
+            None => self.table.row(self.spec(node).name.as_str()),
+            Some(_) => self.table.row(self.name(node).as_str()),
         }
     }
 

@@ -103,12 +103,12 @@ mod tests {
             lease_until: at(lease_until),
         };
         let row = JobState {
-            claim: Some(claim),
+            claim: Some(Box::new(claim)),
             ..JobState::default()
         };
         Table {
             now: at(now),
-            jobs: [("report".to_owned(), row)].into(),
+            jobs: [("report".to_owned(), Box::new(row))].into(),
             ..Table::default()
         }
     }

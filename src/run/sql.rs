@@ -222,11 +222,16 @@ impl Run<'_> {
     async fn in_a_transaction(&self, client: &Connection) -> Result<(), tokio_postgres::Error> {
         let settings = Settings::of(self, true);
         let settings = settings.parameters();
-        let set = client.question(SETTINGS, &settings).await;
-        let counts = client.question(COUNTS, &[]).await;
-        client
-            .prepare_for(record::statement(), &Record::TYPES)
-            .await;
+        let types = settings.each_ref().map(|(_, of)| of.clone());
+        for (sql, types) in [
+            (SETTINGS, types.as_slice()),
+            (COUNTS, &[]),
+            (record::statement(), &Record::TYPES),
+        ] {
+            client.prepare_for(sql, types).await;
+        }
+        let set = client.question_in_a_transaction(SETTINGS, &settings);
+        let counts = client.question_in_a_transaction(COUNTS, &[]);
         let (begun, set, before, done, checked, after) = join!(
             client.batch_execute(BEGIN),
             set.ask(client),

@@ -20,7 +20,10 @@ mod mistakes;
 mod stretch;
 mod walls;
 
-use std::{fmt, sync::OnceLock};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use jiff::{Timestamp, tz::TimeZone};
 use serde::{Serialize, Serializer};
@@ -37,7 +40,7 @@ pub struct Crontab {
     source: String,
     fields: Fields,
     /// Built when first asked for a slot: a pass with nothing due reads every schedule and asks none.
-    walls: OnceLock<Walls>,
+    walls: OnceLock<Arc<Walls>>,
 }
 
 impl Crontab {
@@ -132,7 +135,7 @@ impl Crontab {
     }
 
     fn walls(&self) -> &Walls {
-        self.walls.get_or_init(|| Walls::of(&self.fields))
+        self.walls.get_or_init(|| Walls::shared(&self.fields))
     }
 }
 

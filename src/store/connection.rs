@@ -45,6 +45,7 @@ pub struct Connection {
     fuse: Fuse,
     warnings: Arc<Warnings>,
     is_direct: OnceCell<bool>,
+    is_settled: AtomicBool,
     recurring: Recurring,
 }
 
@@ -72,6 +73,15 @@ impl Connection {
 
     pub(super) fn recurring(&self) -> &Recurring {
         &self.recurring
+    }
+
+    /// Whether its session was told for good what every transaction needs.
+    pub(super) fn is_settled(&self) -> bool {
+        self.is_settled.load(Ordering::Acquire)
+    }
+
+    pub(super) fn settled(&self) {
+        self.is_settled.store(true, Ordering::Release);
     }
 
     pub(super) fn known_direct(&self) -> &OnceCell<bool> {
@@ -295,6 +305,7 @@ impl Encryption {
             fuse,
             warnings,
             is_direct: OnceCell::new(),
+            is_settled: AtomicBool::new(false),
             recurring: Recurring::default(),
         })
     }

@@ -59,8 +59,22 @@ impl Connection {
         parameters: &'a [Parameter<'a>],
     ) -> Question<'a> {
         let types = || parameters.iter().map(|(_, of)| of.clone()).collect();
-        self.prepare_if_it_recurs(sql, types).await;
+        if self.prepare_if_it_recurs(sql, types).await {
+            self.settle().await;
+        }
         self.question_in_a_transaction(sql, parameters)
+    }
+
+    /// Tells the session for good what every transaction needs.
+    async fn settle(&self) {
+        if self.is_settled() {
+            return;
+        }
+        let told = self.batch_execute(transaction::SETTLE);
+        match limited(transaction::LIMIT, self.fuse(), told).await {
+            Ok(()) => self.settled(),
+            Err(error) => tracing::debug!(%error, "a session could not be told its settings"),
+        }
     }
 
     /// Prepares a statement that will come in the middle of a transaction, if it has come often enough.
@@ -83,13 +97,20 @@ impl Connection {
         }
     }
 
-    async fn prepare_if_it_recurs(&self, sql: &'static str, types: impl FnOnce() -> Vec<Type>) {
+    /// Whether it has prepared the statement.
+    async fn prepare_if_it_recurs(
+        &self,
+        sql: &'static str,
+        types: impl FnOnce() -> Vec<Type>,
+    ) -> bool {
         if !self.recurring().is_time_to_prepare(sql) {
-            return;
+            return false;
         }
         let prepared = self.prepared(sql, types()).await;
+        let is_prepared = prepared.is_some();
         let known = prepared.map_or(Recurrence::Refused, Recurrence::Prepared);
         self.recurring().set(sql, known);
+        is_prepared
     }
 
     async fn prepared(&self, sql: &'static str, types: Vec<Type>) -> Option<Statement> {

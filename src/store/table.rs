@@ -1,7 +1,8 @@
 //! The state table as a pass reads it: one statement, one snapshot, nothing locked.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, pin::pin};
 
+use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 use tokio_postgres::{
     Row,
@@ -9,16 +10,20 @@ use tokio_postgres::{
 };
 use uuid::Uuid;
 
-use super::{Connection, error::DatabaseError, instant::Instant, limited, transaction};
-use crate::{instance::Instance, place::Seen};
+use super::{
+    Connection, error::DatabaseError, instant::Instant, limited, recurring::Parameter, transaction,
+};
+use crate::{clock::Boottime, instance::Instance, place::Seen};
 
 /// What a pass knows before it decides.
 #[derive(Debug, Clone, Default)]
 pub struct Table {
     /// The database's clock at the moment of reading; every decision of the pass counts from it.
     pub now: Timestamp,
-    /// The rows, by `app_name`.
-    pub jobs: HashMap<String, JobState>,
+    /// Between which moments of this host it was that moment; `None`: the table was not read.
+    pub read: Option<(Boottime, Boottime)>,
+    /// The rows, by `app_name`. Boxed: a map keeps room for half as many again.
+    pub jobs: HashMap<String, Box<JobState>>,
     /// The hosts that have announced themselves, by name, where they were asked for ([`super::hosts::seen`]). A pass
     /// does not: it asks one question, and who passes is live.
     pub hosts: Vec<Seen>,
@@ -43,6 +48,23 @@ pub struct Announcement {
 }
 
 impl Table {
+    /// The row of this name.
+    #[must_use]
+    pub fn row(&self, name: &str) -> Option<&JobState> {
+        self.jobs.get(name).map(Box::as_ref)
+    }
+
+    /// Adds a row as it was read.
+    fn add(&mut self, row: &Row) -> Result<(), tokio_postgres::Error> {
+        let next = FIRST_OF_A_JOB;
+        let mut columns = Columns { row, next };
+        if let Some(name) = columns.take::<Option<String>>()? {
+            let state = JobState::take(&mut columns)?;
+            self.jobs.insert(name, Box::new(state));
+        }
+        Ok(())
+    }
+
     /// Takes over what was read anew of these rows.
     pub(crate) fn take(&mut self, names: &[String], read: Self) {
         for name in names {
@@ -77,7 +99,7 @@ pub struct JobState {
     /// The newest slot that succeeded.
     pub success_slot: Option<Timestamp>,
     /// The live claim of one of our hosts; `ongoing` without it is a Python host's.
-    pub claim: Option<LiveClaim>,
+    pub claim: Option<Box<LiveClaim>>,
     /// No run starts before this.
     pub paused_until: Option<Timestamp>,
     /// Who paused it.
@@ -167,14 +189,14 @@ impl JobState {
         let (id, at, by) = (columns.take()?, columns.take_instant()?, columns.take()?);
         state.triggered = Option::zip(id, at).map(|(id, at)| Box::new(Triggered { id, at, by }));
         if let Some(run_id) = columns.take()? {
-            state.claim = Some(LiveClaim {
+            state.claim = Some(Box::new(LiveClaim {
                 run_id,
                 slot: columns.take()?,
                 trigger: columns.take()?,
                 attempt: columns.take()?,
                 host: columns.take()?,
                 lease_until: columns.take()?,
-            });
+            }));
         }
         Ok(state)
     }
@@ -239,33 +261,48 @@ pub(crate) async fn read_rows(
         (&now, Type::TIMESTAMPTZ),
         (&names, Type::TEXT_ARRAY),
     ];
-    let query = client.query_typed(include_str!("../../sql/read_table.sql"), &parameters);
-    let rows = limited(transaction::LIMIT, client.fuse(), query).await?;
-    let Some(first) = rows.first() else {
-        return Err(DatabaseError::Schema(
-            "the table crontabber_schema is empty: run `crontabber migrate`".to_owned(),
-        ));
-    };
-    super::schema::Found::from_row(first)?.check()?;
-    let announced = announcement(first)?;
-    let mut jobs = HashMap::with_capacity(rows.len());
-    for row in &rows {
-        let mut columns = Columns {
-            row,
-            next: FIRST_OF_A_JOB,
+    let read = async {
+        let sent = Boottime::now();
+        let sql = include_str!("../../sql/read_table.sql");
+        // One by one: as rows of the protocol ten thousand take more room than the table of them.
+        let mut rows = pin!(client.query_typed_raw(sql, parameters).await?);
+        let Some(first) = rows.try_next().await? else {
+            return Err(DatabaseError::Schema(
+                "the table crontabber_schema is empty: run `crontabber migrate`".to_owned(),
+            ));
         };
-        if let Some(name) = columns.take::<Option<String>>()? {
-            jobs.insert(name, JobState::take(&mut columns)?);
+        let answered = Boottime::now();
+        super::schema::Found::from_row(&first)?.check()?;
+        let mut table = Table {
+            now: first.try_get("now")?,
+            read: Some((sent, answered)),
+            announced: announcement(&first)?,
+            drained: first.try_get("host_drain_at")?,
+            ..Table::default()
+        };
+        let mut next = Some(first);
+        while let Some(row) = next {
+            table.add(&row)?;
+            next = rows.try_next().await?;
         }
-    }
-    Ok(Table {
-        now: first.try_get("now")?,
-        jobs,
-        hosts: Vec::new(),
-        announced,
-        drained: first.try_get("host_drain_at")?,
-        newest: HashMap::new(),
-    })
+        Ok(table)
+    };
+    limited(transaction::LIMIT, client.fuse(), read).await
+}
+
+/// What a clock says, and between which moments of this host it has said so.
+pub(crate) type Said = (Timestamp, (Boottime, Boottime));
+
+/// Reads the database's clock, if it can be read.
+pub(crate) async fn read_clock(client: &Connection, now: Option<Timestamp>) -> Option<Said> {
+    let parameters: [Parameter<'_>; 1] = [(&now, Type::TIMESTAMPTZ)];
+    let sql = include_str!("../../sql/read_clock.sql");
+    let question = client.question(sql, &parameters).await;
+    let sent = Boottime::now();
+    let rows = limited(transaction::LIMIT, client.fuse(), question.ask(client)).await;
+    let answered = Boottime::now();
+    let now = rows.ok()?.first()?.try_get("now").ok()?;
+    Some((now, (sent, answered)))
 }
 
 fn announcement(row: &Row) -> Result<Option<Announcement>, tokio_postgres::Error> {

@@ -8,12 +8,30 @@ use tokio_postgres::Row;
 use super::{Connection, Database, error::DatabaseError, limited, recurring::Parameter};
 
 /// The first message of a transaction: the words that a database's defaults must not change, and a limit on
-/// every wait; and notices down to warnings, because a commit that is acknowledged with one is not durable. `SET LOCAL`, because a pooled connection must not carry settings to the next borrower, and
+/// every wait; and notices down to warnings, because a commit that is acknowledged with one is not durable. `SET LOCAL`,
 /// because it works behind a pooler in transaction mode.
 pub const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
     SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '5s'; \
     SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL synchronous_commit = 'on'; \
     SET LOCAL client_min_messages = 'warning'";
+
+/// How it begins in a session that was told all this for good: each word costs the server as much as a small statement.
+const BEGIN_SETTLED: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+
+/// What a session is told that keeps being used: the words of [`BEGIN`]; and to plan our statements once, not the first
+/// five times anew.
+pub(super) const SETTLE: &str = "SET lock_timeout = '2s'; SET statement_timeout = '5s'; \
+    SET idle_in_transaction_session_timeout = '5s'; SET synchronous_commit = 'on'; \
+    SET client_min_messages = 'warning'; SET plan_cache_mode = 'force_generic_plan'";
+
+/// The first message of a transaction on this connection.
+pub(crate) fn begin(client: &Connection) -> &'static str {
+    if client.is_settled() {
+        BEGIN_SETTLED
+    } else {
+        BEGIN
+    }
+}
 
 /// How long this side waits for the answer to one transaction. Longer than the server's own limits, so that
 /// only a server that does not answer at all runs into it.
@@ -41,7 +59,7 @@ pub async fn run_on(
     let question = client.question(sql, parameters).await;
     let sent = async {
         let (begun, rows, committed) = join!(
-            client.batch_execute(BEGIN),
+            client.batch_execute(begin(client)),
             question.ask(client),
             client.batch_execute("COMMIT"),
         );
@@ -66,7 +84,7 @@ pub async fn run_in_turn(
         .map(|(sql, parameters)| client.query_typed(sql, parameters));
     let sent = async {
         let (begun, answers, committed) = join!(
-            client.batch_execute(BEGIN),
+            client.batch_execute(begin(&client)),
             join_all(asked),
             client.batch_execute("COMMIT"),
         );

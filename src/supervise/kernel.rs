@@ -2,7 +2,7 @@
 #![expect(
     unsafe_code,
     reason = "fork, into a cgroup too, waitpid with every status, descriptors out of a message, sockets watched by \
-              tokio, and what a child gives up before it becomes a program: signals, priority, capabilities"
+              tokio, what a child gives up before it becomes a program: signals, priority, capabilities; and freed memory"
 )]
 
 use std::{
@@ -234,4 +234,14 @@ pub(crate) fn watched(socket: Arc<OwnedFd>) -> io::Result<AsyncFd<Arc<OwnedFd>>>
     // SAFETY: an `Arc<OwnedFd>` names the same descriptor as long as it lives, nothing takes it out or closes it
     // before, and the `AsyncFd` owns it.
     Ok(unsafe { AsyncFd::register(socket) }?)
+}
+
+/// Gives back to the kernel what this process has freed. glibc keeps all that lies below its last used byte, and what a
+/// configuration takes while it is read is several times what is left of it.
+pub(crate) fn give_back_freed_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it takes no pointer, and glibc locks its own books.
+    unsafe {
+        libc::malloc_trim(0);
+    }
 }

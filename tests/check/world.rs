@@ -100,7 +100,11 @@ impl World {
     pub(crate) fn checked(&self) -> Checked {
         let table = Table {
             now: now(),
-            jobs: self.table.clone(),
+            jobs: self
+                .table
+                .iter()
+                .map(|(name, row)| (name.clone(), Box::new(row.clone())))
+                .collect(),
             hosts: self.hosts.iter().map(|host| host.seen.clone()).collect(),
             ..Table::default()
         };
@@ -174,7 +178,7 @@ pub(crate) fn running(since: i64, lease_until: i64) -> JobState {
     };
     JobState {
         ongoing: Some(minutes(since)),
-        claim: Some(claim),
+        claim: Some(Box::new(claim)),
         ..well(since)
     }
 }

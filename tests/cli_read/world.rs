@@ -158,7 +158,7 @@ fn claimed(row: JobState, host: &str, since: Timestamp, until: Timestamp) -> Job
     };
     JobState {
         ongoing: Some(since),
-        claim: Some(claim),
+        claim: Some(Box::new(claim)),
         ..row
     }
 }
@@ -255,7 +255,7 @@ pub(crate) fn table() -> Table {
     ];
     let jobs = rows
         .into_iter()
-        .map(|(name, row)| (name.to_owned(), row))
+        .map(|(name, row)| (name.to_owned(), Box::new(row)))
         .collect();
     Table {
         now: now(),

@@ -53,7 +53,7 @@ impl Operator {
                     .jobs()
                     .iter()
                     .find(|spec| spec.name.as_str() == *name),
-                row: table.jobs.get(*name),
+                row: table.row(name),
             })
             .collect();
         jobs(change(&database, &targets).await)

@@ -31,7 +31,7 @@ async fn a_pause_keeps_it_from_being_started_and_a_resume_starts_it_at_once() {
     let target = [Target {
         name: "relay",
         spec: engine.graph.jobs().first(),
-        row: table.jobs.get("relay"),
+        row: table.row("relay"),
     }];
     let paused = control::pause(
         &engine.database,
@@ -63,7 +63,7 @@ async fn a_reset_forgets_its_errors_and_its_delay() {
     let target = Target {
         name: "relay",
         spec: Some(spec),
-        row: table.jobs.get("relay"),
+        row: table.row("relay"),
     };
     let resettings = resettings(&[target], now);
     let reset = control::reset(

@@ -12,7 +12,7 @@ const APART: usize = 25;
 
 pub(crate) async fn figures(server: &Server, effort: Effort) -> Vec<Figure> {
     let slots = effort.rounds(SLOTS);
-    let mut jobs = "[daemon]\npoll = \"1h\"\n".to_owned();
+    let mut jobs = String::new();
     for job in 0..slots {
         write!(
             jobs,

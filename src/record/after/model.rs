@@ -135,7 +135,7 @@ impl World {
     fn due(&self) -> Option<Due> {
         let table = Table {
             now: self.now,
-            jobs: [("a".to_owned(), self.row.clone())].into(),
+            jobs: [("a".to_owned(), Box::new(self.row.clone()))].into(),
             ..Table::default()
         };
         match &plan(&self.graph, &table, &Place::default()).jobs[0].verdict {

@@ -5,7 +5,7 @@ use std::ops::{Range, RangeInclusive};
 use super::mistakes::{self, BadCrontab};
 
 /// A set of numbers from 0 to 63.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Values(u64);
 
 impl Values {

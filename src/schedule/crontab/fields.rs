@@ -9,7 +9,7 @@ use super::{
 };
 
 /// The values that five fields allow.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Fields {
     pub(super) minutes: Values,
     pub(super) hours: Values,

@@ -4,7 +4,11 @@
 //! job. Its fields mean other things too (1 is Sunday, day of the month *and* day of the week). So it
 //! is given the plain values of our fields, and wall times dressed as UTC.
 
-use std::fmt::Write as _;
+use std::{
+    collections::HashMap,
+    fmt::Write as _,
+    sync::{Arc, LazyLock, Mutex, PoisonError, Weak},
+};
 
 use chrono::{DateTime, Utc};
 use cron::Schedule;
@@ -21,8 +25,27 @@ pub(super) struct Walls {
     schedules: Vec<Schedule>,
 }
 
+/// The schedules of the crate that are in use: most jobs share theirs with others, and each takes a kilobyte.
+static SHARED: LazyLock<Mutex<HashMap<Fields, Weak<Walls>>>> = LazyLock::new(Mutex::default);
+
 impl Walls {
-    pub(super) fn of(fields: &Fields) -> Self {
+    /// Those of the fields, shared with everybody who has the same.
+    pub(super) fn shared(fields: &Fields) -> Arc<Self> {
+        // Nothing that holds this lock can panic half-way through a change.
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = shared.get(fields).and_then(Weak::upgrade) {
+            return known;
+        }
+        if shared.len() == shared.capacity() {
+            // Rather than grow for what nobody has any more.
+            shared.retain(|_, walls| walls.strong_count() > 0);
+        }
+        let walls = Arc::new(Self::of(fields));
+        shared.insert(*fields, Arc::downgrade(&walls));
+        walls
+    }
+
+    fn of(fields: &Fields) -> Self {
         let Fields { days, weekdays, .. } = fields;
         let schedules = if fields.either_day {
             vec![

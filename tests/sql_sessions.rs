@@ -1,0 +1,89 @@
+//! The sessions that jobs of SQL run in: one after the other may have the same, and none meets what another has left.
+
+mod common;
+
+use common::{Database, Postgres, Site};
+
+/// Writes down which session it had, and what it found there.
+const LOOK: &str = "INSERT INTO met SELECT pg_backend_pid(),
+       (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid())
+     + (SELECT count(*) FROM pg_cursors WHERE is_holdable)
+     + (SELECT count(*) FROM pg_listening_channels())
+     + (SELECT count(*) FROM pg_class WHERE relpersistence = 't' AND pg_table_is_visible(oid))
+     + (SELECT count(*) FROM pg_prepared_statements WHERE from_sql)
+     + (current_setting('application_name') = 'left')::int
+     + (coalesce(current_setting('behind.it', true), '') <> '')::int
+     + (current_user <> session_user)::int";
+
+/// A job that leaves something in its session, and one that looks afterwards; both have run.
+async fn after(leaves: &str) -> Database {
+    let database = Postgres::database().await;
+    database
+        .execute("CREATE TABLE met (session int, things bigint); CREATE SEQUENCE numbers")
+        .await;
+    let look = LOOK;
+    let site = Site::with(&database, |_| {
+        format!(
+            "[jobs.first]\nstart = \"now\"\nevery = \"1h\"\nsql = '''\nINSERT INTO met SELECT pg_backend_pid(), 0;\n{leaves}\n'''\n\n\
+             [jobs.second]\ndepends_on = [\"first\"]\nsql = '''\n{look}\n'''\n"
+        )
+    });
+    let pass = site.on("alpha", &["tick"]).run().await;
+    assert_eq!(pass.code, Some(0), "{pass:?}");
+    assert_eq!(met(&database, "count(*)").await, 2, "{pass:?}");
+    database
+}
+
+async fn met(database: &Database, what: &str) -> i64 {
+    database.query_one(&format!("SELECT {what} FROM met")).await
+}
+
+#[tokio::test]
+async fn a_job_may_have_the_session_of_the_one_before_and_meets_nothing_of_it() {
+    for leaves in [
+        "SELECT 1",
+        "SELECT pg_advisory_lock(7)",
+        "DECLARE held CURSOR WITH HOLD FOR SELECT 1",
+        "LISTEN somebody",
+        "CREATE TEMPORARY TABLE left_behind AS SELECT 1 AS one",
+        "SET application_name = 'left'",
+        "SET behind.it = 'yes'",
+        "SET ROLE pg_monitor",
+    ] {
+        let database = after(leaves).await;
+        assert_eq!(met(&database, "sum(things)::bigint").await, 0, "{leaves}");
+        assert_eq!(
+            met(&database, "count(DISTINCT session)").await,
+            1,
+            "{leaves}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_session_with_names_that_a_job_has_given_to_statements_is_nobodys_any_more() {
+    let database = after("PREPARE mine AS SELECT 1").await;
+    assert_eq!(met(&database, "sum(things)::bigint").await, 0);
+    assert_eq!(met(&database, "count(DISTINCT session)").await, 2);
+}
+
+#[tokio::test]
+async fn the_session_of_a_job_that_has_failed_is_nobodys_any_more() {
+    let database = Postgres::database().await;
+    database
+        .execute("CREATE TABLE met (session int, things bigint); CREATE SEQUENCE numbers")
+        .await;
+    let site = Site::with(&database, |_| {
+        let fails = "SELECT nextval('numbers'), pg_advisory_lock(7); SELECT 1 / 0";
+        format!(
+            "[daemon]\nmax_parallel = 1\n\n[defaults]\nstart = \"now\"\nevery = \"1h\"\n\n\
+             [jobs.fails]\nsql = \"{fails}\"\n\n[jobs.looks]\nsql = '''\n{LOOK}\n'''\n"
+        )
+    });
+    let pass = site.on("alpha", &["tick"]).run().await;
+    assert_eq!(pass.code, Some(1), "{pass:?}");
+    // Whichever came first.
+    assert_eq!(met(&database, "sum(things)::bigint").await, 0);
+    let locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 7";
+    assert_eq!(database.query_one::<i64>(locks).await, 0);
+}
