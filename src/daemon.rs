@@ -14,6 +14,7 @@ mod agenda;
 mod clock;
 mod draining;
 mod ending;
+mod hearing;
 mod looking;
 mod memory;
 mod status;
@@ -21,23 +22,19 @@ mod status;
 use std::{
     collections::BTreeSet,
     io,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use signal_hook::consts::{SIGHUP, SIGUSR1};
 use tokio::{
-    sync::Notify,
     task::{JoinError, JoinHandle},
     time::{Instant, interval},
 };
 
 use self::{
-    agenda::Agenda, clock::DatabaseClock, draining::Draining, ending::Ending, looking::Looking,
-    memory::Memory,
+    agenda::Agenda, clock::DatabaseClock, draining::Draining, ending::Ending, hearing::Hearing,
+    looking::Looking, memory::Memory,
 };
 use crate::{
     claim::Claimed,
@@ -47,11 +44,11 @@ use crate::{
     exit::Exit,
     host::Said,
     pass::{Pass, Ran},
-    plan::{plan, plan_of},
+    plan::{Plan, Verdict, plan, plan_of},
     record::Recorded,
     spec::{JobName, on_host},
     stop::{Called, Stopper},
-    store::{error::DatabaseError, listen::Listener, table::Table},
+    store::{error::DatabaseError, table::Table},
     supervise::give_back_freed_memory,
     systemd::Manager,
     work::{Came, Scope, Work},
@@ -90,8 +87,7 @@ pub struct Daemon {
     clock: DatabaseClock,
     looking: Looking,
     memory: Memory,
-    /// Whether the connection that it listens on is another than before, and the database behind it perhaps, too.
-    is_new_connection: Arc<AtomicBool>,
+    hearing: Hearing,
     /// When verdicts will be others by the clock alone.
     agenda: Agenda,
     /// When what others do is worth a look, as far as the plan can tell.
@@ -141,7 +137,7 @@ impl Daemon {
             clock: DatabaseClock::default(),
             looking: Looking::default(),
             memory: Memory::default(),
-            is_new_connection: Arc::default(),
+            hearing: Hearing::default(),
             agenda: Agenda::default(),
             look_at: None,
             reloading: None,
@@ -157,8 +153,7 @@ impl Daemon {
     /// An error means that there is nothing it could do here: a right is missing, or the tables do not fit. A database
     /// that is away is waited for.
     pub async fn run(mut self) -> Result<Exit, DatabaseError> {
-        let told = Arc::new(Notify::new());
-        let _listener = self.listen(&told);
+        let _listener = self.listen();
         let mut watchdog = interval(self.manager.watchdog_interval().unwrap_or(IDLE));
         loop {
             // Should something be due for ever, what runs beside this loop still has its turn.
@@ -175,6 +170,7 @@ impl Daemon {
                 alarm,
                 work,
                 looking,
+                hearing,
                 reloading,
                 stop,
                 hangup,
@@ -185,7 +181,7 @@ impl Daemon {
                 Some(ended) = work.next() => self.ended(ended),
                 looked = looking.next() => self.looked(looked)?,
                 () = alarm.at(wake_at) => self.wake(),
-                () = told.notified() => self.told(),
+                () = hearing.is_told() => self.told(),
                 asked = stop.changed() => self.stop(asked),
                 () = hangup.changed() => self.read_again(),
                 fresh = answer(reloading) => self.reloaded(fresh),
@@ -194,29 +190,6 @@ impl Daemon {
                 () = sleep_until(ending_at) => self.ending_is_due(),
             }
         }
-    }
-
-    fn listen(&self, told: &Arc<Notify>) -> Listener {
-        let (heart, told) = (Arc::clone(&self.engine.heart), Arc::clone(told));
-        let is_new = Arc::clone(&self.is_new_connection);
-        Listener::start(self.engine.database.clone(), move |word| {
-            if word.is_empty() {
-                is_new.store(true, Ordering::Relaxed);
-            }
-            // The heartbeat brings back what is to be cancelled.
-            if word.starts_with("cancel") {
-                heart.beat_now();
-            }
-            told.notify_one();
-        })
-    }
-
-    /// Somebody has said something, or something may have been missed.
-    fn told(&mut self) {
-        if self.is_new_connection.swap(false, Ordering::Relaxed) {
-            self.compare();
-        }
-        self.looking.want_all();
     }
 
     /// When the loop has something to do though nothing happens.
@@ -265,12 +238,12 @@ impl Daemon {
         self.ending.is_none() && !self.looking.is_away()
     }
 
-    /// Plans what is known of these jobs, and wants what is due by it. Returns which of them wait for parents.
-    fn plan(&mut self, of: &Scope) -> Vec<usize> {
+    /// Plans what is known of these jobs, and wants what is due by it. Returns what it cannot act upon by itself.
+    fn plan(&mut self, of: &Scope) -> Beyond {
         let here = Boottime::now();
         let (is_at_work, now) = (self.is_at_work(), self.clock.at(here));
         let (Some(table), Some(now)) = (&mut self.table, now) else {
-            return Vec::new();
+            return Beyond::default();
         };
         let (engine, work) = (&self.engine, &mut self.work);
         table.now = table.now.max(now);
@@ -293,8 +266,7 @@ impl Daemon {
         // What has passed was seen by this very reading, or is seen by the next.
         let ahead = [of_others, known].into_iter().flatten();
         self.look_at = ahead.filter(|at| *at > here).min();
-        let waits = plan.jobs.iter().filter(|job| job.verdict.is_for_parents());
-        waits.map(|job| job.index).collect()
+        Beyond::of(&plan)
     }
 
     fn looked(&mut self, seen: looking::Seen) -> Result<(), DatabaseError> {
@@ -414,10 +386,13 @@ impl Daemon {
         }
         table.jobs.insert(name, row.clone());
         let number = self.engine.graph.number(job);
-        let waiting = self.plan(&Scope::Jobs(self.and_children([job])));
-        // Of those that wait for others as well, other hosts may know more.
-        if waiting.iter().any(|child| Some(*child) != number) {
+        let beyond = self.plan(&Scope::Jobs(self.and_children([job])));
+        if beyond.waiting.iter().any(|child| Some(*child) != number) {
             self.look_around(job);
+        }
+        let starts_nothing = self.ending.is_some() || self.draining.is_some();
+        if beyond.is_for_others || starts_nothing {
+            self.tell_others(job);
         }
     }
 
@@ -526,6 +501,29 @@ impl Daemon {
         if self.is_ready {
             self.manager.ready(&self.status());
         }
+    }
+}
+
+/// What a plan has found and this host cannot act upon by itself.
+#[derive(Debug, Default)]
+struct Beyond {
+    /// The jobs that wait for parents. Of those other hosts may know more.
+    waiting: Vec<usize>,
+    /// Something is due, and not for this host.
+    is_for_others: bool,
+}
+
+impl Beyond {
+    fn of(plan: &Plan<'_>) -> Self {
+        let mut beyond = Self::default();
+        for job in &plan.jobs {
+            match job.verdict {
+                Verdict::Blocked(_) | Verdict::AfterParents => beyond.waiting.push(job.index),
+                Verdict::Elsewhere(_) => beyond.is_for_others = true,
+                _ => {}
+            }
+        }
+        beyond
     }
 }
 

@@ -96,14 +96,6 @@ pub enum Verdict {
     Unsupported(&'static str),
 }
 
-impl Verdict {
-    /// Whether parents keep the job from running, and nothing else as far as the plan knows.
-    #[must_use]
-    pub fn is_for_parents(&self) -> bool {
-        matches!(self, Self::Blocked(_) | Self::AfterParents)
-    }
-}
-
 /// Everything a claim needs to know of a due job; each of it is checked again under the lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Due {

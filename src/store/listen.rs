@@ -3,8 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::Notify, task::JoinHandle, time::sleep};
+use tokio_postgres::types::Type;
 
-use super::{Database, Said, again::Again, error::DatabaseError, limited};
+use super::{
+    Database, Said, again::Again, error::DatabaseError, limited, recurring::Parameter, transaction,
+};
 
 /// How often a connection on which nobody says anything is asked whether it is still there.
 const ASK_EVERY: Duration = Duration::from_mins(1);
@@ -42,6 +45,13 @@ impl Listener {
         });
         Self { task }
     }
+}
+
+/// Says something to all who listen.
+pub(crate) async fn tell(database: &Database, what: &str) -> Result<(), DatabaseError> {
+    let parameters: [Parameter<'_>; 1] = [(&what, Type::TEXT)];
+    transaction::run(database, include_str!("../../sql/tell.sql"), &parameters).await?;
+    Ok(())
 }
 
 impl Drop for Listener {

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
+
 use crate::{
     common::{Postgres, Site, locked::lock, until},
     world::{ASLEEP, SOON, hears, holds, log, nothing_ran_twice, started, stays},
@@ -136,4 +138,74 @@ async fn a_row_that_somebody_holds_is_asked_for_again_about_once_a_second_until_
         .expect("it is still open");
     started(&site, 1).await;
     nothing_ran_twice(&site);
+}
+
+#[tokio::test]
+async fn a_child_that_only_another_host_may_run_starts_there_when_its_parent_is_done_here() {
+    let database = Postgres::database().await;
+    let site = Site::with(&database, |site| {
+        [
+            ASLEEP.to_owned(),
+            site.job("parent", "every = \"10h\"\nhosts = [\"alpha\"]", "true"),
+            site.job(
+                "child",
+                "depends_on = [\"parent\"]\nhosts = [\"beta\"]",
+                "true",
+            ),
+        ]
+        .concat()
+    });
+    let (_alpha, _beta) = (stays(&site, "alpha").await, stays(&site, "beta").await);
+    let listen = "SELECT count(*) = 2 FROM pg_stat_activity WHERE datname = current_database() AND query = 'LISTEN crontabber'";
+    holds(&database, "both listen", listen).await;
+    let trigger = site.on("alpha", &["trigger", "parent"]).run().await;
+    assert_eq!(trigger.code, Some(0), "{trigger:?}");
+    started(&site, 2).await;
+    holds(
+        &database,
+        "both are recorded",
+        "SELECT count(*) = 2 FROM crontabber_log WHERE outcome = 'success'",
+    )
+    .await;
+    assert_eq!(
+        log(&database).await,
+        ["child 1 1 success beta", "parent 1 1 success alpha"]
+    );
+}
+
+#[tokio::test]
+async fn what_a_host_keeps_running_is_taken_over_at_once_when_that_stops_or_is_drained() {
+    let kept = "keep_running = true";
+    for leaves in ["stops", "is drained"] {
+        let database = Postgres::database().await;
+        let site = Site::with(&database, |site| {
+            ASLEEP.to_owned()
+                + &site.job("relay", kept, "exec sleep 600")
+                + &site.job(
+                    "long",
+                    "every = \"10h\"\nstart = \"now\"\nhosts = [\"alpha\"]",
+                    "sleep 3",
+                )
+        });
+        let alpha = stays(&site, "alpha").await;
+        started(&site, 2).await;
+        let beta = stays(&site, "beta").await;
+        let listen = "SELECT count(*) = 2 FROM pg_stat_activity WHERE datname = current_database() AND query = 'LISTEN crontabber'";
+        holds(&database, "both listen", listen).await;
+        if leaves == "stops" {
+            alpha.signal(Signal::SIGTERM);
+        } else {
+            let drain = site.on("beta", &["drain", "alpha"]).run().await;
+            assert_eq!(drain.code, Some(0), "{drain:?}");
+        }
+        // While alpha still waits for what ends by itself.
+        let there = "SELECT count(*) = 2 FROM crontabber_log WHERE app_name = 'relay'";
+        holds(&database, "beta has it", there).await;
+        let long = "SELECT outcome = 'running' FROM crontabber_log WHERE app_name = 'long'";
+        assert!(
+            database.query_one::<bool>(long).await,
+            "{leaves}: it took too long"
+        );
+        hears(&beta, "job=relay").await;
+    }
 }
