@@ -15,7 +15,7 @@ const LOOK: &str = "INSERT INTO met SELECT pg_backend_pid(),
      + (coalesce(current_setting('behind.it', true), '') <> '')::int
      + (current_user <> session_user)::int";
 
-/// A job that leaves something in its session, and one that looks afterwards; both have run.
+/// A job that leaves something in its session, and one that looks afterwards; both have run, and not for the first time.
 async fn after(leaves: &str) -> Database {
     let database = Postgres::database().await;
     database
@@ -28,9 +28,16 @@ async fn after(leaves: &str) -> Database {
              [jobs.second]\ndepends_on = [\"first\"]\nsql = '''\n{look}\n'''\n"
         )
     });
-    let pass = site.on("alpha", &["tick"]).run().await;
-    assert_eq!(pass.code, Some(0), "{pass:?}");
-    assert_eq!(met(&database, "count(*)").await, 2, "{pass:?}");
+    for again in [false, true] {
+        if again {
+            database
+                .execute("TRUNCATE met; UPDATE crontabber SET next_run = now(), slot = now(), revision = revision + 1 WHERE app_name = 'first'")
+                .await;
+        }
+        let pass = site.on("alpha", &["tick"]).run().await;
+        assert_eq!(pass.code, Some(0), "{pass:?}");
+        assert_eq!(met(&database, "count(*)").await, 2, "{pass:?}");
+    }
     database
 }
 
@@ -58,6 +65,28 @@ async fn a_job_may_have_the_session_of_the_one_before_and_meets_nothing_of_it() 
             "{leaves}"
         );
     }
+}
+
+#[tokio::test]
+async fn what_a_run_is_not_told_is_missing_in_its_session_whatever_the_run_before_was_told() {
+    let database = Postgres::database().await;
+    let missing = "current_setting('crontabber.last_success', true) IS NULL";
+    database.execute("CREATE TABLE met (is_missing bool)").await;
+    let second = format!(
+        "[jobs.second]\ndepends_on = [\"first\"]\nsql = \"INSERT INTO met SELECT {missing}\"\n"
+    );
+    let first = "[jobs.first]\nstart = \"now\"\nevery = \"1h\"\nsql = \"SELECT 1\"\n\n";
+    let site = Site::with(&database, |_| first.to_owned());
+    assert_eq!(site.on("alpha", &["tick"]).run().await.code, Some(0));
+    // Now the first has had a success, and the second has not.
+    site.configure(database.url(), &format!("{first}{second}"));
+    database
+        .execute("UPDATE crontabber SET next_run = now(), slot = now(), revision = revision + 1")
+        .await;
+    let pass = site.on("alpha", &["tick"]).run().await;
+    assert_eq!(pass.code, Some(0), "{pass:?}");
+    let is_missing = "SELECT is_missing FROM met";
+    assert!(database.query_one::<bool>(is_missing).await, "{pass:?}");
 }
 
 #[tokio::test]

@@ -183,7 +183,13 @@ impl Run<'_> {
             None => None,
         };
         let database = named.as_ref().unwrap_or(means.database);
-        let opened = database.session(self.heard.ear()).await;
+        let ear = self.heard.ear();
+        // A setting that a session has had once is empty there, and not missing.
+        let opened = if environment::is_complete(self.held) {
+            database.session(ear).await
+        } else {
+            database.new_session(ear).await
+        };
         opened.map_err(|error| error.to_string())
     }
 
