@@ -46,7 +46,7 @@ use crate::{
     pass::{Pass, Ran},
     plan::{Plan, Verdict, plan, plan_of},
     record::Recorded,
-    spec::{JobName, on_host},
+    spec::{JobName, JobSpec, on_host},
     stop::{Called, Stopper},
     store::{error::DatabaseError, table::Table},
     supervise::give_back_freed_memory,
@@ -385,13 +385,21 @@ impl Daemon {
             self.looking.want_rows(vec![name.clone()]);
         }
         table.jobs.insert(name, row.clone());
-        let number = self.engine.graph.number(job);
         let beyond = self.plan(&Scope::Jobs(self.and_children([job])));
-        if beyond.waiting.iter().any(|child| Some(*child) != number) {
+        let graph = &self.engine.graph;
+        let number = graph.number(job);
+        let is_child = |other: &&usize| Some(**other) != number;
+        let waits = beyond.waiting.iter().any(|child| is_child(&child));
+        // Where both run on each host, what is due on others waits for a run of theirs.
+        let is_on_each = graph.get(job).is_some_and(JobSpec::is_on_each);
+        let waits_for_it = |other: &usize| !(is_on_each && graph.jobs()[*other].is_on_each());
+        let mut elsewhere = beyond.elsewhere.iter().filter(is_child);
+        let is_for_others = elsewhere.any(waits_for_it);
+        if waits {
             self.look_around(job);
         }
         let starts_nothing = self.ending.is_some() || self.draining.is_some();
-        if beyond.is_for_others || starts_nothing {
+        if is_for_others || starts_nothing {
             self.tell_others(job);
         }
     }
@@ -509,8 +517,8 @@ impl Daemon {
 struct Beyond {
     /// The jobs that wait for parents. Of those other hosts may know more.
     waiting: Vec<usize>,
-    /// Something is due, and not for this host.
-    is_for_others: bool,
+    /// The jobs that are due, and not for this host.
+    elsewhere: Vec<usize>,
 }
 
 impl Beyond {
@@ -519,7 +527,7 @@ impl Beyond {
         for job in &plan.jobs {
             match job.verdict {
                 Verdict::Blocked(_) | Verdict::AfterParents => beyond.waiting.push(job.index),
-                Verdict::Elsewhere(_) => beyond.is_for_others = true,
+                Verdict::Elsewhere(_) => beyond.elsewhere.push(job.index),
                 _ => {}
             }
         }

@@ -1,23 +1,18 @@
 //! Opening what a command needs: the configuration, the database, a runtime; no more than it needs, no earlier.
 
-use std::sync::{Arc, Mutex, atomic::AtomicBool};
+mod engine;
 
 use futures_util::join;
 use jiff::Timestamp;
 use nix::unistd::Uid;
-use tokio::sync::Semaphore;
 
 use crate::{
     config::{self, Access, Config, Surroundings},
-    daemon::{Fresh, Reload},
-    engine::Engine,
-    heartbeat::Heart,
-    host::{self, Host, Said},
+    host,
     instance::Instance,
     outcomes::Outcomes,
     place::{Place, Seen},
     plan::{Plan, outdated, plan},
-    reap::Suspects,
     rights::Rights,
     spec::{JobName, JobSpec, is_host_name, on_host},
     state_directory::state_directory,
@@ -26,8 +21,6 @@ use crate::{
         schema::{self, Before},
         table::{self, Table},
     },
-    stream::Stream,
-    supervise::Supervisor,
     view::{
         subject::{self, Subject},
         text::harmless,
@@ -35,6 +28,8 @@ use crate::{
 };
 
 use super::{Global, fail::Failure, server};
+
+pub(super) use engine::{engine, reload, stay};
 
 /// The configuration that was named, or that is found.
 pub(super) fn configuration(global: &Global) -> Result<Config, Failure> {
@@ -147,104 +142,6 @@ pub(super) fn place(global: &Global, config: &Config) -> Result<Place, Failure> 
         max_ongoing_age: config.daemon.max_ongoing_age,
         on_disagreement: config.daemon.on_disagreement,
         stays: false,
-    })
-}
-
-/// A host ready for one pass. Must be called in a runtime.
-pub(super) fn engine(global: &Global, config: Config) -> Result<Arc<Engine>, Failure> {
-    let place = place(global, &config)?;
-    let database = database(&config, config.daemon.max_parallel)?;
-    let elsewhere = elsewhere(&config);
-    Ok(Arc::new(Engine {
-        host: Host::new(place, config.text_hash.clone()),
-        heart: Arc::new(Heart::new(database.clone(), None)),
-        outcomes: Arc::new(outcomes(&config, &database)),
-        stream: Arc::new(Stream::new(database.clone(), None)),
-        database,
-        elsewhere,
-        supervisor: Arc::new(Supervisor::new()),
-        // One connection is enough for it, and opening others takes longer than the claims.
-        turns: Arc::new(Semaphore::new(1)),
-        suspects: Arc::new(Suspects::of_a_pass()),
-        terms: config.daemon.lease,
-        max_parallel: config.daemon.max_parallel,
-        drain: config.daemon.tick_drain,
-        now: None,
-        is_stopping: AtomicBool::new(false),
-        graph: config.graph,
-    }))
-}
-
-/// How many claims a host that stays makes at once; each needs a connection.
-const TURNS: usize = 8;
-
-/// A host ready to stay, which says this of itself. Must be called in a runtime.
-pub(super) fn stay(
-    global: &Global,
-    config: Config,
-    said: &Arc<Mutex<Said>>,
-) -> Result<Fresh, Failure> {
-    let place = place(global, &config)?;
-    // Two more: records and looks must not wait for claims.
-    let database = database(&config, config.daemon.max_parallel.min(TURNS) + 2)?;
-    let heartbeat = config.daemon.lease.heartbeat;
-    Ok(Fresh {
-        poll: config.daemon.poll,
-        access: config.database.clone(),
-        engine: Arc::new(Engine {
-            host: Host::new(place, config.text_hash.clone()).that_stays(Arc::clone(said)),
-            heart: Arc::new(Heart::new(database.clone(), None)),
-            outcomes: Arc::new(outcomes(&config, &database)),
-            stream: Arc::new(Stream::new(database.clone(), None)),
-            database,
-            elsewhere: elsewhere(&config),
-            supervisor: Arc::new(Supervisor::new()),
-            turns: Arc::new(Semaphore::new(TURNS)),
-            suspects: Arc::new(Suspects::with_patience(heartbeat)),
-            terms: config.daemon.lease,
-            max_parallel: config.daemon.max_parallel,
-            drain: config.daemon.drain,
-            now: None,
-            is_stopping: AtomicBool::new(false),
-            graph: config.graph,
-        }),
-    })
-}
-
-/// How a host that stays reads its configuration again; what it runs, renews and holds open goes on.
-pub(super) fn reload(global: &Global, fresh: &Fresh, said: &Arc<Mutex<Said>>) -> Reload {
-    let (global, said) = (global.clone(), Arc::clone(said));
-    let began_with = fresh.access.clone();
-    Arc::new(move |before: &Engine| {
-        let config = configuration(&global).map_err(|failure| failure.to_string())?;
-        let place = place(&global, &config).map_err(|failure| failure.to_string())?;
-        if config.database != began_with {
-            return Err("`[database]` has changed: that takes a restart".to_owned());
-        }
-        if place.host != before.host.place.host {
-            return Err("the name of the host has changed: that takes a restart".to_owned());
-        }
-        Ok(Fresh {
-            poll: config.daemon.poll,
-            access: config.database.clone(),
-            engine: Arc::new(Engine {
-                host: Host::new(place, config.text_hash.clone()).that_stays(Arc::clone(&said)),
-                heart: Arc::clone(&before.heart),
-                stream: Arc::clone(&before.stream),
-                database: before.database.clone(),
-                elsewhere: elsewhere(&config),
-                supervisor: Arc::clone(&before.supervisor),
-                outcomes: Arc::clone(&before.outcomes),
-                turns: Arc::clone(&before.turns),
-                suspects: Arc::clone(&before.suspects),
-                terms: config.daemon.lease,
-                max_parallel: config.daemon.max_parallel,
-                drain: config.daemon.drain,
-                now: None,
-                is_stopping: AtomicBool::new(false),
-                graph: config.graph,
-            }),
-        })
     })
 }
 

@@ -16,7 +16,6 @@ use super::{
     error::DatabaseError,
     hosts,
     identity::{self, Identity},
-    limited,
     schema::Found,
     transaction,
 };
@@ -290,17 +289,11 @@ async fn asked<T>(question: impl Future<Output = Result<T, DatabaseError>>) -> A
     Box::pin(question).await.map_err(|error| error.to_string())
 }
 
-async fn rows(
-    client: &Connection,
-    sql: &str,
-    parameters: &[(&(dyn ToSql + Sync), Type)],
-) -> Result<Vec<Row>, DatabaseError> {
-    let query = client.query_typed(sql, parameters);
-    limited(transaction::LIMIT, client.fuse(), query).await
-}
-
 async fn row(client: &Connection, sql: &str) -> Result<Row, DatabaseError> {
-    let row = rows(client, sql, &[]).await?.into_iter().next();
+    let row = transaction::read(client, sql, &[])
+        .await?
+        .into_iter()
+        .next();
     row.ok_or_else(|| DatabaseError::Schema("the server has no answer".to_owned()))
 }
 
@@ -372,7 +365,8 @@ async fn server(client: &Connection, clock_skew: f64) -> Result<Server, Database
 }
 
 async fn standbys(client: &Connection) -> Result<Vec<Standby>, DatabaseError> {
-    let rows = rows(client, include_str!("../../sql/doctor_standbys.sql"), &[]).await?;
+    let rows =
+        transaction::read(client, include_str!("../../sql/doctor_standbys.sql"), &[]).await?;
     let standbys = rows.iter().map(|row| {
         let state: Option<&str> = row.try_get("sync_state")?;
         Ok::<_, tokio_postgres::Error>(match state {
@@ -397,7 +391,7 @@ async fn tables(client: &Connection) -> Result<Tables, DatabaseError> {
         return Ok(without_ours);
     }
     let version = "SELECT version, compatible_from FROM crontabber_schema";
-    let rows = rows(client, version, &[]).await?;
+    let rows = transaction::read(client, version, &[]).await?;
     Ok(match rows.first() {
         Some(row) => Tables::Ours(Found::from_row(row)?),
         None => without_ours,
@@ -425,7 +419,7 @@ async fn lacking(client: &Connection) -> Result<Vec<Lacking>, DatabaseError> {
     let parameters: [(&(dyn ToSql + Sync), Type); 2] =
         [(&names, Type::TEXT_ARRAY), (&privileges, Type::TEXT_ARRAY)];
     let sql = include_str!("../../sql/doctor_rights.sql");
-    let rows = rows(client, sql, &parameters).await?;
+    let rows = transaction::read(client, sql, &parameters).await?;
     let lacking = rows.iter().map(|row| {
         Ok::<_, tokio_postgres::Error>(Lacking {
             on: row.try_get("name")?,
@@ -438,7 +432,7 @@ async fn lacking(client: &Connection) -> Result<Vec<Lacking>, DatabaseError> {
 }
 
 async fn fleet(client: &Connection, now: Timestamp) -> Result<Fleet, DatabaseError> {
-    let rows = rows(client, include_str!("../../sql/doctor_hosts.sql"), &[]).await?;
+    let rows = transaction::read(client, include_str!("../../sql/doctor_hosts.sql"), &[]).await?;
     let heard = rows.iter().map(|row| {
         let other: Option<String> = row.try_get("other_instance")?;
         Ok::<_, tokio_postgres::Error>(Heard {

@@ -8,14 +8,13 @@ use tokio_postgres::{
     types::{ToSql, Type},
 };
 
-use super::{
-    Connection, Database, error::DatabaseError, limited, recurring::Parameter, transaction,
-};
+use super::{Connection, Database, error::DatabaseError, recurring::Parameter, transaction};
 use crate::place::{LIVE_FOR, Place, Seen};
 
 /// Every host that has announced itself, by name: what a plan for readers wants to know of them.
 pub async fn seen(client: &Connection) -> Result<Vec<Seen>, DatabaseError> {
-    let rows = read(client, include_str!("../../sql/read_seen_hosts.sql"), &[]).await?;
+    let rows =
+        transaction::read(client, include_str!("../../sql/read_seen_hosts.sql"), &[]).await?;
     Ok(rows.iter().map(seen_in).collect::<Result<_, _>>()?)
 }
 
@@ -76,7 +75,7 @@ impl Announced {
 
 /// What every host has announced, by name.
 pub async fn announced(client: &Connection) -> Result<Vec<Announced>, DatabaseError> {
-    let rows = read(client, include_str!("../../sql/read_hosts.sql"), &[]).await?;
+    let rows = transaction::read(client, include_str!("../../sql/read_hosts.sql"), &[]).await?;
     let announced = rows.iter().map(|row| {
         Ok::<_, tokio_postgres::Error>(Announced {
             seen: seen_in(row)?,
@@ -123,7 +122,7 @@ pub struct Meaning {
 pub async fn meanings(client: &Connection, hosts: &[&str]) -> Result<Vec<Meaning>, DatabaseError> {
     let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&hosts, Type::TEXT_ARRAY)];
     let sql = include_str!("../../sql/compare_definitions.sql");
-    let rows = read(client, sql, &parameters).await?;
+    let rows = transaction::read(client, sql, &parameters).await?;
     let meanings = rows.iter().map(|row| {
         Ok::<_, tokio_postgres::Error>(Meaning {
             name: row.try_get("app_name")?,
@@ -154,20 +153,11 @@ pub async fn newest(
         .iter()
         .map(|&name| (name.to_owned(), Vec::new()))
         .collect();
-    for row in read(client, sql, &parameters).await? {
+    for row in transaction::read(client, sql, &parameters).await? {
         let hosts = newest.entry(row.try_get("app_name")?).or_default();
         hosts.push(row.try_get("host")?);
     }
     Ok(newest)
-}
-
-async fn read(
-    client: &Connection,
-    sql: &str,
-    parameters: &[(&(dyn ToSql + Sync), Type)],
-) -> Result<Vec<Row>, DatabaseError> {
-    let query = client.query_typed(sql, parameters);
-    limited(transaction::LIMIT, client.fuse(), query).await
 }
 
 /// Deletes the row of a host that is neither live nor holds a lease, with an audit row that says who did it, on which

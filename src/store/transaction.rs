@@ -71,6 +71,16 @@ pub async fn run_on(
     limited(limit, client.fuse(), sent).await
 }
 
+/// The rows of a question that changes nothing.
+pub(super) async fn read(
+    client: &Connection,
+    sql: &str,
+    parameters: &[Parameter<'_>],
+) -> Result<Vec<Row>, DatabaseError> {
+    let query = client.query_typed(sql, parameters);
+    limited(LIMIT, client.fuse(), query).await
+}
+
 /// Statements that follow one another in one transaction, all in one round trip; the rows of each.
 ///
 /// Each has a snapshot of its own: what one has locked, the next sees as it is.

@@ -8,12 +8,16 @@ mod proxy;
 
 use std::{
     slice,
-    {sync::Arc, time::Duration},
+    {
+        sync::Arc,
+        time::{Duration, Instant},
+    },
 };
 
 use common::{
     Crontabber, Database, Finished, Private, Site,
     host::{Host, job},
+    until,
 };
 use crontabber::{
     engine::Engine,
@@ -111,6 +115,28 @@ async fn a_pass_with_nothing_due_asks_one_question_and_writes_nothing() {
             Message::Sync
         ]
     );
+}
+
+#[tokio::test]
+async fn a_daemon_with_nothing_due_asks_two_questions_a_poll_and_writes_nothing() {
+    let (_server, database) = server().await;
+    let (site, proxy) = idle_site(&database).await;
+    let jobs = (0..10).map(|job| site.job(&format!("job-{job}"), "every = \"1h\"", "true"));
+    let daemon = "[daemon]\npoll = \"1s\"\n\n".to_owned();
+    site.configure(&proxy.url(), &(daemon + &jobs.collect::<String>()));
+    let _daemon = site.on("alpha", &["daemon"]).spawn();
+    // It has begun: it has announced itself, it listens, and it has looked twice.
+    let settled = async || proxy.trips() >= 12;
+    until(LIMIT, "it has settled", settled).await;
+    let (before, trips, since) = (next_write(&database).await, proxy.trips(), Instant::now());
+    until(LIMIT, "it looks again", async || proxy.trips() >= trips + 6).await;
+    let polls = since.elapsed().as_secs_f64();
+    assert!(
+        polls > 1.9,
+        "six questions in {polls} s: {:?}",
+        proxy.said()
+    );
+    assert_eq!(next_write(&database).await, before, "something was written");
 }
 
 /// A job that runs once and waits for one that runs on each host.

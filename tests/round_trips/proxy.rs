@@ -104,6 +104,12 @@ impl Proxy {
         )
     }
 
+    /// How many trips there were so far, on all connections since `said` was asked.
+    pub(crate) fn trips(&self) -> usize {
+        let conversations = lock(&self.conversations);
+        conversations.iter().map(|said| lock(said).len()).sum()
+    }
+
     /// What was said on the connections made since the last time this was asked: the trips of each.
     pub(crate) fn said(&self) -> Vec<Vec<Trip>> {
         let conversations = std::mem::take(&mut *lock(&self.conversations));
