@@ -98,6 +98,9 @@ pub struct Daemon {
     /// What it was told to do before it ends.
     ending: Option<Ending>,
     is_ready: bool,
+    /// When it has last looked whether there is something to tell of itself, and when it has to look again.
+    told: Boottime,
+    tell_at: Option<Boottime>,
     /// When it has given back the memory that it does not use.
     tidied: Option<Instant>,
 }
@@ -143,6 +146,8 @@ impl Daemon {
             draining: None,
             ending: None,
             is_ready: false,
+            told: Boottime::at(Duration::ZERO),
+            tell_at: None,
             tidied: None,
         })
     }
@@ -204,6 +209,7 @@ impl Daemon {
             self.look_at,
             self.looking.due_at(),
             left,
+            self.tell_at,
             self.kill_at(),
         ];
         soon.into_iter()
@@ -248,7 +254,6 @@ impl Daemon {
                 }
                 self.table = Some(table);
                 self.tidy_up();
-                self.be_ready();
                 if self.engine.is_stopping() {
                     self.looking.want_all_in(looking::SOON);
                 }
@@ -279,6 +284,7 @@ impl Daemon {
             looking::Answer::Never(_) => self.work.want_nothing(),
         }
         self.plan(&Scope::All);
+        self.be_ready();
         Ok(())
     }
 

@@ -225,8 +225,7 @@ pub(crate) fn ascii(text: &str) -> String {
     text.chars().map(plain).collect()
 }
 
-/// The statement that writes a record.
-pub(crate) fn statement() -> &'static str {
+fn statement() -> &'static str {
     crate::faults::planted(include_str!("../sql/record.sql"))
 }
 

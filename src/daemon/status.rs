@@ -1,16 +1,25 @@
 //! What a daemon says of itself: a line for `systemctl status` and `hosts`, and on USR1 all it has in mind.
 
-use std::sync::PoisonError;
+use std::{sync::PoisonError, time::Duration};
 
 use super::Daemon;
 use crate::{clock::Boottime, plan::plan, store::table::never};
+
+/// How often it is told at most: whoever hears it writes it down.
+const TELL_EVERY: Duration = Duration::from_millis(100);
 
 /// How many running jobs the line names.
 const NAMED: usize = 3;
 
 impl Daemon {
-    /// Tells the service manager and the other hosts, if there is something new.
+    /// Tells the service manager and the other hosts, if there is something new: in a burst now and then.
     pub(super) fn tell(&mut self) {
+        let now = Boottime::now();
+        if now < self.told + TELL_EVERY {
+            self.tell_at = Some(self.told + TELL_EVERY);
+            return;
+        }
+        (self.told, self.tell_at) = (now, None);
         let status = self.status();
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         if said.status != status {

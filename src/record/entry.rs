@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use super::{After, ascii};
@@ -72,54 +72,31 @@ impl Record {
         }
     }
 
-    /// The types of the parameters of `record.sql`.
-    pub(crate) const TYPES: [Type; 17] = [
-        Type::TEXT,
-        Type::UUID,
-        Type::INT8,
-        Type::TEXT,
-        Type::TEXT,
-        Type::INT4,
-        Type::INT4,
-        Type::TEXT,
-        Type::TEXT,
-        Type::TEXT,
-        Type::TIMESTAMPTZ,
-        Type::TIMESTAMPTZ,
-        Type::TIMESTAMPTZ,
-        Type::TIMESTAMPTZ,
-        Type::INT8,
-        Type::BOOL,
-        Type::TIMESTAMPTZ,
-    ];
-
     /// In the order of `record.sql`, at this time of the database's clock; `None`: now.
     #[expect(
         clippy::ref_option,
         reason = "a parameter is a reference to the whole option"
     )]
     pub(super) fn parameters<'a>(&'a self, now: &'a Option<Timestamp>) -> [Parameter<'a>; 17] {
-        let values: [&(dyn ToSql + Sync); 17] = [
-            &self.job,
-            &self.run_id,
-            &self.fence,
-            &self.outcome,
-            &self.reason,
-            &self.exit_code,
-            &self.signal,
-            &self.output,
-            &self.effect,
-            &self.last_error,
-            &self.next_slot,
-            &self.next_run,
-            &self.first_passed,
-            &self.last_passed,
-            &self.passed,
-            &self.hold,
-            now,
-        ];
-        let mut types = Self::TYPES.into_iter();
-        values.map(|value| (value, types.next().expect("there are as many")))
+        [
+            (&self.job, Type::TEXT),
+            (&self.run_id, Type::UUID),
+            (&self.fence, Type::INT8),
+            (&self.outcome, Type::TEXT),
+            (&self.reason, Type::TEXT),
+            (&self.exit_code, Type::INT4),
+            (&self.signal, Type::INT4),
+            (&self.output, Type::TEXT),
+            (&self.effect, Type::TEXT),
+            (&self.last_error, Type::TEXT),
+            (&self.next_slot, Type::TIMESTAMPTZ),
+            (&self.next_run, Type::TIMESTAMPTZ),
+            (&self.first_passed, Type::TIMESTAMPTZ),
+            (&self.last_passed, Type::TIMESTAMPTZ),
+            (&self.passed, Type::INT8),
+            (&self.hold, Type::BOOL),
+            (now, Type::TIMESTAMPTZ),
+        ]
     }
 
     /// What happened, in a phrase.

@@ -35,7 +35,6 @@ use crate::{
     clock::Boottime,
     ended::{Ended, How, Stopped},
     heartbeat::{Cut, Leash},
-    record::{self, Record},
     spec::Sql,
     store::{Connection, Session, limited, recurring::Parameter, transaction},
     stream::Printing,
@@ -228,14 +227,6 @@ impl Run<'_> {
     async fn in_a_transaction(&self, client: &Connection) -> Result<(), tokio_postgres::Error> {
         let settings = Settings::of(self, true);
         let settings = settings.parameters();
-        let types = settings.each_ref().map(|(_, of)| of.clone());
-        for (sql, types) in [
-            (SETTINGS, types.as_slice()),
-            (COUNTS, &[]),
-            (record::statement(), &Record::TYPES),
-        ] {
-            client.prepare_for(sql, types).await;
-        }
         let set = client.question_in_a_transaction(SETTINGS, &settings);
         let counts = client.question_in_a_transaction(COUNTS, &[]);
         let (begun, set, before, done, checked, after) = join!(

@@ -37,6 +37,8 @@ pub(super) struct Recurring {
 enum Recurrence {
     /// It was sent so many times.
     Text(u32),
+    /// The same, in the middle of transactions, with parameters of these types.
+    Inside(u32, Vec<Type>),
     Prepared(Statement),
     /// It could not be prepared, or not be used: text for ever.
     Refused,
@@ -58,11 +60,16 @@ impl Connection {
         sql: &'static str,
         parameters: &'a [Parameter<'a>],
     ) -> Question<'a> {
-        let types = || parameters.iter().map(|(_, of)| of.clone()).collect();
-        if self.prepare_if_it_recurs(sql, types).await {
+        if self.prepare_if_it_recurs(sql, || types(parameters)).await {
             self.settle().await;
         }
-        self.question_in_a_transaction(sql, parameters)
+        let recurring = self.recurring();
+        Question {
+            recurring,
+            sql,
+            statement: recurring.prepared(sql),
+            parameters,
+        }
     }
 
     /// Tells the session for good what every transaction needs.
@@ -77,23 +84,31 @@ impl Connection {
         }
     }
 
-    /// Prepares a statement that will come in the middle of a transaction, if it has come often enough.
-    pub(crate) async fn prepare_for(&self, sql: &'static str, types: &[Type]) {
-        self.prepare_if_it_recurs(sql, || types.to_vec()).await;
-    }
-
-    /// A statement to be sent soon, prepared or not.
+    /// A statement in the middle of a transaction, as it is: prepared or not.
     pub(crate) fn question_in_a_transaction<'a>(
         &'a self,
         sql: &'static str,
         parameters: &'a [Parameter<'a>],
     ) -> Question<'a> {
         let recurring = self.recurring();
+        let statement = recurring.prepared(sql);
+        if statement.is_none() {
+            recurring.came_in_a_transaction(sql, types(parameters));
+        }
         Question {
             recurring,
             sql,
-            statement: recurring.prepared(sql),
+            statement,
             parameters,
+        }
+    }
+
+    /// Prepares, between two transactions, what has come in the middle of them often enough.
+    pub(super) async fn prepare_what_recurs(&self) {
+        for (sql, types) in self.recurring().what_recurs() {
+            let prepared = self.prepared(sql, types).await;
+            let known = prepared.map_or(Recurrence::Refused, Recurrence::Prepared);
+            self.recurring().set(sql, known);
         }
     }
 
@@ -129,6 +144,10 @@ impl Connection {
     }
 }
 
+fn types(parameters: &[Parameter<'_>]) -> Vec<Type> {
+    parameters.iter().map(|(_, of)| of.clone()).collect()
+}
+
 impl Recurring {
     /// Notes that the statement comes once more; whether it has been text often enough.
     fn is_time_to_prepare(&self, sql: &'static str) -> bool {
@@ -138,8 +157,31 @@ impl Recurring {
                 *times += 1;
                 *times > SENT_AS_TEXT
             }
-            Recurrence::Prepared(_) | Recurrence::Refused => false,
+            Recurrence::Inside(..) | Recurrence::Prepared(_) | Recurrence::Refused => false,
         }
+    }
+
+    fn came_in_a_transaction(&self, sql: &'static str, types: Vec<Type>) {
+        let mut statements = self.statements();
+        match statements
+            .entry(sql)
+            .or_insert(Recurrence::Inside(0, types))
+        {
+            Recurrence::Inside(times, _) => *times += 1,
+            Recurrence::Text(_) | Recurrence::Prepared(_) | Recurrence::Refused => {}
+        }
+    }
+
+    /// What has come in transactions so often that it is time to prepare it.
+    fn what_recurs(&self) -> Vec<(&'static str, Vec<Type>)> {
+        let statements = self.statements();
+        let recurs = statements.iter().filter_map(|(sql, known)| match known {
+            Recurrence::Inside(times, types) if *times >= SENT_AS_TEXT => {
+                Some((*sql, types.clone()))
+            }
+            _ => None,
+        });
+        recurs.collect()
     }
 
     fn prepared(&self, sql: &str) -> Option<Statement> {

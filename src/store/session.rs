@@ -99,6 +99,7 @@ impl Session {
             .is_ok_and(|answers| answers.iter().filter(|&answer| is_row(answer)).count() == 1);
         if is_clean {
             client.hear_with(None);
+            client.prepare_what_recurs().await;
             self.spare.keep(self.connection);
         }
         Ok(())
