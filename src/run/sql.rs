@@ -225,6 +225,8 @@ impl Run<'_> {
     /// All of it is sent before anything is answered: what follows a refusal is refused as well, and should it be the
     /// BEGIN that is refused, then there is no text to execute, because that was set for the transaction only.
     async fn in_a_transaction(&self, client: &Connection) -> Result<(), tokio_postgres::Error> {
+        // Whether the session may be used again; not in the transaction, which an error would end.
+        client.is_direct().await;
         let settings = Settings::of(self, true);
         let settings = settings.parameters();
         let set = client.question_in_a_transaction(SETTINGS, &settings);

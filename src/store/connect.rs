@@ -94,8 +94,8 @@ impl Database {
 
     /// A connection of the pool, given back when it is dropped.
     ///
-    /// It must be given back without an open transaction and without settings of the session: use
-    /// `SET LOCAL` only, and [`limited`](super::limited) for what may take long.
+    /// It must be given back without an open transaction and without settings of the session but for those that all
+    /// have (`transaction::SETTLE`): use `SET LOCAL` only, and [`limited`](super::limited) for what may take long.
     pub async fn get(&self) -> Result<Pooled, DatabaseError> {
         match self.pool.get().await {
             Ok(connection) => Ok(Pooled(connection)),

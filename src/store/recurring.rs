@@ -106,9 +106,7 @@ impl Connection {
     /// Prepares, between two transactions, what has come in the middle of them often enough.
     pub(super) async fn prepare_what_recurs(&self) {
         for (sql, types) in self.recurring().what_recurs() {
-            let prepared = self.prepared(sql, types).await;
-            let known = prepared.map_or(Recurrence::Refused, Recurrence::Prepared);
-            self.recurring().set(sql, known);
+            self.prepare_once(sql, types).await;
         }
     }
 
@@ -118,10 +116,11 @@ impl Connection {
         sql: &'static str,
         types: impl FnOnce() -> Vec<Type>,
     ) -> bool {
-        if !self.recurring().is_time_to_prepare(sql) {
-            return false;
-        }
-        let prepared = self.prepared(sql, types()).await;
+        self.recurring().is_time_to_prepare(sql) && self.prepare_once(sql, types()).await
+    }
+
+    async fn prepare_once(&self, sql: &'static str, types: Vec<Type>) -> bool {
+        let prepared = self.prepared(sql, types).await;
         let is_prepared = prepared.is_some();
         let known = prepared.map_or(Recurrence::Refused, Recurrence::Prepared);
         self.recurring().set(sql, known);

@@ -1,8 +1,8 @@
 //! Sessions for the SQL of jobs: each for one job at a time, and used again when nothing of that job is left in it.
 //!
-//! A new session costs the server a process and a run of its own catalogues: several times what a short job does. So
+//! A new session costs the server a process that has to learn its catalogues: several times what a short job does. So
 //! those that are done and clean wait here for the next job, as many as are likely to be wanted at once, and not for
-//! long.
+//! long. Not behind a pooler: what is cleaned there after a commit may be somebody else's session.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -84,9 +84,14 @@ impl Session {
 
     /// Commits, and lets the next job have the session if nothing of this one is left in it; in one round trip.
     ///
-    /// Roles and settings must have been taken back before.
+    /// Roles and settings must have been taken back before, and it must have been asked before the transaction whether
+    /// it leads to the server itself: else the session is closed.
     pub(crate) async fn commit(self) -> Result<(), super::DatabaseError> {
         let client = &self.connection;
+        if client.known_direct().get() != Some(&true) {
+            let commit = client.batch_execute("COMMIT");
+            return limited(transaction::LIMIT, client.fuse(), commit).await;
+        }
         let sent = async {
             let (committed, cleaned) =
                 futures_util::join!(client.batch_execute("COMMIT"), client.simple_query(CLEAN));
