@@ -32,8 +32,8 @@ pub struct Race {
 pub enum Start {
     /// From their first instruction, as cron starts them.
     AtTheGate,
-    /// From their first claim: all of them have found the job due. For builds with the feature `faults`; the
-    /// disguise must hold `before-claim=stop`.
+    /// From their first claim: all of them have found the job due, and the [`LATE`] last of them claim when the run of
+    /// the others has come and gone. For builds with the feature `faults`; the disguise must hold `before-claim=stop`.
     AfterThePlan,
 }
 
@@ -92,11 +92,17 @@ impl fmt::Display for Tally {
     }
 }
 
+const SOON: Duration = Duration::from_secs(30);
+
 /// The two jobs of a race, by how long they take, in milliseconds.
 const JOBS: [(&str, &str); 2] = [("instant", "0"), ("short", "0.08")];
 
 /// Over how many milliseconds the processes of a round are let go.
 const SPREADS: [u64; 3] = [0, 10, 100];
+
+/// How many processes of a round that starts after the plan are let go only when the run is recorded: what they have
+/// planned is over by then, and only the claim can tell.
+const LATE: usize = 10;
 
 /// Short rounds in CI, long ones on demand.
 pub fn rounds(short: usize, long: usize) -> usize {
@@ -157,7 +163,17 @@ impl Race {
             Start::AtTheGate => gate.open(self.processes, spread),
             Start::AfterThePlan => {
                 gate.open(self.processes, Duration::ZERO);
-                go_on(&waiting, spread).await;
+                until(SOON, "all processes have planned", async || {
+                    waiting.iter().all(Running::is_stopped)
+                })
+                .await;
+                let (first, late) = waiting.split_at(self.processes - LATE);
+                go_on(first, spread);
+                until(SOON, "the run is recorded", async || {
+                    has_run(database, job, slot).await
+                })
+                .await;
+                go_on(late, Duration::ZERO);
             }
         }
         for running in waiting {
@@ -178,19 +194,21 @@ impl Race {
     }
 }
 
-/// Waits until each of these has stopped itself, and lets them go on over this stretch of time.
-async fn go_on(all: &[Running], spread: Duration) {
-    until(
-        Duration::from_secs(30),
-        "all processes have planned",
-        async || all.iter().all(Running::is_stopped),
-    )
-    .await;
+/// Lets these, which have stopped themselves, go on over this stretch of time.
+fn go_on(all: &[Running], spread: Duration) {
     let step = spread / u32::try_from(all.len()).expect("a crowd, no nation");
     for running in all {
         running.signal(Signal::SIGCONT);
         thread::sleep(step);
     }
+}
+
+/// Whether a run of this slot is recorded.
+async fn has_run(database: &Database, job: &str, slot: Timestamp) -> bool {
+    let sql = format!(
+        "SELECT EXISTS (SELECT FROM crontabber_log WHERE app_name = '{job}' AND slot = '{slot}' AND outcome = 'success')"
+    );
+    database.query_one(&sql).await
 }
 
 /// What an operator does in `psql`: the job is due now. Returns the slot that makes.
