@@ -1,10 +1,12 @@
 -- claim: under the lock, check everything again and write the claim, its running log row and the verdict of the
--- slots it coalesces. No row back = something changed since the plan: nothing is claimed.
+-- slots it passes. No row back = something changed since the plan: nothing is claimed.
 -- Parameters: 1 job, 2 the pending slot the plan saw (compare-and-set), 3 the slot to run, 4-5 last and number of
--- the slots coalesced into it (from the pending one), 6 run id, 7 host, 8 lease in seconds, 9 trigger, 10 on_lost,
+-- the slots it passes (from the pending one), 6 run id, 7 host, 8 lease in seconds, 9 trigger, 10 on_lost,
 -- 11 the slot after this one, 12 backoff in seconds after a repeated loss, 13-14 parents and the slot each must
 -- have succeeded, 15 max_ongoing_age in seconds, 16 the time or NULL, 17 the slot after the pending one,
--- 18 the process that claims, 19 the run that somebody has asked for, if it is that one (compare-and-set).
+-- 18 the process that claims, 19 the run that somebody has asked for, if it is that one (compare-and-set), 20 why the
+-- passed slots are not run, 21 of each parent whether it is enough that a run for its slot has ended, 22 after when it
+-- may not start any more, or NULL.
 WITH claimed AS (
     UPDATE crontabber j
        SET revision = revision + 1,
@@ -17,11 +19,13 @@ WITH claimed AS (
            triggered_at = CASE WHEN $19 IS NULL THEN j.triggered_at END,
            triggered_by = CASE WHEN $19 IS NULL THEN j.triggered_by END,
            slot = CASE WHEN $9 IN ('schedule', 'parents') THEN $3 ELSE j.slot END,
+           blocked_since = CASE WHEN $9 IN ('schedule', 'parents') THEN NULL ELSE j.blocked_since END,
            attempt = 1 + coalesce((SELECT max(l.attempt) FROM crontabber_log l WHERE l.app_name = $1 AND l.slot = $3), 0)
      WHERE app_name = $1
        AND run_id IS NULL
        AND (ongoing IS NULL OR ongoing <= coalesce($16, clock_timestamp()) - make_interval(secs => $15))
        AND ($19 IS NULL OR trigger_id = $19)
+       AND ($22 IS NULL OR coalesce($16, clock_timestamp()) <= $22)
        AND ($9 = 'manual' OR paused_until IS NULL OR paused_until <= coalesce($16, clock_timestamp()))
        AND CASE $9
                WHEN 'schedule' THEN coalesce(slot, next_run, ongoing) = $2 AND $3 >= $2
@@ -32,19 +36,20 @@ WITH claimed AS (
                ELSE true
            END
        AND NOT EXISTS (
-               SELECT FROM unnest($13, $14) AS need(name, slot)
+               SELECT FROM unnest($13, $14, $21) AS need(name, slot, finish)
                  LEFT JOIN crontabber p ON p.app_name = need.name
-                WHERE p.success_slot IS NULL OR p.success_slot < need.slot)
+                WHERE coalesce(CASE WHEN need.finish THEN greatest(p.success_slot, p.finish_slot)
+                                    ELSE p.success_slot END < need.slot, true))
     RETURNING app_name, run_id, run_slot, run_trigger, attempt, fence, host, ongoing, lease_until,
               coalesce(error_count, 0) AS error_count, success_slot, last_success, lost_backoff
 ), tried AS (
     -- A pending slot that has run has its verdict.
     SELECT count(*) AS slots
       FROM (SELECT FROM crontabber_log l WHERE l.app_name = $1 AND l.slot = $2 AND l.attempt > 0 LIMIT 1) AS run
-), coalesced AS (
+), passed AS (
     INSERT INTO crontabber_log (app_name, log_time, slot, slot_until, slots, attempt, host, trigger, outcome, reason, finished_at)
     SELECT $1, claimed.ongoing, CASE tried.slots WHEN 0 THEN $2 ELSE $17 END, $4, $5 - tried.slots, 0, $7, $9,
-           'skipped', 'coalesced', claimed.ongoing
+           'skipped', $20, claimed.ongoing
       FROM claimed, tried
      WHERE $5 > tried.slots
         ON CONFLICT (app_name, slot, attempt) WHERE slot IS NOT NULL DO NOTHING

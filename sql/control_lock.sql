@@ -12,7 +12,7 @@ SELECT coalesce($2::timestamptz, clock_timestamp()) AS now,
        -- The columns of a job are read in the order of read_table.sql.
        c.app_name, c.next_run, c.first_run, c.last_run, c.last_success, c.ongoing,
        coalesce(c.error_count, 0) AS error_count, c.last_error::text AS last_error,
-       c.slot, c.success_slot,
+       c.slot, c.success_slot, c.finish_slot, c.blocked_since,
        c.paused_until, c.paused_by, c.pause_reason, c.definition_hash, c.trigger_id, c.triggered_at, c.triggered_by,
        c.run_id, c.run_slot, coalesce(c.run_trigger, '') AS run_trigger, coalesce(c.attempt, 0) AS attempt,
        coalesce(c.host, '') AS host, c.lease_until

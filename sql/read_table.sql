@@ -10,7 +10,7 @@ SELECT s.version, s.compatible_from,
        -- As it is: what is legal in a json column may be an error as text (a NUL, half a pair), and each function here
        -- is looked up anew by the server of every pass.
        coalesce(c.error_count, 0) AS error_count, c.last_error::text AS last_error,
-       c.slot, c.success_slot,
+       c.slot, c.success_slot, c.finish_slot, c.blocked_since,
        c.paused_until, c.paused_by, c.pause_reason, c.definition_hash, c.trigger_id, c.triggered_at, c.triggered_by,
        c.run_id, c.run_slot, coalesce(c.run_trigger, '') AS run_trigger, coalesce(c.attempt, 0) AS attempt,
        coalesce(c.host, '') AS host, c.lease_until

@@ -26,6 +26,8 @@ WITH dead AS (
            lease_until = NULL, on_lost = NULL, lost_next_slot = NULL, lost_backoff = NULL, cancel_run_id = NULL,
            first_run = coalesce(j.first_run, j.ongoing),
            last_run = j.ongoing,
+           finish_slot = CASE WHEN d.cancelled OR d.on_lost = 'skip' THEN greatest(j.finish_slot, d.run_slot)
+                              ELSE j.finish_slot END,
            error_count = CASE WHEN d.cancelled OR d.run_trigger = 'backfill' THEN j.error_count ELSE coalesce(j.error_count, 0) + 1 END,
            last_error = CASE WHEN d.cancelled OR d.run_trigger = 'backfill' THEN j.last_error
                              ELSE json_build_object('type', 'lost', 'value', CASE WHEN d.run_id = ANY ($5) THEN 'the process that ran it has ended'

@@ -14,6 +14,8 @@ WITH closed AS (
            last_run = ongoing,
            last_success = CASE WHEN $9 = 'well' AND run_trigger <> 'backfill' THEN ongoing ELSE last_success END,
            success_slot = CASE WHEN $9 = 'well' THEN greatest(success_slot, run_slot) ELSE success_slot END,
+           -- One that was lost and is tried again has not ended for its slot.
+           finish_slot = CASE WHEN $4 = 'lost' AND $11 = run_slot THEN finish_slot ELSE greatest(finish_slot, run_slot) END,
            error_count = CASE WHEN run_trigger = 'backfill' THEN error_count
                               WHEN $9 = 'well' THEN 0
                               WHEN $9 = 'failed' THEN coalesce(error_count, 0) + 1
@@ -36,8 +38,8 @@ WITH closed AS (
      WHERE app_name = $1 AND run_id = $2 AND fence = $3
     -- The row as it is now, in the order of read_table.sql: its host need not read it.
     RETURNING app_name, next_run, first_run, last_run, last_success, ongoing, coalesce(error_count, 0) AS error_count,
-              last_error::text AS last_error, slot, success_slot, paused_until, paused_by, pause_reason, definition_hash,
-              trigger_id, triggered_at, triggered_by, run_id
+              last_error::text AS last_error, slot, success_slot, finish_slot, blocked_since, paused_until, paused_by,
+              pause_reason, definition_hash, trigger_id, triggered_at, triggered_by, run_id
 ), logged AS (
     UPDATE crontabber_log
        SET outcome = $4, reason = $5, exit_code = $6, signal = $7, output = $8,
@@ -57,6 +59,6 @@ WITH closed AS (
      WHERE $15 > 0
         ON CONFLICT (app_name, slot, attempt) WHERE slot IS NOT NULL DO NOTHING
 )
-SELECT next_run, first_run, last_run, last_success, ongoing, error_count, last_error, slot, success_slot, paused_until,
-       paused_by, pause_reason, definition_hash, trigger_id, triggered_at, triggered_by, run_id
+SELECT next_run, first_run, last_run, last_success, ongoing, error_count, last_error, slot, success_slot, finish_slot,
+       blocked_since, paused_until, paused_by, pause_reason, definition_hash, trigger_id, triggered_at, triggered_by, run_id
   FROM closed

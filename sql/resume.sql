@@ -29,8 +29,9 @@ WITH clock AS MATERIALIZED (
        SET revision = revision + 1,
            slot = p.slot,
            next_run = p.start,
-           paused_until = NULL, paused_by = NULL, pause_reason = NULL
-      FROM pending p
+           -- When it ended: the slots until then were paused, and get that for a verdict.
+           paused_until = clock.now, paused_by = NULL, pause_reason = NULL
+      FROM clock, pending p
      WHERE j.app_name = p.app_name
     RETURNING j.app_name, j.slot, j.next_run
 ), audited AS (

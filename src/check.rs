@@ -237,6 +237,7 @@ impl Figures {
                 }
             }
             Verdict::Blocked(_) | Verdict::NoHost(_) => self.blocked += 1,
+            Verdict::Skip(skip) if !skip.blocks.is_empty() => self.blocked += 1,
             Verdict::Held => self.held += 1,
             // A person has taken it out of the game: it counts as nothing else.
             Verdict::Paused(_) => {

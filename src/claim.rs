@@ -58,7 +58,7 @@ use crate::{
     backoff,
     clock::Boottime,
     place::Place,
-    plan::{Due, Live, Trigger},
+    plan::{Due, Live, Need, Trigger},
     spec::{JobSpec, OnDbLoss, OnLost, RowName},
     store::{
         Connection, Database, error::DatabaseError, instant::Instant, limited,
@@ -279,6 +279,7 @@ struct Request<'a> {
     lost_backoff: f64,
     parents: Vec<&'a str>,
     needs: Vec<Timestamp>,
+    finishes: Vec<bool>,
     now: Option<Timestamp>,
 }
 
@@ -300,12 +301,9 @@ impl<'a> Request<'a> {
             next_slot: after(due.slot),
             after_pending: due.pending.and_then(after),
             lost_backoff: delay.as_secs_f64(),
-            parents: due
-                .needs
-                .iter()
-                .map(|(parent, _)| parent.as_str())
-                .collect(),
-            needs: due.needs.iter().map(|&(_, slot)| slot).collect(),
+            parents: due.needs.iter().map(|need| need.parent.as_str()).collect(),
+            needs: due.needs.iter().map(|need| need.slot).collect(),
+            finishes: due.needs.iter().map(Need::is_finish).collect(),
             now,
         }
     }
@@ -313,12 +311,13 @@ impl<'a> Request<'a> {
     /// The four messages of a claim, sent in one go; an error in any of them turns the COMMIT into a ROLLBACK.
     async fn send(&self, client: &Connection) -> Result<Answer, DatabaseError> {
         let job = self.row.as_str();
-        let coalesced = self.due.coalesced;
-        let (last, count) = (
-            coalesced.map(|slots| slots.last),
-            coalesced.map_or(0, |slots| slots.count),
+        let skipped = self.due.skipped.as_ref();
+        let (last, count, reason) = (
+            skipped.map(|skipped| skipped.slots.last),
+            skipped.map_or(0, |skipped| skipped.slots.count),
+            skipped.map(|skipped| skipped.reason.to_string()),
         );
-        let parameters: [Parameter<'_>; 19] = [
+        let parameters: [Parameter<'_>; 22] = [
             (&job, Type::TEXT),
             (&self.due.pending, Type::TIMESTAMPTZ),
             (&self.due.slot, Type::TIMESTAMPTZ),
@@ -338,6 +337,9 @@ impl<'a> Request<'a> {
             (&self.after_pending, Type::TIMESTAMPTZ),
             (&self.instance, Type::TEXT),
             (&self.due.asked, Type::UUID),
+            (&reason, Type::TEXT),
+            (&self.finishes, Type::BOOL_ARRAY),
+            (&self.due.start_by, Type::TIMESTAMPTZ),
         ];
         let lock: [Parameter<'_>; 1] = [(&job, Type::TEXT)];
         #[cfg(feature = "faults")]

@@ -16,6 +16,7 @@ mod lasting;
 mod loader;
 mod names;
 mod not_yet;
+mod parents;
 mod report;
 mod secret;
 mod sections;

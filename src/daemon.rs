@@ -338,6 +338,10 @@ impl Daemon {
                 tracing::error!(%job, %error, "a run has ended, and the database has not taken its record");
                 self.looking.want_all();
             }
+            Ok((job, Came::Skipped(skip, row))) => {
+                Pass::skipped(&self.engine.row(&job), &skip, &row);
+                self.goes_on_from(&job, row);
+            }
             Ok((_, Came::Dropped)) => {}
             Err(error) if error.is_cancelled() => self.tally.abandoned(),
             // Its message is printed; what it ran loses its lease. The others go on.

@@ -67,7 +67,10 @@ fn circle_text(circle: &[JobName]) -> String {
 impl JobGraph {
     /// The graph of these jobs, or everything that is wrong with it, in the order of the names.
     pub fn resolve(jobs: Vec<JobSpec>) -> Result<Self, Vec<DagError>> {
-        let levels = levels(jobs.iter().map(|job| (&job.name, job.depends_on.iter())))?;
+        let levels = levels(jobs.iter().map(|job| {
+            let parents = job.depends_on.iter().map(|parent| &parent.job);
+            (&job.name, parents)
+        }))?;
         let mut jobs: Vec<_> = levels.into_iter().zip(jobs).collect();
         jobs.sort_by(|(level, job), (other_level, other)| {
             (level, &job.name).cmp(&(other_level, &other.name))
@@ -84,7 +87,8 @@ impl JobGraph {
         let mut children = vec![Vec::new(); jobs.len()];
         let mut parents = Vec::with_capacity(jobs.len());
         for (child, job) in jobs.iter().enumerate() {
-            let mut of_job: Vec<usize> = job.depends_on.iter().map(|name| by_name[name]).collect();
+            let named = job.depends_on.iter().map(|parent| &parent.job);
+            let mut of_job: Vec<usize> = named.map(|parent| by_name[parent]).collect();
             of_job.sort_unstable();
             of_job.dedup();
             for &parent in &of_job {
@@ -306,6 +310,7 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::spec::Parent;
 
     /// `"a < b"`: a depends on b. `"a"`: just a job.
     fn jobs(text: &str) -> Vec<JobSpec> {
@@ -324,9 +329,9 @@ mod tests {
                 jobs.push(render::tests::job(name));
                 jobs.len() - 1
             });
-            jobs[place]
-                .depends_on
-                .extend(parent.map(|parent| parent.parse().expect("tests use good names")));
+            jobs[place].depends_on.extend(
+                parent.map(|parent| Parent::named(parent.parse().expect("tests use good names"))),
+            );
         }
         jobs
     }

@@ -19,7 +19,7 @@ use crate::{
     heartbeat::Heart,
     host::{self, Host},
     outcomes::Outcomes,
-    plan::{Due, Plan, Verdict, outdated, plan},
+    plan::{Due, Plan, Skip, Verdict, outdated, plan},
     reap::{self, Suspects},
     record::{Recorder, deliver},
     run::Means,
@@ -68,6 +68,25 @@ pub struct Engine {
     pub now: Option<Timestamp>,
     /// Whether a guard of an earlier process of this host was seen at work: worth another look soon.
     pub is_stopping: AtomicBool,
+}
+
+/// What a host does about a verdict.
+#[derive(Debug)]
+pub enum Step {
+    /// It claims the job, and runs it.
+    Run(Due),
+    /// It leaves slots of it behind.
+    Skip(Skip),
+}
+
+impl Step {
+    fn of(verdict: &Verdict) -> Option<Self> {
+        match verdict {
+            Verdict::Run(due) => Some(Self::Run(due.clone())),
+            Verdict::Skip(skip) => Some(Self::Skip(skip.clone())),
+            _ => None,
+        }
+    }
 }
 
 /// How often one look may change what it looks at: reap, announce, adopt, create the tables.
@@ -250,23 +269,21 @@ impl Engine {
     /// What is due, parents before children; within a layer at random, so that hosts that start in the same
     /// instant do not all try the same rows in the same order.
     #[must_use]
-    pub fn in_order(&self, plan: &Plan<'_>) -> VecDeque<(usize, Due)> {
+    pub fn in_order(&self, plan: &Plan<'_>) -> VecDeque<(usize, Step)> {
         // Seeded anew for each plan, without asking the kernel for each job.
         let chance = RandomState::new();
         let mut due: Vec<_> = plan
             .jobs
             .iter()
-            .filter_map(|job| match &job.verdict {
-                Verdict::Run(due) => {
-                    let chance = chance.hash_one(job.index);
-                    Some((self.layer(job.index), chance, job.index, due))
-                }
-                _ => None,
+            .filter_map(|job| {
+                let step = Step::of(&job.verdict)?;
+                let chance = chance.hash_one(job.index);
+                Some((self.layer(job.index), chance, job.index, step))
             })
             .collect();
         due.sort_unstable_by_key(|&(layer, chance, ..)| (layer, chance));
         due.into_iter()
-            .map(|(_, _, job, due)| (job, due.clone()))
+            .map(|(_, _, job, step)| (job, step))
             .collect()
     }
 }

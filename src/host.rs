@@ -542,7 +542,8 @@ impl Columns {
 /// The rows that a row waits for, comma-separated; `name@*`: those of every live host.
 fn parents(graph: &JobGraph, spec: &JobSpec, name: &str) -> String {
     let host = on_host(name).map_or(EVERY_HOST, |(_, host)| host);
-    let parents = spec.depends_on.iter().filter_map(|name| graph.get(name));
+    let parents = spec.depends_on.iter();
+    let parents = parents.filter_map(|parent| graph.get(&parent.job));
     let names: Vec<String> = parents.map(|parent| parent.row(host).to_string()).collect();
     names.join(",")
 }

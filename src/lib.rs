@@ -44,6 +44,8 @@ pub mod store;
 pub mod plan;
 // Taking a job, on this host and no other.
 pub mod claim;
+// Leaving slots behind that no run is for.
+pub mod skip;
 // What a run printed: the beginning and the end.
 pub mod output;
 // The same while it is being printed.

@@ -3,11 +3,11 @@
 use crate::{
     claim::{Claimed, Held},
     exit::Exit,
-    plan::{Plan, Verdict},
+    plan::{Plan, Skip, Verdict},
     record::{After, Outcome, Recorded},
     spec::RowName,
     stop::Stop,
-    store::error::DatabaseError,
+    store::{error::DatabaseError, table::JobState},
 };
 
 /// A run that has ended and was recorded.
@@ -61,6 +61,12 @@ impl Pass {
 
     pub(crate) fn started(held: &Held) {
         tracing::info!(job = %held.job(), slot = %held.slot, run_id = %held.run_id, attempt = held.attempt, fence = held.fence, "ongoing");
+    }
+
+    pub(crate) fn skipped(job: &RowName, skip: &Skip, row: &JobState) {
+        let slots = skip.skipped.slots;
+        let (reason, next_run) = (&skip.skipped.reason, row.next_run());
+        tracing::warn!(%job, slot = %slots.first, slots = slots.count, %reason, %next_run, "skipped");
     }
 
     pub(crate) fn left(&mut self, job: &RowName, claimed: &Claimed) {

@@ -3,6 +3,7 @@
 //! The tick, the dry run, the listing and `why` are readers of the same value, so the listing can never
 //! disagree with the tick. The plan is advisory: it locks nothing, and `claim` checks everything again.
 
+pub mod catch_up;
 mod next;
 mod placement;
 pub(crate) mod rows;
@@ -22,14 +23,15 @@ use crate::{
     dag::JobGraph,
     place::{OnDisagreement, Place, Seen},
     rights::refusal,
-    spec::{JobSpec, Kind, RowName, on_host},
+    spec::{JobSpec, Kind, Needed, RowName, on_host},
     store::table::{JobState, Table, never},
 };
 
+use catch_up::{Reason, Skipped};
 pub use placement::{NoHost, NotHere, no_host, that_match};
 use rows::{Node, Rows};
 pub use state::State;
-pub(crate) use wants::{awaited, coalesced};
+pub(crate) use wants::{awaited, done};
 
 /// A verdict for every row of every job, parents before children; then the rows no job of the configuration has.
 #[derive(Debug)]
@@ -71,6 +73,8 @@ pub enum Verdict {
     New(Option<Timestamp>),
     /// It is due: claim it.
     Run(Due),
+    /// Slots of it have come that are not run any more: a pass writes that down, and waits for the next one.
+    Skip(Skip),
     /// Its time has not come.
     NotYet(Timestamp),
     /// It has no schedule, and its parents have not all succeeded anew.
@@ -101,18 +105,58 @@ pub enum Verdict {
 pub struct Due {
     /// The pending slot in the row: the claim compares it.
     pub pending: Option<Timestamp>,
-    /// The slot to run: `pending`, or a later one that others are coalesced into.
+    /// The slot to run: `pending`, or a later one.
     pub slot: Timestamp,
-    /// The slots coalesced into it, from `pending`.
-    pub coalesced: Option<Slots>,
+    /// The slots it passes, from `pending`.
+    pub skipped: Option<Skipped>,
+    /// After that it may not start any more.
+    pub start_by: Option<Timestamp>,
     /// What makes it run.
     pub trigger: Trigger,
-    /// Per row of a parent, the slot that must have succeeded.
-    pub needs: Vec<(RowName, Timestamp)>,
+    /// What the rows of its parents must have done.
+    pub needs: Vec<Need>,
     /// Failures in a row so far.
     pub failures: u32,
     /// The run that somebody has asked for, if it is that one: the claim compares it.
     pub asked: Option<Uuid>,
+}
+
+/// Everything needed to leave slots behind that are not run; each of it is checked again when it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skip {
+    /// The pending slot in the row, which is compared.
+    pub pending: Timestamp,
+    /// When it might have started, and
+    pub next_run: Option<Timestamp>,
+    /// when the last run started: both are compared too.
+    pub last_run: Option<Timestamp>,
+    /// The slots to leave behind, and why.
+    pub skipped: Skipped,
+    /// The pending slot from then on; `None`: there is no other.
+    pub slot: Option<Timestamp>,
+    /// What parents have not done for the first of them: one of it must still be so. Only where they are the reason.
+    pub needs: Vec<Need>,
+    /// Where they are, what keeps the slot that is due now.
+    pub blocks: Vec<Block>,
+}
+
+/// What the row of a parent must have done before its child may run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Need {
+    /// The row.
+    pub parent: RowName,
+    /// For which of its slots, or for a later one.
+    pub slot: Timestamp,
+    /// What.
+    pub on: Needed,
+}
+
+impl Need {
+    /// Whether it is enough that a run has ended.
+    #[must_use]
+    pub fn is_finish(&self) -> bool {
+        self.on == Needed::Finish
+    }
 }
 
 /// A range of contiguous slots.
@@ -299,15 +343,29 @@ fn verdict(rows: &Rows<'_>, node: Node<'_>) -> Verdict {
     match wanted {
         wants::Wanted::At(at) => Verdict::NotYet(at),
         wants::Wanted::AfterParents => Verdict::AfterParents,
-        wants::Wanted::Now(due) => unsupported(spec)
-            .map(Verdict::Unsupported)
-            .or_else(|| nobody(rows, node).map(Verdict::NoHost))
-            .or_else(|| blocked(&due, table, place))
-            .or_else(|| not_here(rows, node, row).map(Verdict::Elsewhere))
-            .or_else(|| refusal(spec, &place.rights).map(Verdict::Refused))
-            .or_else(|| (spec.keep_running && !place.stays).then_some(Verdict::ForDaemons))
+        wants::Wanted::NoMore(skip) => not_at_all(rows, node)
+            .or_else(|| not_by_us(rows, node, row))
+            .unwrap_or(Verdict::Skip(skip)),
+        wants::Wanted::Now(due) => not_at_all(rows, node)
+            .or_else(|| blocked(rows, node, row, &due))
+            .or_else(|| not_by_us(rows, node, row))
             .unwrap_or(Verdict::Run(due)),
     }
+}
+
+/// Why no host would run a row.
+fn not_at_all(rows: &Rows<'_>, node: Node<'_>) -> Option<Verdict> {
+    let unsupported = unsupported(rows.spec(node)).map(Verdict::Unsupported);
+    unsupported.or_else(|| nobody(rows, node).map(Verdict::NoHost))
+}
+
+/// Why this one does not, though another may.
+fn not_by_us(rows: &Rows<'_>, node: Node<'_>, row: &JobState) -> Option<Verdict> {
+    let (spec, place) = (rows.spec(node), rows.place);
+    not_here(rows, node, row)
+        .map(Verdict::Elsewhere)
+        .or_else(|| refusal(spec, &place.rights).map(Verdict::Refused))
+        .or_else(|| (spec.keep_running && !place.stays).then_some(Verdict::ForDaemons))
 }
 
 /// The first slot of a job that no row knows yet; `None`: its parents decide.
@@ -362,27 +420,87 @@ pub fn unsupported(spec: &JobSpec) -> Option<&'static str> {
     }
 }
 
-/// The parents that keep a due job from running.
-fn blocked(due: &Due, table: &Table, place: &Place) -> Option<Verdict> {
-    let blocks: Vec<Block> = due
-        .needs
-        .iter()
-        .filter_map(|(parent, slot)| {
-            let row = table.row(parent.as_str());
-            let reached = row
-                .and_then(|row| row.success_slot)
-                .is_some_and(|done| done >= *slot);
-            (!reached).then(|| Block {
-                parent: parent.clone(),
-                why: if rows::is_nobodys(parent) {
-                    BlockedBy::NoHost
-                } else {
-                    blocked_by(row, table.now, place.max_ongoing_age)
-                },
-            })
+/// What parents make of a due job; `None`: they keep it from nothing.
+///
+/// Where its next slot has come while it waited, the earlier one still runs if it may by now: a parent that takes longer
+/// than from one slot to the next would never let its children run. And it is left behind where a parent stands still.
+fn blocked(rows: &Rows<'_>, node: Node<'_>, row: &JobState, due: &Due) -> Option<Verdict> {
+    let blocked = blocks(&due.needs, rows);
+    if blocked.is_empty() {
+        return None;
+    }
+    let Some(skipped) = due.skipped.as_ref() else {
+        return Some(Verdict::Blocked(blocked));
+    };
+    let first = skipped.slots.first;
+    let mut needs = wants::needs_at(rows, node, first);
+    let mut to_blame = blocks(&needs, rows);
+    let not_by_us = || not_by_us(rows, node, row);
+    if to_blame.is_empty() && skipped.reason != Reason::Late {
+        let due = Due {
+            slot: first,
+            skipped: None,
+            start_by: catch_up::start_by(rows.spec(node), first, jitter(rows, node)),
+            needs,
+            ..due.clone()
+        };
+        return Some(not_by_us().unwrap_or(Verdict::Run(due)));
+    }
+    to_blame.retain(|block| stands_still(rows, block));
+    if to_blame.is_empty() || not_by_us().is_some() {
+        return Some(Verdict::Blocked(blocked));
+    }
+    let parents: Vec<RowName> = to_blame.into_iter().map(|block| block.parent).collect();
+    needs.retain(|need| parents.contains(&need.parent));
+    Some(Verdict::Skip(Skip {
+        pending: first,
+        next_run: row.next_run,
+        last_run: row.last_run,
+        skipped: Skipped {
+            slots: skipped.slots,
+            reason: Reason::Blocked(parents),
+        },
+        slot: Some(due.slot),
+        needs,
+        blocks: blocked,
+    }))
+}
+
+fn jitter(rows: &Rows<'_>, node: Node<'_>) -> Duration {
+    let when = rows.spec(node).timetable.as_ref();
+    when.map_or(Duration::ZERO, |when| when.offset(rows.name(node).as_str()))
+}
+
+/// The parents that have not done what is needed of them.
+fn blocks(needs: &[Need], rows: &Rows<'_>) -> Vec<Block> {
+    let (table, place) = (rows.table, rows.place);
+    let blocks = needs.iter().filter_map(|Need { parent, slot, on }| {
+        let row = table.row(parent.as_str());
+        let done = row.and_then(|row| row.done(*on));
+        let reached = done.is_some_and(|done| done >= *slot);
+        (!reached).then(|| Block {
+            parent: parent.clone(),
+            why: if rows::is_nobodys(parent) {
+                BlockedBy::NoHost
+            } else {
+                blocked_by(row, table.now, place.max_ongoing_age)
+            },
         })
-        .collect();
-    (!blocks.is_empty()).then_some(Verdict::Blocked(blocks))
+    });
+    blocks.collect()
+}
+
+/// Whether a parent is neither at it nor about to be. One that has left slots behind itself is waiting for its own.
+fn stands_still(rows: &Rows<'_>, block: &Block) -> bool {
+    let now = rows.table.now;
+    match block.why {
+        BlockedBy::Running => false,
+        BlockedBy::Paused | BlockedBy::NoHost => true,
+        BlockedBy::NeverRan | BlockedBy::Failing(_) | BlockedBy::Pending => {
+            let row = rows.table.row(block.parent.as_str());
+            row.is_none_or(|row| row.next_run() > now || row.blocked_since.is_some())
+        }
+    }
 }
 
 fn blocked_by(parent: Option<&JobState>, now: Timestamp, max_ongoing_age: Duration) -> BlockedBy {

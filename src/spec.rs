@@ -6,7 +6,7 @@ mod row;
 
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
@@ -99,8 +99,8 @@ pub struct JobSpec {
     pub timetable: Option<Timetable>,
     /// The first slot of a job that no row knows yet.
     pub start: Start,
-    /// The jobs whose success a slot of this one needs.
-    pub depends_on: Vec<JobName>,
+    /// The jobs that a slot of this one waits for.
+    pub depends_on: Vec<Parent>,
     /// How long a run may take; [`NO_TIMEOUT`]: as long as it wants.
     pub timeout: Duration,
     /// How long the proof of a claim lasts.
@@ -111,6 +111,12 @@ pub struct JobSpec {
     pub on_lost: OnLost,
     /// Which of the slots missed in an outage are run.
     pub catch_up: CatchUp,
+    /// How many of the missed slots are run at most, the newest of them; `None`: as many as there are.
+    #[serde(skip_serializing_if = "is_usual")]
+    pub catch_up_limit: Option<u32>,
+    /// How late a run for a slot may still start, whichever attempt it is; `None`: however late.
+    #[serde(skip_serializing_if = "is_usual")]
+    pub start_deadline: Option<Duration>,
     /// What a slot does that falls due while an earlier run is still going on.
     pub overlap: Overlap,
     /// Where it may run.
@@ -289,6 +295,55 @@ pub struct Retry {
     pub attempts: u32,
 }
 
+/// A job that another waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parent {
+    /// Its name.
+    pub job: JobName,
+    /// What it must have done.
+    pub on: Needed,
+    /// A slot this much older than the child's is new enough; `None`: its latest.
+    pub within: Option<Duration>,
+}
+
+/// What a parent must have done for its slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Needed {
+    /// A run for it, or for a later one, has succeeded.
+    #[default]
+    Success,
+    /// A run for it, or for a later one, has ended, well or not.
+    Finish,
+}
+
+impl Parent {
+    /// A parent whose latest slot must have succeeded.
+    #[must_use]
+    pub fn named(job: JobName) -> Self {
+        Self {
+            job,
+            on: Needed::Success,
+            within: None,
+        }
+    }
+}
+
+/// As somebody writes it: the name alone where nothing else is said.
+impl Serialize for Parent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { job, on, within } = self;
+        if *on == Needed::Success && within.is_none() {
+            return job.serialize(serializer);
+        }
+        let mut table = serializer.serialize_struct("Parent", 3)?;
+        table.serialize_field("job", job)?;
+        table.serialize_field("on", on)?;
+        table.serialize_field("within", within)?;
+        table.end()
+    }
+}
+
 /// What becomes of a slot whose run was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -305,11 +360,11 @@ pub enum OnLost {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CatchUp {
-    /// None of them.
+    /// None of them: what has been due for ten minutes and was not started has had its time.
     None,
     /// The latest; the earlier ones are coalesced into it.
     Latest,
-    /// All of them, oldest first.
+    /// All of them, oldest first, one at a time; also those that fall due during a run.
     All,
 }
 

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use jiff::Timestamp;
 use tokio::{task::JoinError, time::Instant};
 
 use crate::{
@@ -9,9 +10,9 @@ use crate::{
     engine::Engine,
     pass::Pass,
     plan::{plan, plan_of},
-    spec::JobName,
+    spec::{CatchUp, JobName},
     stop::{Stop, Stopper},
-    store::error::DatabaseError,
+    store::{error::DatabaseError, table::JobState},
     work::{Came, Scope, Work},
 };
 
@@ -31,6 +32,7 @@ pub async fn tick(engine: &Arc<Engine>, stop: &mut Stopper) -> Pass {
         work: Work::new(stop.flag()),
         plan_at: Instant::now(),
         drain_at: None,
+        began: None,
     };
     tick.look(Look::All).await;
     loop {
@@ -52,6 +54,8 @@ struct Tick {
     work: Work,
     plan_at: Instant,
     drain_at: Option<Instant>,
+    /// The database's clock at its first look.
+    began: Option<Timestamp>,
 }
 
 /// What a look at the table is for.
@@ -59,9 +63,9 @@ struct Tick {
 enum Look {
     /// Everything that is due.
     All,
-    /// The children of a job that has just ended. Not all that is due: a pass whose jobs are short and frequent
-    /// would never end.
-    ChildrenOf(usize),
+    /// The children of a job that has just ended, and the job itself where it has more slots to catch up on. Not all that
+    /// is due: a pass whose jobs are short and frequent would never end.
+    After(usize),
 }
 
 impl Tick {
@@ -71,6 +75,7 @@ impl Tick {
             Ok(table) => table,
             Err(error) => return self.give_up(error),
         };
+        self.began.get_or_insert(table.now);
         let engine = &self.engine;
         let (graph, place) = (&engine.graph, &engine.host.place);
         match look {
@@ -81,22 +86,38 @@ impl Tick {
                 self.work.want(engine, &Scope::All, engine.in_order(&plan));
                 self.pass.saw(&plan);
             }
-            Look::ChildrenOf(parent) => {
-                let children = graph.children(parent);
-                let plan = plan_of(graph, &table, place, children.iter().copied());
-                let scope = Scope::Jobs(children.to_vec());
+            Look::After(job) => {
+                let mut jobs = graph.children(job).to_vec();
+                let name = engine.row(&graph.jobs()[job].name);
+                if self.catches_up(job, table.row(name.as_str())) {
+                    jobs.push(job);
+                    jobs.sort_unstable();
+                }
+                let plan = plan_of(graph, &table, place, jobs.iter().copied());
+                let scope = Scope::Jobs(jobs);
                 self.work.want(engine, &scope, engine.in_order(&plan));
             }
         }
+    }
+
+    /// Whether a job has slots left that had come when this pass began.
+    fn catches_up(&self, job: usize, row: Option<&JobState>) -> bool {
+        let is_wanted = self.engine.graph.jobs()[job].catch_up == CatchUp::All;
+        let pending = row.and_then(JobState::pending);
+        is_wanted && pending.is_some_and(|slot| Some(slot) <= self.began)
     }
 
     async fn ended(&mut self, ended: Result<(JobName, Came), JoinError>) {
         match ended {
             Ok((job, Came::Ran(ran))) => {
                 self.pass.ended(*ran);
-                let job = self.engine.graph.number(&job);
-                if let Some(job) = job.filter(|&job| !self.engine.graph.children(job).is_empty()) {
-                    self.look(Look::ChildrenOf(job)).await;
+                let graph = &self.engine.graph;
+                if let Some(job) = graph.number(&job) {
+                    let is_alone = graph.children(job).is_empty();
+                    let catches_up = graph.jobs()[job].catch_up == CatchUp::All;
+                    if !is_alone || catches_up {
+                        self.look(Look::After(job)).await;
+                    }
                 }
             }
             Ok((job, Came::Left(claimed))) => {
@@ -104,6 +125,9 @@ impl Tick {
                 self.work.leave(job, self.plan_at);
             }
             Ok((_, Came::Unclaimed(error) | Came::Unrecorded(error))) => self.give_up(error),
+            Ok((job, Came::Skipped(skip, row))) => {
+                Pass::skipped(&self.engine.row(&job), &skip, &row);
+            }
             Ok((_, Came::Dropped)) => {}
             // Given up in `drained`: its lease ends, and another host finds it.
             Err(error) if error.is_cancelled() => self.pass.abandoned(),

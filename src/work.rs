@@ -17,20 +17,21 @@ use tokio::{
 
 use crate::{
     claim::{Claim, Claimed, claim},
-    engine::Engine,
+    engine::{Engine, Step},
     pass::{Pass, Ran},
-    plan::Due,
+    plan::{Due, Skip},
     record::record,
     run::run,
+    skip,
     spec::JobName,
-    store::error::DatabaseError,
+    store::{error::DatabaseError, table::JobState},
 };
 
 /// Claims, runs and records, as many at once as there is room for.
 #[derive(Debug)]
 pub(crate) struct Work {
     /// What is due and not asked for yet, parents before children.
-    queue: VecDeque<(usize, Due)>,
+    queue: VecDeque<(usize, Step)>,
     /// What is being claimed or run here.
     busy: HashMap<JobName, Busy>,
     /// What is not asked for again before then: it came back from a claim as not ours, or has just ended.
@@ -75,6 +76,8 @@ pub(crate) enum Came {
     Unclaimed(DatabaseError),
     /// It was not asked for any more.
     Dropped,
+    /// Slots of it were left behind; the row as it is now.
+    Skipped(Box<Skip>, Box<JobState>),
     /// It ran, and was recorded.
     Ran(Box<Ran>),
     /// It ran, and the database has not taken its record.
@@ -95,7 +98,7 @@ impl Work {
     }
 
     /// Wants what is due of these jobs, as far as it is not under way or left alone; of the others what it wanted before.
-    pub(crate) fn want(&mut self, engine: &Engine, of: &Scope, due: VecDeque<(usize, Due)>) {
+    pub(crate) fn want(&mut self, engine: &Engine, of: &Scope, due: VecDeque<(usize, Step)>) {
         match of {
             Scope::All => self.queue.clear(),
             Scope::Jobs(jobs) => self
@@ -162,20 +165,24 @@ impl Work {
         if self.is_closed.load(Ordering::SeqCst) {
             self.queue.clear();
         }
-        while let Some((job, due)) = self.next_with_room(engine) {
+        while let Some((job, step)) = self.next_with_room(engine) {
             let spec = &engine.graph.jobs()[job];
             let is_kept = spec.keep_running;
             self.busy.insert(spec.name.clone(), Busy { is_kept });
             let name = spec.name.clone();
             let (engine, is_closed) = (Arc::clone(engine), Arc::clone(&self.is_closed));
-            let task = claim_run_and_record(engine, job, due, is_closed);
-            let task = self.tasks.spawn(task);
+            let task = match step {
+                Step::Run(due) => self
+                    .tasks
+                    .spawn(claim_run_and_record(engine, job, due, is_closed)),
+                Step::Skip(skip) => self.tasks.spawn(leave_behind(engine, job, skip, is_closed)),
+            };
             self.jobs.insert(task.id(), name);
         }
     }
 
     /// Takes the first of what is wanted that there is room for.
-    fn next_with_room(&mut self, engine: &Engine) -> Option<(usize, Due)> {
+    fn next_with_room(&mut self, engine: &Engine) -> Option<(usize, Step)> {
         let taken = self.busy.values().filter(|busy| !busy.is_kept).count();
         let is_kept = |job: usize| engine.graph.jobs()[job].keep_running;
         let at = if taken < engine.max_parallel {
@@ -242,6 +249,27 @@ async fn claim_run_and_record(
             }
             Came::Left(claimed)
         }
+        Err(error) => Came::Unclaimed(error),
+    }
+}
+
+/// Leaves slots of a job behind that are not run any more.
+async fn leave_behind(
+    engine: Arc<Engine>,
+    job: usize,
+    skip: Skip,
+    is_closed: Arc<AtomicBool>,
+) -> Came {
+    let spec = &engine.graph.jobs()[job];
+    let _turn = engine.turns.acquire().await;
+    if is_closed.load(Ordering::SeqCst) {
+        return Came::Dropped;
+    }
+    let host = &engine.host.place.host;
+    let of = (spec, &spec.row(host));
+    match skip::skip(&engine.database, host, of, &skip, engine.now).await {
+        Ok(Some(row)) => Came::Skipped(Box::new(skip), row),
+        Ok(None) => Came::Left(Claimed::Changed),
         Err(error) => Came::Unclaimed(error),
     }
 }

@@ -22,8 +22,10 @@ pub(super) fn roots<'a>(plan: &'a Plan<'a>) -> HashMap<&'a str, Root<'a>> {
     for job in &plan.jobs {
         let name = job.name.as_ref();
         met.insert(name, job);
-        let Verdict::Blocked(blocks) = &job.verdict else {
-            continue;
+        let blocks = match &job.verdict {
+            Verdict::Blocked(blocks) => blocks,
+            Verdict::Skip(skip) => &skip.blocks,
+            _ => continue,
         };
         let Some(block) = to_blame(blocks) else {
             continue;

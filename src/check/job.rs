@@ -29,7 +29,9 @@ pub(super) fn problems(
         // That its last run failed, or was lost, is part of the story.
         Verdict::Held => return about.held().into_iter().collect(),
         Verdict::New(_) | Verdict::NotYet(_) | Verdict::AfterParents => None,
+        Verdict::Skip(skip) if !skip.blocks.is_empty() => about.blocked(&skip.blocks, roots),
         Verdict::Run(_)
+        | Verdict::Skip(_)
         | Verdict::Elsewhere(_)
         | Verdict::Refused(_)
         | Verdict::ForDaemons
@@ -135,7 +137,8 @@ impl About<'_> {
     }
 
     fn blocked(&self, blocks: &[Block], roots: &HashMap<&str, Root<'_>>) -> Option<Problem> {
-        let since = self.due_since()?;
+        let row = self.job.row?;
+        let since = row.blocked_since.or_else(|| self.due_since())?;
         let severity = self
             .known
             .limits

@@ -146,7 +146,8 @@ fn wanted(
         return Ok(Due {
             pending: None,
             slot: plan.now,
-            coalesced: None,
+            skipped: None,
+            start_by: None,
             trigger: Trigger::Manual,
             needs: Vec::new(),
             failures: u32::try_from(failures).unwrap_or(0),

@@ -6,7 +6,8 @@ use crate::{
     duration::written as spelled,
     schedule::{Rule, Timetable},
     spec::{
-        JobName, JobSpec, Kind, Lease, NO_TIMEOUT, OnDbLoss, Origin, Placement, Retry, RunAs, Sql,
+        JobName, JobSpec, Kind, Lease, NO_TIMEOUT, OnDbLoss, Origin, Parent, Placement, Retry,
+        RunAs, Sql,
     },
 };
 
@@ -61,6 +62,8 @@ impl Ingredients<'_> {
             retry: retry?,
             on_lost: settings.on_lost.as_ref()?.value,
             catch_up: settings.catch_up.as_ref()?.value,
+            catch_up_limit: settings.catch_up_limit.as_ref().map(|set| set.value.0),
+            start_deadline: settings.start_deadline.as_ref().map(|set| set.value.0),
             overlap: settings.overlap.as_ref()?.value,
             placement: Placement {
                 hosts: settings.hosts.as_ref()?.value.0.clone(),
@@ -99,9 +102,9 @@ impl Ingredients<'_> {
         }
     }
 
-    pub(super) fn parents(&self) -> Vec<JobName> {
+    pub(super) fn parents(&self) -> Vec<Parent> {
         let parents = self.settings.depends_on.iter().flat_map(|set| &set.value.0);
-        parents.map(|parent| parent.value.clone()).collect()
+        parents.map(|named| named.parent.clone()).collect()
     }
 
     /// What nobody wrote for this job means nothing for SQL in the referee's own database: with that its work is lost too.

@@ -3,7 +3,8 @@
 use crate::spec::{CatchUp, On, OnDbLoss, OnLost, Overlap, Start};
 
 use super::{
-    names::{Channels, Parents, Plain, Secrets, Variables},
+    names::{Channels, Plain, Secrets, Variables},
+    parents::Parents,
     setting::{Settings as _, settings},
     source::Place,
     texts::{Argv, ClassPath, Directory, ExitCodes, Script, Texts, UserName},
@@ -31,7 +32,7 @@ settings! {
         jitter: Lasting<0>,
         /// The first slot of a new job.
         start: Start,
-        /// The jobs whose success a slot of this one needs.
+        /// The jobs that a slot of this one waits for.
         depends_on: Parents,
         /// How long a run may take; "never" for a job that is kept running, unless it or its template names one.
         timeout: Timeout,

@@ -376,15 +376,16 @@ impl<'a> Loader<'a> {
     fn check_parents(&mut self, merged: &BTreeMap<JobName, JobSettings>) {
         for (job, settings) in merged {
             let parents = settings.depends_on.iter().flat_map(|set| &set.value.0);
-            for parent in parents {
-                let Some(kept) = merged.get(&parent.value).filter(|job| job.keeps_running()) else {
+            for named in parents {
+                let super::parents::Named { parent, place } = named;
+                let Some(kept) = merged.get(&parent.job).filter(|job| job.keeps_running()) else {
                     continue;
                 };
                 let message = format!(
                     "job `{job}` depends on `{}`, which is kept running",
-                    parent.value
+                    parent.job
                 );
-                let error = self.findings.error(Code::Misplaced, parent.place, message);
+                let error = self.findings.error(Code::Misplaced, *place, message);
                 error.label("it is never done");
                 let keep_running = kept.keep_running.as_ref();
                 error
@@ -456,7 +457,7 @@ impl<'a> Loader<'a> {
         let parents = |job: &JobSettings| {
             let parents = job.depends_on.iter().flat_map(|set| &set.value.0);
             parents
-                .map(|parent| parent.value.clone())
+                .map(|named| named.parent.job.clone())
                 .collect::<Vec<_>>()
         };
         let edges: Vec<_> = merged
@@ -472,7 +473,7 @@ impl<'a> Loader<'a> {
     fn dag_error(&mut self, error: &DagError, merged: &BTreeMap<JobName, JobSettings>) {
         let edge = |job: &JobName, parent: &JobName| {
             let parents = &merged.get(job)?.depends_on.as_ref()?.value.0;
-            let named = parents.iter().find(|named| named.value == *parent)?;
+            let named = parents.iter().find(|named| named.parent.job == *parent)?;
             Some(named.place)
         };
         let findings = &mut self.findings;

@@ -53,10 +53,6 @@ fn bad_name(
     None
 }
 
-/// The parents of a job, each where it is named.
-#[derive(Debug, Clone)]
-pub(super) struct Parents(pub(super) Vec<Set<JobName>>);
-
 impl Setting for JobName {
     const EXPECTED: &'static str = "the name of a job";
 
@@ -67,38 +63,6 @@ impl Setting for JobName {
 
     fn value(&self) -> Value {
         json!(self.as_str())
-    }
-}
-
-impl Setting for Parents {
-    const EXPECTED: &'static str = "a list of jobs such as [\"feed_list\"]";
-
-    fn read(found: &Found<'_>, findings: &mut Findings) -> Option<Self> {
-        let elements = found.expect::<Self, _>(found.elements(), findings)?;
-        let mut parents: Vec<Set<JobName>> = Vec::new();
-        for element in elements {
-            if element.value.is_table() {
-                let help = "write the name alone; `within` and `on` are for a later version";
-                let error = element.wrong_type(JobName::EXPECTED, findings);
-                error.label("not understood by this version").help(help);
-                continue;
-            }
-            let Some(parent) = element.read::<JobName>(findings) else {
-                continue;
-            };
-            if let Some(first) = parents.iter().find(|first| first.value == parent.value) {
-                let place = first.place;
-                let error = element.bad_value(findings, "named before");
-                error.related(place, "here");
-                continue;
-            }
-            parents.push(parent);
-        }
-        Some(Self(parents))
-    }
-
-    fn value(&self) -> Value {
-        self.0.iter().map(|parent| parent.value.as_str()).collect()
     }
 }
 

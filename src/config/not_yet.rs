@@ -12,8 +12,6 @@ use super::{
 struct NotYet {
     section: &'static str,
     key: &'static str,
-    /// `None`: whatever its value.
-    value: Option<&'static str>,
     /// What happens instead.
     instead: &'static str,
 }
@@ -22,30 +20,12 @@ const fn key(section: &'static str, key: &'static str, instead: &'static str) ->
     NotYet {
         section,
         key,
-        value: None,
-        instead,
-    }
-}
-
-const fn value(key: &'static str, value: &'static str, instead: &'static str) -> NotYet {
-    NotYet {
-        section: "job",
-        key,
-        value: Some(value),
         instead,
     }
 }
 
 const KEYS: &[NotYet] = &[
     key("job", "action", "this job does not run"),
-    value("catch_up", "none", "the latest missed slot is run"),
-    value("catch_up", "all", "only the latest missed slot is run"),
-    key(
-        "job",
-        "catch_up_limit",
-        "only the latest missed slot is run",
-    ),
-    key("job", "start_deadline", "a slot is run however late it is"),
     key("job", "notify", "nobody is notified"),
     key("job", "keep.days", "history is kept for ever"),
     key("job", "keep.runs", "history is kept for ever"),
@@ -67,19 +47,16 @@ pub(super) fn warn(section: &str, settings: &impl Settings, findings: &mut Findi
     let mut leaves = Vec::new();
     settings.push_leaves("", &mut leaves);
     for leaf in leaves {
-        let is_listed = |listed: &&NotYet| {
-            listed.section == section
-                && listed.key == leaf.key
-                && listed.value.is_none_or(|value| leaf.value == value)
-        };
+        let is_listed = |listed: &&NotYet| listed.section == section && listed.key == leaf.key;
         let Some(listed) = KEYS.iter().find(is_listed) else {
             continue;
         };
-        let what = match listed.value {
-            Some(value) => format!("`{} = \"{value}\"`", listed.key),
-            None => format!("`{}`", listed.key),
-        };
-        add(&what, leaf.place, listed.instead, findings);
+        add(
+            &format!("`{}`", listed.key),
+            leaf.place,
+            listed.instead,
+            findings,
+        );
     }
 }
 

@@ -8,7 +8,7 @@ use toml::de::{DeFloat, DeInteger};
 use crate::{
     duration, memory,
     place::OnDisagreement,
-    spec::{CatchUp, On, OnDbLoss, OnLost, Overlap, Start},
+    spec::{CatchUp, Needed, On, OnDbLoss, OnLost, Overlap, Start},
 };
 
 use super::{
@@ -239,6 +239,7 @@ pub(super) fn not_a_word(found: &Found<'_>, wrong: &str, words: &[&str], finding
     }
 }
 
+words!(Needed, "\"success\" or \"finish\"", "success" => Self::Success, "finish" => Self::Finish);
 words!(Start, "\"next\" or \"now\"", "next" => Self::Next, "now" => Self::Now);
 words!(OnLost, "\"retry\", \"skip\" or \"hold\"", "retry" => Self::Retry, "skip" => Self::Skip, "hold" => Self::Hold);
 words!(CatchUp, "\"none\", \"latest\" or \"all\"", "none" => Self::None, "latest" => Self::Latest, "all" => Self::All);

@@ -15,6 +15,7 @@ use crate::{
     place::Place,
     plan::{
         self, Slots,
+        catch_up::slots_before,
         rows::{Node, Rows},
     },
     schedule::Timetable,
@@ -161,7 +162,7 @@ fn by_schedule(
         pending: row.slot.or(row.next_run),
         success_slot: row.success_slot,
         next,
-        coalesced: moved_from.and_then(|pending| plan::coalesced(when, pending, slot)),
+        coalesced: moved_from.and_then(|pending| slots_before(when, pending, slot)),
         after_pending: moved_from.and_then(|pending| when.next(pending, pending)),
         is_newest: next.is_some() || newest.is_none_or(|newest| slot >= newest),
     }))
@@ -177,8 +178,8 @@ fn by_parents<'a>(
     given: Option<Timestamp>,
 ) -> Decision {
     let success = |parent: Node<'a>| {
-        let success = rows.row(parent).and_then(|row| row.success_slot);
-        success.max(marked.get(&parent).copied())
+        let done = plan::done(rows, node, parent);
+        done.max(marked.get(&parent).copied())
     };
     let (parents, newest) = plan::awaited(rows, node, success);
     let handled = row.slot.filter(|&slot| slot > Timestamp::UNIX_EPOCH);

@@ -11,6 +11,7 @@ use crate::{
     plan::{Plan, Verdict, plan, plan_of},
     record::Recorded,
     spec::{JobName, JobSpec},
+    store::table::JobState,
     work::Scope,
 };
 
@@ -76,19 +77,13 @@ impl Daemon {
 
     /// A run has ended: its row is what its record has made of it, and its children may start.
     pub(super) fn goes_on_after(&mut self, job: &JobName, ran: &Ran) {
-        let (Recorded::Written(row), Some(table)) = (&ran.recorded, &mut self.table) else {
+        let Recorded::Written(row) = &ran.recorded else {
             self.look_around(job);
             return self
                 .work
                 .leave_until_read(job.clone(), Instant::now() + UNTIL_READ);
         };
-        let name = ran.held.job().to_string();
-        if self.looking.is_asking() {
-            // What comes back may be older than the record.
-            self.looking.want_rows(vec![name.clone()]);
-        }
-        table.jobs.insert(name, row.clone());
-        let beyond = self.plan(&Scope::Jobs(self.and_children([job])));
+        let beyond = self.goes_on_from(job, row.clone());
         let graph = &self.engine.graph;
         let number = graph.number(job);
         let is_child = |other: &&usize| Some(**other) != number;
@@ -105,6 +100,19 @@ impl Daemon {
         if is_for_others || starts_nothing {
             self.tell_others(job);
         }
+    }
+
+    /// The row of a job is another one now, by a statement of this host's own.
+    pub(super) fn goes_on_from(&mut self, job: &JobName, row: Box<JobState>) -> Beyond {
+        let name = self.engine.row(job).to_string();
+        if self.looking.is_asking() {
+            // What comes back may be older.
+            self.looking.want_rows(vec![name.clone()]);
+        }
+        if let Some(table) = &mut self.table {
+            table.jobs.insert(name, row);
+        }
+        self.plan(&Scope::Jobs(self.and_children([job])))
     }
 
     /// These jobs and those that wait for them, by their places in the graph.

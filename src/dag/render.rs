@@ -113,7 +113,8 @@ pub(super) mod tests {
     use super::*;
     use crate::schedule::{Crontab, Rule, Timetable};
     use crate::spec::{
-        CatchUp, Kind, Lease, On, OnDbLoss, OnLost, Origin, Overlap, Placement, Retry, RunAs, Start,
+        CatchUp, Kind, Lease, On, OnDbLoss, OnLost, Origin, Overlap, Parent, Placement, Retry,
+        RunAs, Start,
     };
 
     /// A job that does nothing, when its parents have succeeded anew.
@@ -138,6 +139,8 @@ pub(super) mod tests {
             },
             on_lost: OnLost::Retry,
             catch_up: CatchUp::Latest,
+            catch_up_limit: None,
+            start_deadline: None,
             overlap: Overlap::Skip,
             placement: Placement {
                 hosts: Vec::new(),
@@ -178,9 +181,11 @@ pub(super) mod tests {
             Rule::Crontab(Crontab::parse("0 7 * * *").expect("it is sound")),
             "Europe/Berlin",
         ));
-        scrape.depends_on = vec![list.name.clone()];
+        scrape.depends_on = vec![Parent::named(list.name.clone())];
         let mut index = job("feed_index");
-        index.depends_on = vec![scrape.name.clone(), list.name.clone()];
+        index.depends_on = [&scrape, &list]
+            .map(|parent| Parent::named(parent.name.clone()))
+            .into();
         JobGraph::resolve(vec![index, job("adhoc"), scrape, list]).expect("it is sound")
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::{Live, Plan, Planned, Trigger, Verdict};
+use super::{Live, Plan, Planned, Trigger, Verdict, catch_up::start_by};
 use crate::store::table::never;
 
 impl<'a> Plan<'a> {
@@ -16,12 +16,31 @@ impl<'a> Plan<'a> {
         let at = match &job.verdict {
             Verdict::NotYet(at) | Verdict::Paused(at) => *at,
             Verdict::Run(due) if due.trigger == Trigger::Schedule => {
-                let slot = job.spec.timetable.as_ref()?.next(self.now, due.slot)?;
-                crate::host::start_of(job.spec, &job.name, slot)
+                let next = self.next_start(job, due.slot);
+                [next, due.start_by.and_then(just_after)]
+                    .into_iter()
+                    .flatten()
+                    .min()?
+            }
+            // Its next slot may leave it behind.
+            Verdict::Blocked(_) => {
+                let pending = job.row?.pending()?;
+                let start_by = start_by(job.spec, pending, job.jitter().unsigned_abs());
+                let late = start_by.and_then(just_after).filter(|at| *at > self.now);
+                [self.next_start(job, pending), late]
+                    .into_iter()
+                    .flatten()
+                    .min()?
             }
             _ => return None,
         };
         (job.is_here && at < never()).then_some(at)
+    }
+
+    /// When the first slot from now on may start.
+    fn next_start(&self, job: &Planned<'a>, known: Timestamp) -> Option<Timestamp> {
+        let slot = job.spec.timetable.as_ref()?.next(self.now, known)?;
+        Some(crate::host::start_of(job.spec, &job.name, slot))
     }
 
     /// When what others are running is worth a look: a lease and its grace are over, or the next slot of a job has come
@@ -40,11 +59,8 @@ impl<'a> Plan<'a> {
             _ => None,
         });
         let known = jobs.flat_map(|(job, live)| {
-            let when = job.spec.timetable.as_ref().filter(|_| job.is_here);
-            let slot = when.and_then(|when| {
-                let slot = when.next(self.now, job.row?.pending().unwrap_or(self.now))?;
-                Some(crate::host::start_of(job.spec, &job.name, slot))
-            });
+            let row = job.row.filter(|_| job.is_here);
+            let slot = row.and_then(|row| self.next_start(job, row.pending().unwrap_or(self.now)));
             [slot, live.lease_until.and_then(over)]
         });
         let ghosts = self
@@ -57,4 +73,9 @@ impl<'a> Plan<'a> {
             .filter(|at| *at > self.now)
             .min()
     }
+}
+
+/// The first instant after this, as fine as the table has it.
+fn just_after(at: Timestamp) -> Option<Timestamp> {
+    at.checked_add(SignedDuration::from_micros(1)).ok()
 }

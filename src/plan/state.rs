@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::store::table::{JobState, Triggered};
 
-use super::{Block, BlockedBy, NotHere, ON_LOST, Planned, Verdict};
+use super::{Block, BlockedBy, NotHere, ON_LOST, Planned, Skip, Skipped, Verdict};
 
 /// The state of a job: the first that holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -103,7 +103,9 @@ impl Planned<'_> {
             Verdict::Paused(_) => State::Paused,
             Verdict::Held => State::Held,
             Verdict::NoHost(_) | Verdict::Blocked(_) => State::Blocked,
+            Verdict::Skip(skip) if !skip.blocks.is_empty() => State::Blocked,
             Verdict::Run(_)
+            | Verdict::Skip(_)
             | Verdict::Elsewhere(_)
             | Verdict::Refused(_)
             | Verdict::ForDaemons
@@ -115,6 +117,7 @@ impl Planned<'_> {
             _ if row.error_count > 0 && self.retries() => State::Retrying,
             _ if row.error_count > 0 => State::Failing,
             Verdict::Run(_)
+            | Verdict::Skip(_)
             | Verdict::Elsewhere(_)
             | Verdict::Refused(_)
             | Verdict::ForDaemons
@@ -149,7 +152,7 @@ impl Planned<'_> {
         }
     }
 
-    fn jitter(&self) -> SignedDuration {
+    pub(super) fn jitter(&self) -> SignedDuration {
         let offset = self
             .spec
             .timetable
@@ -180,11 +183,8 @@ impl Planned<'_> {
                 .unwrap_or_default()
         };
         match &self.verdict {
-            Verdict::Blocked(blocks) => blocks
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join("; "),
+            Verdict::Blocked(blocks) => all(blocks),
+            Verdict::Skip(skip) if !skip.blocks.is_empty() => all(&skip.blocks),
             Verdict::NoHost(no_host) => no_host.sentence(|at| format!("since {at}")),
             Verdict::Paused(_) => self.row.map(paused).unwrap_or_default(),
             Verdict::Held => self
@@ -208,6 +208,7 @@ impl Planned<'_> {
             Verdict::Refused(why) => why.clone(),
             Verdict::ForDaemons => FOR_DAEMONS.to_owned(),
             Verdict::Unsupported(what) => format!("this version does not run `{what}` jobs yet"),
+            Verdict::Skip(skip) => skip.to_string(),
             Verdict::Ongoing(live) if live.run_id.is_none() => "run by a Python host".to_owned(),
             Verdict::New(_) => "no host has met it yet".to_owned(),
             Verdict::Ongoing(_) | Verdict::Run(_) | Verdict::NotYet(_) | Verdict::AfterParents => {
@@ -215,6 +216,11 @@ impl Planned<'_> {
             }
         }
     }
+}
+
+fn all(blocks: &[Block]) -> String {
+    let blocks = blocks.iter().map(ToString::to_string);
+    blocks.collect::<Vec<_>>().join("; ")
 }
 
 /// Who has a newer definition of the job than this host.
@@ -235,6 +241,21 @@ impl Triggered {
         match &self.by {
             Some(by) => format!("asked for by {by}"),
             None => "asked for".to_owned(),
+        }
+    }
+}
+
+/// `3 slots since 2031-05-05T12:00:00Z have passed: blocked by feeds`.
+impl fmt::Display for Skip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Skipped { slots, reason } = &self.skipped;
+        match slots.count {
+            1 => write!(f, "its slot {} has passed: {reason}", slots.first),
+            count => write!(
+                f,
+                "{count} slots since {} have passed: {reason}",
+                slots.first
+            ),
         }
     }
 }

@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Due, Slots, Trigger,
+    Due, Need, Skip, Trigger,
+    catch_up::{Choice, Waiting, choose, start_by},
     rows::{Node, Rows},
 };
 use crate::{
     schedule::Timetable,
-    spec::RowName,
+    spec::{Needed, Parent},
     store::table::{JobState, Triggered},
 };
 
@@ -19,6 +20,8 @@ use crate::{
 pub(super) enum Wanted {
     /// Now.
     Now(Due),
+    /// Not for the slots that have come: they have had their time.
+    NoMore(Skip),
     /// Then.
     At(Timestamp),
     /// When all its parents have succeeded anew.
@@ -45,7 +48,8 @@ fn by_hand(row: &JobState, asked: &Triggered) -> Due {
     Due {
         pending: None,
         slot: asked.at,
-        coalesced: None,
+        skipped: None,
+        start_by: None,
         trigger: Trigger::Manual,
         needs: Vec::new(),
         failures: failures(row),
@@ -65,7 +69,8 @@ fn always(row: &JobState, now: Timestamp) -> Wanted {
     Wanted::Now(Due {
         pending: Some(pending),
         slot: pending,
-        coalesced: None,
+        skipped: None,
+        start_by: None,
         trigger: Trigger::Schedule,
         needs: Vec::new(),
         failures: failures(row),
@@ -83,35 +88,36 @@ fn by_schedule(rows: &Rows<'_>, node: Node<'_>, row: &JobState, when: &Timetable
     if at > now {
         return Wanted::At(at);
     }
-    // A slot may start when its jitter has passed, and is not due before.
-    let jitter = when.offset(rows.name(node).as_str());
-    let due_by = now.checked_sub(jitter).unwrap_or(now);
-    let slot = when
-        .latest(due_by, pending)
-        .map_or(pending, |latest| latest.max(pending));
-    let coalesced = coalesced(when, pending, slot);
-    let needs = needs_at(rows, node, slot);
+    let waiting = Waiting {
+        pending,
+        since: at,
+        // A slot may start when its jitter has passed, and is not due before.
+        jitter: super::jitter(rows, node),
+        paused_until: row.paused_until,
+    };
+    let Choice { slot, skipped } = choose(rows.spec(node), when, &waiting, now);
+    let Some(slot) = slot else {
+        return skipped.map_or(Wanted::At(at), |skipped| {
+            Wanted::NoMore(Skip {
+                pending,
+                next_run: row.next_run,
+                last_run: row.last_run,
+                slot: when.next(skipped.slots.last, pending),
+                skipped,
+                needs: Vec::new(),
+                blocks: Vec::new(),
+            })
+        });
+    };
     Wanted::Now(Due {
         pending: Some(pending),
         slot,
-        coalesced,
+        skipped,
+        start_by: start_by(rows.spec(node), slot, waiting.jitter),
         trigger: Trigger::Schedule,
-        needs,
+        needs: needs_at(rows, node, slot),
         failures: failures(row),
         asked: None,
-    })
-}
-
-/// The slots that a run for `slot` speaks for, from the pending one. Whether that has run already, only the log
-/// knows: the claim leaves it out then.
-pub(crate) fn coalesced(when: &Timetable, pending: Timestamp, slot: Timestamp) -> Option<Slots> {
-    let last = when
-        .latest(slot.checked_sub(MICROSECOND).ok()?, pending)?
-        .max(pending);
-    (pending < slot).then(|| Slots {
-        first: pending,
-        last,
-        count: when.count(pending, last).max(1),
     })
 }
 
@@ -121,40 +127,70 @@ fn failures(row: &JobState) -> u32 {
 
 const MICROSECOND: SignedDuration = SignedDuration::from_micros(1);
 
-/// A job without a schedule: due when every parent has succeeded since the slot it handled last, for the newest
-/// of them; after a failure again at `next_run`.
+/// A job without a schedule: due when every parent has done anew what is needed of it, since the slot it handled last,
+/// for the newest of them; after a failure again at `next_run`. A parent with `within` may have done it before.
 fn by_parents(rows: &Rows<'_>, node: Node<'_>, row: &JobState) -> Wanted {
     let handled = row.slot.unwrap_or(Timestamp::UNIX_EPOCH);
-    let success = |parent: Node<'_>| rows.row(parent).and_then(|row| row.success_slot);
-    let (parents, newest) = awaited(rows, node, success);
-    let is_anew = |&parent: &Node<'_>| success(parent).is_some_and(|slot| slot > handled);
-    let anew = !parents.is_empty() && parents.iter().all(is_anew);
-    let retry = super::next_run(row);
-    let due = |slot: Timestamp, since: Timestamp| {
-        let needs = parents.iter();
-        let needs = needs.map(|&parent| (rows.name(parent), since)).collect();
-        Due {
-            pending: row.slot,
-            slot,
-            coalesced: None,
-            trigger: Trigger::Parents,
-            needs,
-            failures: failures(row),
-            asked: None,
-        }
+    let done = |parent: Node<'_>| done(rows, node, parent);
+    let (parents, newest) = awaited(rows, node, done);
+    let newest = newest.filter(|newest| *newest > handled);
+    let needed = |parent: Node<'_>, newest: Timestamp| {
+        let new_enough = terms(rows, node, parent)
+            .and_then(|terms| terms.within)
+            .map(|within| newest.saturating_sub(signed(within)).unwrap_or(newest));
+        new_enough.map_or(handled + MICROSECOND, |slot| {
+            slot.min(handled + MICROSECOND)
+        })
     };
-    match (retry, newest) {
+    let is_anew = |newest: &Timestamp| {
+        !parents.is_empty()
+            && parents
+                .iter()
+                .all(|&parent| done(parent) >= Some(needed(parent, *newest)))
+    };
+    let due = |slot: Timestamp, needs: Vec<Need>| Due {
+        pending: row.slot,
+        slot,
+        skipped: None,
+        start_by: None,
+        trigger: Trigger::Parents,
+        needs,
+        failures: failures(row),
+        asked: None,
+    };
+    match (super::next_run(row), newest.filter(is_anew)) {
         (Some(at), _) if at > rows.table.now => Wanted::At(at),
-        (_, Some(newest)) if anew => Wanted::Now(due(newest, handled + MICROSECOND)),
-        (Some(_), _) => Wanted::Now(Due {
-            needs: Vec::new(),
-            ..due(handled, handled)
-        }),
-        (None, _) => Wanted::AfterParents,
+        (_, Some(newest)) => {
+            let needs = parents.iter().map(|&parent| Need {
+                parent: rows.name(parent),
+                slot: needed(parent, newest),
+                on: terms(rows, node, parent).map_or(Needed::Success, |terms| terms.on),
+            });
+            Wanted::Now(due(newest, needs.collect()))
+        }
+        (Some(_), None) => Wanted::Now(due(handled, Vec::new())),
+        (None, None) => Wanted::AfterParents,
     }
 }
 
-/// The rows whose success a job without a schedule waits for, and the newest of their successes.
+/// What a job has said of a parent.
+fn terms<'a>(rows: &Rows<'a>, node: Node<'_>, parent: Node<'_>) -> Option<&'a Parent> {
+    let name = &rows.spec(parent).name;
+    let parents = &rows.spec(node).depends_on;
+    parents.iter().find(|parent| parent.job == *name)
+}
+
+/// The newest slot for which a parent has done what a job needs of it.
+pub(crate) fn done(rows: &Rows<'_>, node: Node<'_>, parent: Node<'_>) -> Option<Timestamp> {
+    let needed = terms(rows, node, parent).map_or(Needed::Success, |terms| terms.on);
+    rows.row(parent)?.done(needed)
+}
+
+fn signed(duration: std::time::Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
+}
+
+/// The rows that a job without a schedule waits for, and the newest slot that one of them is done with.
 pub(crate) fn awaited<'a>(
     rows: &Rows<'a>,
     node: Node<'a>,
@@ -172,8 +208,8 @@ pub(crate) fn awaited<'a>(
     (groups.concat(), newest)
 }
 
-/// Per row of a parent of a scheduled job, the slot that must have succeeded before `slot` may run.
-fn needs_at(rows: &Rows<'_>, node: Node<'_>, slot: Timestamp) -> Vec<(RowName, Timestamp)> {
+/// What the rows of its parents must have done before `slot` of a scheduled job may run.
+pub(super) fn needs_at(rows: &Rows<'_>, node: Node<'_>, slot: Timestamp) -> Vec<Need> {
     let mut seen = HashMap::new();
     let mut needs = Vec::new();
     for mut group in rows.parents(node) {
@@ -182,7 +218,18 @@ fn needs_at(rows: &Rows<'_>, node: Node<'_>, slot: Timestamp) -> Vec<(RowName, T
         }
         rows.leave_out_newcomers(&mut group, |parent| seen[&parent]);
         let known = group.into_iter();
-        needs.extend(known.filter_map(|parent| Some((rows.name(parent), seen[&parent]?))));
+        needs.extend(known.filter_map(|parent| {
+            let latest = seen[&parent]?;
+            let terms = terms(rows, node, parent);
+            let new_enough = terms
+                .and_then(|terms| terms.within)
+                .and_then(|within| slot.checked_sub(signed(within)).ok());
+            Some(Need {
+                parent: rows.name(parent),
+                slot: new_enough.map_or(latest, |new_enough| new_enough.min(latest)),
+                on: terms.map_or(Needed::Success, |terms| terms.on),
+            })
+        }));
     }
     needs
 }

@@ -16,7 +16,7 @@ use crate::{
     plan::{Slots, Trigger},
     run::Finished,
     schedule::Timetable,
-    spec::{OnLost, Overlap},
+    spec::{CatchUp, OnLost, Overlap},
     store::table::never,
 };
 
@@ -210,8 +210,8 @@ fn schedule(held: &Held) -> Option<&Timetable> {
         .filter(|_| held.trigger == Trigger::Schedule)
 }
 
-/// The slot is done with: on to the next one. Those that fell due meanwhile are skipped; or, where they queue, left to
-/// the claim as after an outage: it takes the latest of them, and coalesces the earlier ones into it.
+/// The slot is done with: on to the next one. Those that fell due meanwhile are skipped; or, where they queue or all of
+/// them are wanted, left to the claim as after an outage.
 fn moved_on(held: &Held, now: Timestamp, effect: Effect) -> Next {
     let stay = same_slot(held, never(), effect);
     let Some(when) = schedule(held) else {
@@ -221,10 +221,13 @@ fn moved_on(held: &Held, now: Timestamp, effect: Effect) -> Next {
         return stay;
     };
     let at = shifted(when, held, first);
-    if at > now || held.spec.overlap == Overlap::QueueOne {
+    let queues = held.spec.overlap == Overlap::QueueOne;
+    if at > now || queues || held.spec.catch_up == CatchUp::All {
+        // A run kept it waiting, and no outage: where nothing is caught up on, it is still in time.
+        let is_kept_waiting = queues && held.spec.catch_up == CatchUp::None;
         return Next {
             slot: first,
-            at,
+            at: if is_kept_waiting { at.max(now) } else { at },
             ..stay
         };
     }
@@ -260,7 +263,8 @@ fn same_slot(held: &Held, at: Timestamp, effect: Effect) -> Next {
     }
 }
 
-/// The slot is tried again after a delay; or the next one is due first, and takes its place.
+/// The slot is tried again after a delay; or the next one is due first, and takes its place: unless all of them are
+/// wanted, then it waits behind.
 fn retried(held: &Held, now: Timestamp, effect: Effect) -> Next {
     let attempts = held.spec.retry.attempts;
     if attempts > 0 && u32::try_from(held.attempt).is_ok_and(|attempt| attempt >= attempts) {
@@ -268,7 +272,8 @@ fn retried(held: &Held, now: Timestamp, effect: Effect) -> Next {
     }
     let failures = u32::try_from(held.error_count).unwrap_or(0) + 1;
     let delay = backoff::delay(&held.spec.retry, failures, claim::chance(held.run_id));
-    let next = schedule(held).and_then(|when| {
+    let schedule = schedule(held).filter(|_| held.spec.catch_up != CatchUp::All);
+    let next = schedule.and_then(|when| {
         let slot = when.next(held.slot, held.slot)?;
         Some((slot, shifted(when, held, slot)))
     });

@@ -55,9 +55,15 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "005_daemon",
         sql: include_str!("../../sql/migrations/005_daemon.sql"),
     },
-    #[cfg(feature = "faults")]
     Migration {
         version: 6,
+        compatible_from: 1,
+        name: "006_time",
+        sql: include_str!("../../sql/migrations/006_time.sql"),
+    },
+    #[cfg(feature = "faults")]
+    Migration {
+        version: 7,
         compatible_from: 1,
         name: "the next release's (a test's)",
         sql: "ALTER TABLE crontabber ADD COLUMN IF NOT EXISTS of_the_next_release text",

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{
     Connection, error::DatabaseError, instant::Instant, limited, recurring::Parameter, transaction,
 };
-use crate::{clock::Boottime, instance::Instance, place::Seen};
+use crate::{clock::Boottime, instance::Instance, place::Seen, spec::Needed};
 
 /// What a pass knows before it decides.
 #[derive(Debug, Clone, Default)]
@@ -98,6 +98,10 @@ pub struct JobState {
     pub slot: Option<Timestamp>,
     /// The newest slot that succeeded.
     pub success_slot: Option<Timestamp>,
+    /// The newest slot a run for which has ended, well or not.
+    pub finish_slot: Option<Timestamp>,
+    /// The first slot that was left behind for a parent since the last claim.
+    pub blocked_since: Option<Timestamp>,
     /// The live claim of one of our hosts; `ongoing` without it is a Python host's.
     pub claim: Option<Box<LiveClaim>>,
     /// No run starts before this.
@@ -156,6 +160,16 @@ impl JobState {
         self.slot.or(self.next_run).or(self.ongoing)
     }
 
+    /// The newest slot for which it has done so.
+    #[must_use]
+    pub fn done(&self, what: Needed) -> Option<Timestamp> {
+        match what {
+            Needed::Success => self.success_slot,
+            // A run of Python's, or of a host of the release before, is known by its success alone.
+            Needed::Finish => self.finish_slot.max(self.success_slot),
+        }
+    }
+
     /// When it is wanted again. A foreign writer may have left no instant; then no clock starts it.
     #[must_use]
     pub fn next_run(&self) -> Timestamp {
@@ -179,6 +193,8 @@ impl JobState {
             last_error: columns.take::<Option<&str>>()?.and_then(message),
             slot: columns.take_instant()?,
             success_slot: columns.take_instant()?,
+            finish_slot: columns.take_instant()?,
+            blocked_since: columns.take_instant()?,
             paused_until: columns.take_instant()?,
             paused_by: columns.take()?,
             pause_reason: columns.take()?,

@@ -195,7 +195,7 @@ pub(super) struct Listed<'a> {
     last_host: Option<String>,
     error_count: i32,
     last_error: Option<&'a str>,
-    depends_on: &'a [JobName],
+    depends_on: Vec<&'a JobName>,
     paused: Option<Pause<'a>>,
     ongoing: Option<Ongoing>,
     why: String,
@@ -244,7 +244,10 @@ impl<'a> Listed<'a> {
             last_host,
             error_count: row.map_or(0, |row| row.error_count),
             last_error: row.and_then(|row| row.last_error.as_deref()),
-            depends_on: spec.map_or(&[], |spec| spec.depends_on.as_slice()),
+            depends_on: spec
+                .iter()
+                .flat_map(|spec| spec.depends_on.iter().map(|parent| &parent.job))
+                .collect(),
             paused: row.and_then(|row| Pause::of_row(row, now)),
             ongoing: subject.ongoing(now),
             why: subject.reason(),

@@ -130,6 +130,7 @@ impl<'a> Subject<'a> {
             Verdict::New(first) => first,
             Verdict::NotYet(at) => Some(at),
             Verdict::Run(_)
+            | Verdict::Skip(_)
             | Verdict::Elsewhere(_)
             | Verdict::Refused(_)
             | Verdict::ForDaemons

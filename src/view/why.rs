@@ -149,6 +149,12 @@ fn conclusion(job: &Planned<'_>, known: &Known<'_>) -> String {
             format!("{name} is due, but there is {why}.")
         }
         Verdict::Blocked(blocks) => blocked(job, blocks),
+        Verdict::Skip(skip) if !skip.blocks.is_empty() => blocked(job, &skip.blocks),
+        Verdict::Skip(skip) => format!(
+            "{name} is not running because {skip}; the next pass writes that down and waits for {}.",
+            skip.slot
+                .map_or_else(|| "nothing more".to_owned(), |slot| times.both(slot))
+        ),
         Verdict::Ongoing(live) => ongoing(job, live, times),
         Verdict::Paused(_) => format!(
             "{name} is not running because it is {}.",

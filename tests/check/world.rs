@@ -148,6 +148,8 @@ pub(crate) fn well(next: i64) -> JobState {
         last_error: None,
         slot: Some(minutes(next)),
         success_slot: Some(minutes(-6)),
+        finish_slot: None,
+        blocked_since: None,
         claim: None,
         paused_until: None,
         paused_by: None,

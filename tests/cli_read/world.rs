@@ -138,6 +138,8 @@ fn well(next: Timestamp) -> JobState {
         last_error: None,
         slot: Some(next),
         success_slot: Some(minutes(-6)),
+        finish_slot: None,
+        blocked_since: None,
         claim: None,
         paused_until: None,
         paused_by: None,

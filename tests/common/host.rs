@@ -18,8 +18,8 @@ use crontabber::{
     reap::Suspects,
     schedule::{Crontab, Rule, Timetable},
     spec::{
-        CatchUp, JobSpec, Kind, Lease, On, OnDbLoss, OnLost, Origin, Overlap, Placement, Retry,
-        RunAs, Start,
+        CatchUp, JobSpec, Kind, Lease, On, OnDbLoss, OnLost, Origin, Overlap, Parent, Placement,
+        Retry, RunAs, Start,
     },
     stop::Stopper,
     store::{Address, Elsewhere, Environment, table::Table},
@@ -176,6 +176,8 @@ pub fn job(name: &str, shell: &str) -> JobSpec {
         },
         on_lost: OnLost::Retry,
         catch_up: CatchUp::Latest,
+        catch_up_limit: None,
+        start_deadline: None,
         overlap: Overlap::Skip,
         placement: Placement {
             hosts: Vec::new(),
@@ -217,11 +219,12 @@ pub fn crontab(fields: &str) -> Timetable {
 
 /// The same job, waiting for these.
 pub fn after(job: JobSpec, parents: &[&str]) -> JobSpec {
-    let depends_on = parents
-        .iter()
-        .map(|name| name.parse().expect("a name"))
-        .collect();
-    JobSpec { depends_on, ..job }
+    let parents = parents.iter();
+    let depends_on = parents.map(|name| Parent::named(name.parse().expect("a name")));
+    JobSpec {
+        depends_on: depends_on.collect(),
+        ..job
+    }
 }
 
 /// An instant after the server's start, so that reaping is not held back by it.

@@ -14,7 +14,11 @@ use crate::{
     ended::{Ended, How},
     output::Output,
     place::Place,
-    plan::{Due, Verdict, plan},
+    plan::{
+        Due, Verdict,
+        catch_up::{Reason, Skipped},
+        plan,
+    },
     run::Finished,
     schedule::{Rule, Timetable},
     spec::{
@@ -53,6 +57,8 @@ pub(super) fn job() -> JobSpec {
         },
         on_lost: OnLost::Retry,
         catch_up: CatchUp::Latest,
+        catch_up_limit: None,
+        start_deadline: None,
         overlap: Overlap::Skip,
         placement: Placement {
             hosts: Vec::new(),
@@ -92,11 +98,10 @@ pub(super) fn finished(spec: &JobSpec, error_count: i32, how: How, after: Durati
 }
 
 /// What has become of a slot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Verdicted {
     Ran,
-    Coalesced,
-    Missed,
+    Skipped(Reason),
 }
 
 struct World {
@@ -132,23 +137,61 @@ impl World {
         SignedDuration::try_from(offset).expect("a short one")
     }
 
-    fn due(&self) -> Option<Due> {
+    fn verdict(&self) -> Verdict {
         let table = Table {
             now: self.now,
             jobs: [("a".to_owned(), Box::new(self.row.clone()))].into(),
             ..Table::default()
         };
-        match &plan(&self.graph, &table, &Place::default()).jobs[0].verdict {
-            Verdict::Run(due) => Some(due.clone()),
+        let plan = plan(&self.graph, &table, &Place::default());
+        plan.jobs[0].verdict.clone()
+    }
+
+    fn due(&self) -> Option<Due> {
+        match self.verdict() {
+            Verdict::Run(due) => Some(due),
             _ => None,
         }
     }
 
+    /// What a pass does: it runs what is due for so long, to this end, or leaves slots behind.
+    fn pass(&mut self, how: How, length: Duration) {
+        match self.verdict() {
+            Verdict::Run(due) => self.run(&due, how, length),
+            Verdict::Skip(skip) => {
+                self.skip_tried(&skip.skipped);
+                self.row.slot = skip.slot;
+                self.row.next_run = skip.slot.map(|slot| slot + self.offset());
+            }
+            _ => {}
+        }
+        self.is_complete();
+    }
+
+    /// The range gets its verdict, as the statements have it: a pending slot that has run has one.
+    fn skip_tried(&mut self, skipped: &Skipped) {
+        let slots = skipped.slots;
+        let tried = self.slots.get(&slots.first) == Some(&Verdicted::Ran);
+        let count = usize::try_from(slots.count).expect("some") - usize::from(tried);
+        let first = if tried {
+            self.next(slots.first)
+        } else {
+            slots.first
+        };
+        let before = self.slots.len();
+        self.skip(
+            first,
+            slots.last,
+            &Verdicted::Skipped(skipped.reason.clone()),
+        );
+        assert_eq!(self.slots.len() - before, count, "{skipped:?}");
+    }
+
     /// Each of these slots gets a verdict that says that it did not run; none has one so far.
-    fn skip(&mut self, first: Timestamp, last: Timestamp, as_what: Verdicted) {
+    fn skip(&mut self, first: Timestamp, last: Timestamp, as_what: &Verdicted) {
         let mut slot = first;
         while slot <= last {
-            let before = self.slots.insert(slot, as_what);
+            let before = self.slots.insert(slot, as_what.clone());
             assert_eq!(before, None, "{slot} is {as_what:?} too");
             slot = self.next(slot);
         }
@@ -160,14 +203,8 @@ impl World {
 
     /// Claims what is due, and runs it for so long, to this end.
     fn run(&mut self, due: &Due, how: How, length: Duration) {
-        if let Some(coalesced) = due.coalesced {
-            let tried = self.slots.get(&coalesced.first) == Some(&Verdicted::Ran);
-            let first = if tried {
-                self.next(coalesced.first)
-            } else {
-                coalesced.first
-            };
-            self.skip(first, coalesced.last, Verdicted::Coalesced);
+        if let Some(skipped) = &due.skipped {
+            self.skip_tried(skipped);
         }
         let before = self.slots.insert(due.slot, Verdicted::Ran);
         assert!(
@@ -182,7 +219,11 @@ impl World {
         finished.at = self.now;
         let after = after(&finished);
         if let Some(passed) = after.passed {
-            self.skip(passed.first, passed.last, Verdicted::Missed);
+            self.skip(
+                passed.first,
+                passed.last,
+                &Verdicted::Skipped(Reason::Missed),
+            );
         }
         self.row.slot = Some(after.slot);
         self.row.next_run = Some(after.next_run);
@@ -211,26 +252,131 @@ fn lives() -> impl Strategy<Value = Vec<(u32, u32, i32)>> {
     prop::collection::vec((0_u32..300, 1_u32..400, exit), 1..40)
 }
 
+/// A job by any of the policies.
+fn policies() -> impl Strategy<Value = JobSpec> {
+    let catch_up = prop_oneof![
+        Just(CatchUp::None),
+        Just(CatchUp::Latest),
+        Just(CatchUp::All)
+    ];
+    let limit = prop::option::of(1_u32..5);
+    let deadline = prop::option::of(1_u64..600);
+    let when = (20_u64..150, 0_u64..200);
+    (catch_up, limit, deadline, any::<bool>(), when).prop_map(
+        |(catch_up, limit, deadline, queues, (period, jitter))| {
+            let mut spec = job();
+            spec.catch_up = catch_up;
+            spec.catch_up_limit = limit;
+            spec.start_deadline = deadline.map(Duration::from_secs);
+            spec.overlap = if queues {
+                Overlap::QueueOne
+            } else {
+                Overlap::Skip
+            };
+            let when = spec.timetable.as_mut().expect("it has one");
+            when.rules = vec![Rule::Every {
+                period: Duration::from_secs(period),
+                at: None,
+            }];
+            when.jitter = Duration::from_secs(jitter);
+            spec
+        },
+    )
+}
+
 proptest! {
     #[test]
-    fn every_slot_has_one_verdict_however_long_runs_and_outages_are(
+    fn every_slot_has_one_verdict_whatever_the_policy_and_however_long_runs_and_outages_are(
         lives in lives(),
-        queues in any::<bool>(),
-        period in 20_u64..150,
-        jitter in 0_u64..200,
+        spec in policies(),
     ) {
-        let mut spec = job();
-        spec.overlap = if queues { Overlap::QueueOne } else { Overlap::Skip };
-        let when = spec.timetable.as_mut().expect("it has one");
-        when.rules = vec![Rule::Every { period: Duration::from_secs(period), at: None }];
-        when.jitter = Duration::from_secs(jitter);
         let mut world = World::new(spec);
         for (gap, length, exit) in lives {
             world.now += SignedDuration::from_secs(gap.into());
-            let Some(due) = world.due() else { continue };
-            world.run(&due, How::Exited(exit), Duration::from_secs(length.into()));
-            world.is_complete();
+            world.pass(How::Exited(exit), Duration::from_secs(length.into()));
         }
+    }
+
+    #[test]
+    fn no_run_starts_after_its_deadline(lives in lives(), spec in policies()) {
+        let deadline = spec.start_deadline.unwrap_or(Duration::from_mins(1));
+        let spec = JobSpec { start_deadline: Some(deadline), ..spec };
+        let mut world = World::new(spec);
+        for (gap, length, exit) in lives {
+            world.now += SignedDuration::from_secs(gap.into());
+            if let Some(due) = world.due() {
+                let late = world.now.duration_since(due.slot + world.offset());
+                prop_assert!(late <= SignedDuration::try_from(deadline).expect("a short one"));
+            }
+            world.pass(How::Exited(exit), Duration::from_secs(length.into()));
+        }
+    }
+
+    #[test]
+    fn a_job_that_catches_up_on_all_runs_them_all_oldest_first(
+        lives in lives(),
+        spec in policies(),
+    ) {
+        let spec = JobSpec {
+            catch_up: CatchUp::All,
+            catch_up_limit: None,
+            start_deadline: None,
+            ..spec
+        };
+        let mut world = World::new(spec);
+        let mut newest = None;
+        for (gap, length, exit) in lives {
+            world.now += SignedDuration::from_secs(gap.into());
+            if let Some(due) = world.due() {
+                prop_assert!(newest <= Some(due.slot));
+                newest = Some(due.slot);
+            }
+            world.pass(How::Exited(exit), Duration::from_secs(length.into()));
+        }
+        prop_assert!(world.slots.values().all(|verdict| *verdict == Verdicted::Ran));
+    }
+
+    #[test]
+    fn no_more_slots_are_caught_up_on_than_the_limit_says(
+        outage in 0_u32..100_000,
+        limit in 1_u32..5,
+        spec in policies(),
+    ) {
+        let spec = JobSpec {
+            catch_up: CatchUp::All,
+            catch_up_limit: Some(limit),
+            start_deadline: None,
+            ..spec
+        };
+        let mut world = World::new(spec);
+        world.now += SignedDuration::from_secs(outage.into());
+        let mut runs = 0;
+        while let Some(due) = world.due() {
+            world.run(&due, How::Exited(0), Duration::ZERO);
+            runs += 1;
+        }
+        world.is_complete();
+        prop_assert!(runs <= limit);
+    }
+
+    #[test]
+    fn a_job_that_catches_up_on_nothing_runs_for_no_slot_of_an_outage(
+        outage in 601_u32..100_000,
+        spec in policies(),
+    ) {
+        let spec = JobSpec {
+            catch_up: CatchUp::None,
+            start_deadline: None,
+            ..spec
+        };
+        let mut world = World::new(spec);
+        world.now += world.offset() + SignedDuration::from_secs(outage.into());
+        let in_time = world.now - world.offset() - SignedDuration::from_mins(10);
+        if let Some(due) = world.due() {
+            prop_assert!(due.slot >= in_time);
+        }
+        world.pass(How::Exited(0), Duration::ZERO);
+        prop_assert!(world.row.slot > Some(noon()));
     }
 
     #[test]
@@ -248,6 +394,6 @@ proptest! {
         let latest = world.when().latest(world.now - world.offset(), noon()).expect("noon at least");
         let queued = world.due().map(|due| due.slot);
         prop_assert_eq!(queued, (latest > noon()).then_some(latest));
-        prop_assert!(!world.slots.values().any(|verdict| *verdict == Verdicted::Missed));
+        prop_assert!(world.slots.values().all(|verdict| *verdict == Verdicted::Ran));
     }
 }

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     dag::render,
-    plan::{self, BlockedBy, NotHere, ON_LOST, Planned, Verdict, no_host, that_match},
+    plan::{self, Block, BlockedBy, NotHere, ON_LOST, Planned, Verdict, no_host, that_match},
     rights::refusal,
     spec::RunAs,
     store::table::{JobState, never},
@@ -154,17 +154,8 @@ fn parent_of(job: &Planned<'_>, parent: &Planned<'_>, times: &Times) -> (Option<
             Some(true),
             format!("{name} has succeeded for its slot {slot}"),
         ),
-        Verdict::Blocked(blocks) => match blocks.iter().find(|block| block.parent.as_str() == name)
-        {
-            Some(block) => (
-                Some(false),
-                format!("{block}{}", next_try(&block.why, parent, times)),
-            ),
-            None => (
-                Some(true),
-                format!("{name} has succeeded for its slot {slot}"),
-            ),
-        },
+        Verdict::Blocked(blocks) => blocked_by(blocks, parent, &slot, times),
+        Verdict::Skip(skip) => blocked_by(&skip.blocks, parent, &slot, times),
         Verdict::AfterParents => {
             let handled = job
                 .row
@@ -184,6 +175,25 @@ fn parent_of(job: &Planned<'_>, parent: &Planned<'_>, times: &Times) -> (Option<
                 format!("{name} is {state}; its last slot to succeed: {slot}"),
             )
         }
+    }
+}
+
+fn blocked_by(
+    blocks: &[Block],
+    parent: &Planned<'_>,
+    slot: &str,
+    times: &Times,
+) -> (Option<bool>, String) {
+    let name = &parent.name;
+    match blocks.iter().find(|block| block.parent.as_str() == name) {
+        Some(block) => (
+            Some(false),
+            format!("{block}{}", next_try(&block.why, parent, times)),
+        ),
+        None => (
+            Some(true),
+            format!("{name} has succeeded for its slot {slot}"),
+        ),
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::{
-    plan::{BlockedBy, Planned, Verdict},
+    plan::{Block, BlockedBy, Planned, Verdict},
     view::subject::Subject,
 };
 
@@ -35,18 +35,19 @@ pub(super) fn after(subject: &Subject<'_>) -> Vec<Command> {
     }
 }
 
+fn of_parent(block: &Block) -> Command {
+    let parent = block.parent.as_str();
+    match block.why {
+        BlockedBy::Failing(_) => command("To see the error:", "logs", parent),
+        _ => command("To see why it waits:", "why", parent),
+    }
+}
+
 fn of_job(job: &Planned<'_>) -> Vec<Command> {
     let name = job.name.as_ref();
     let mut commands = match &job.verdict {
-        Verdict::Blocked(blocks) => blocks
-            .iter()
-            .map(|block| match block.why {
-                BlockedBy::Failing(_) => {
-                    command("To see the error:", "logs", block.parent.as_str())
-                }
-                _ => command("To see why it waits:", "why", block.parent.as_str()),
-            })
-            .collect(),
+        Verdict::Blocked(blocks) => blocks.iter().map(of_parent).collect(),
+        Verdict::Skip(skip) => skip.blocks.iter().map(of_parent).collect(),
         Verdict::NoHost(_) => vec![Command {
             purpose: "To see the hosts:".into(),
             command: "crontabber hosts".into(),
