@@ -33,6 +33,11 @@ WITH claimed AS (
                                     AND coalesce(next_run, ongoing) <= coalesce($16, clock_timestamp())
                WHEN 'parents' THEN slot IS NOT DISTINCT FROM $2
                                    AND ($3 > $2 OR $2 IS NULL OR next_run <= coalesce($16, clock_timestamp()))
+               -- Behind the live slot, which goes first when it is due; and once is enough.
+               WHEN 'backfill' THEN trigger_id IS NULL AND $3 < coalesce(slot, next_run)
+                                    AND next_run > coalesce($16, clock_timestamp())
+                                    AND NOT EXISTS (SELECT FROM crontabber_log l
+                                                     WHERE l.app_name = $1 AND l.slot = $3 AND l.outcome = 'success')
                ELSE true
            END
        AND NOT EXISTS (

@@ -493,7 +493,7 @@ fn not_claimed(row: &Row, due: &Due) -> Result<Claimed, DatabaseError> {
         host: row.try_get("host")?,
         run_id: row.try_get("run_id")?,
         lease_until: row.try_get("lease_until")?,
-        due: due.trigger != Trigger::Manual,
+        due: matches!(due.trigger, Trigger::Schedule | Trigger::Parents),
     }))
 }
 

@@ -1,6 +1,7 @@
 //! The command line: what may be typed, and which command answers.
 
 mod audit;
+mod backfill;
 mod cancel;
 mod change;
 mod check;
@@ -113,6 +114,7 @@ enum Command {
     Hosts(hosts::Hosts),
     Run(run::Run),
     Trigger(trigger::Trigger),
+    Backfill(backfill::Backfill),
     Pause(pause::Pause),
     Resume(pause::Resume),
     Cancel(cancel::Cancel),
@@ -188,6 +190,7 @@ fn answer(arguments: &[OsString]) -> Exit {
         Command::Hosts(hosts) => hosts.answer(&cli.global),
         Command::Run(run) => run.answer(&cli.global),
         Command::Trigger(trigger) => trigger.answer(&cli.global),
+        Command::Backfill(backfill) => backfill.answer(&cli.global),
         Command::Pause(pause) => pause.answer(&cli.global),
         Command::Resume(resume) => resume.answer(&cli.global),
         Command::Cancel(cancel) => cancel.answer(&cli.global),

@@ -76,6 +76,10 @@ pub mod pass;
 mod work;
 // One pass: look, plan, claim, run, record.
 pub mod tick;
+// A run that somebody waits for.
+pub mod attended;
+// Making up for slots of the past.
+pub mod backfill;
 // A host that stays: passes until it is told to stop.
 pub mod daemon;
 // Being told to stop.

@@ -179,6 +179,8 @@ pub enum Trigger {
     Parents,
     /// Somebody, by hand; the schedule is left alone.
     Manual,
+    /// Somebody who makes up for slots of the past; the schedule is left alone, and goes first.
+    Backfill,
 }
 
 impl Trigger {
@@ -189,6 +191,7 @@ impl Trigger {
             Self::Schedule => "schedule",
             Self::Parents => "parents",
             Self::Manual => "manual",
+            Self::Backfill => "backfill",
         }
     }
 }

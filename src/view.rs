@@ -51,6 +51,8 @@ pub mod changes;
 pub mod cancel;
 // What came of asking for a run.
 pub mod trigger;
+// How making up for past slots goes.
+pub mod backfill;
 // Rows that no job has.
 pub mod ghosts;
 // What people have ever changed by hand.

@@ -212,7 +212,7 @@ async fn every_job_carries_on_where_python_left_it() {
 }
 
 #[tokio::test]
-async fn a_backfill_that_failed_under_python_has_the_days_since_its_last_success_before_it() {
+async fn a_backfill_that_failed_under_python_runs_for_each_day_since_its_last_success() {
     let database = legacy::estate().await;
     // Three days behind; Python would look again in a moment, and then run each of them.
     let failing = "UPDATE crontabber SET next_run = now() - interval '1 minute', error_count = 2, last_error = '{\"type\": \"E\", \"value\": \"v\", \"traceback\": \"t\"}' WHERE app_name = 'backfill'";
@@ -223,10 +223,12 @@ async fn a_backfill_that_failed_under_python_has_the_days_since_its_last_success
     assert_eq!(site.on("alpha", &["migrate"]).run().await.code, Some(0));
     let pass = site.on("alpha", &["tick"]).run().await;
     assert_eq!(pass.code, Some(0), "{pass:?}");
-    assert_eq!(ran(&site), ["backfill"]);
-    let days = "SELECT outcome, slots, slot < now() - interval '49 hours' FROM crontabber_log WHERE app_name = 'backfill' ORDER BY slot";
-    let verdicts = [["skipped", "2", "t"], ["success", "NULL", "f"]];
-    assert_eq!(database.rows(days).await, verdicts);
+    assert_eq!(ran(&site), ["backfill", "backfill", "backfill"]);
+    let days = "SELECT outcome, attempt, slot < now() - interval '25 hours', slot < now() - interval '49 hours'
+                  FROM crontabber_log WHERE app_name = 'backfill' ORDER BY slot";
+    let each = [["t", "t"], ["t", "f"], ["f", "f"]];
+    let each = each.map(|[a_day, two]| ["success", "1", a_day, two]);
+    assert_eq!(database.rows(days).await, each);
 }
 
 #[tokio::test]

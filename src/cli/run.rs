@@ -3,11 +3,10 @@
 use std::{io::Write, sync::Arc};
 
 use clap::Args;
-use tokio::time::Instant;
 
 use crate::{
-    claim::{Claimed, claim},
-    clock::sleep_until,
+    attended::{Attended, Waited},
+    claim::{Claim, Claimed, claim},
     config::Config,
     engine::Engine,
     exit::Exit,
@@ -17,9 +16,7 @@ use crate::{
     rights::{Rights, refusal},
     spec::{JobName, on_host},
     stop::{Stop, Stopper},
-    tick::LAST_WORDS,
     view::text::harmless,
-    work::run_and_record,
 };
 
 use super::{
@@ -182,10 +179,7 @@ async fn run(engine: &Arc<Engine>, job: &Planned<'_>, due: &Due) -> Result<Ended
     )
     .await?;
     let (exit, why) = match claimed {
-        Claimed::Ours(claim) => {
-            let run = tokio::spawn(run_and_record(Arc::clone(engine), *claim));
-            return ended(engine, run, &mut stop).await.map(Ended::Ran);
-        }
+        Claimed::Ours(claim) => return attend(engine, *claim, &mut stop).await.map(Ended::Ran),
         Claimed::Contended => (
             Exit::Contended,
             "is in the hands of another process at this moment; try again".to_owned(),
@@ -200,48 +194,31 @@ async fn run(engine: &Arc<Engine>, job: &Planned<'_>, due: &Due) -> Result<Ended
     Ok(Ended::NotRun(exit, format!("{name} {why}")))
 }
 
-/// Waits for the run: the first request to stop gives it the time of a drain, the end of that or a second kills it; then
-/// its record is tried for [`LAST_WORDS`].
-async fn ended(
-    engine: &Engine,
-    mut run: tokio::task::JoinHandle<Result<Ran, crate::store::error::DatabaseError>>,
-    stop: &mut Stopper,
-) -> Result<Exit, Failure> {
-    let mut killed_by = None;
-    let mut drain_at = None;
-    loop {
-        tokio::select! {
-            ended = &mut run => match ended {
-                Ok(ran) => {
-                    let exit = tell(&ran?)?;
-                    return Ok(killed_by.map_or(exit, Exit::of_signal));
-                }
-                Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
-            },
-            () = sleep_until(drain_at) => {
-                drain_at = None;
-                if let Some(signal) = killed_by {
-                    run.abort();
-                    eprintln!("the run was killed and could not be recorded; it is `lost` when its lease is over");
-                    return Ok(Exit::of_signal(signal));
-                }
-                engine.heart.stop_all();
-            }
-            asked = stop.changed() => match asked {
-                Stop::Drain => {
-                    let limit = engine.drain;
-                    drain_at = Some(Instant::now() + limit);
-                    eprintln!("asked to stop: waiting {limit:?} for the run; ask again to kill it");
-                }
-                Stop::Kill(signal) => {
-                    killed_by = Some(signal);
-                    drain_at = Some(Instant::now() + LAST_WORDS);
-                    engine.heart.stop_all();
-                }
-            },
+/// Waits for the run, and says what a request to stop does to it.
+async fn attend(engine: &Arc<Engine>, claim: Claim, stop: &mut Stopper) -> Result<Exit, Failure> {
+    let limit = engine.drain;
+    let tell_request = |request| {
+        if request == Stop::Drain {
+            eprintln!("asked to stop: waiting {limit:?} for the run; ask again to kill it");
         }
-    }
+    };
+    let run = Attended::start(engine, claim);
+    let Waited { ran, asked } = run.wait(stop, Some(limit), tell_request).await?;
+    let exit = if let Some(ran) = &ran {
+        tell(ran)?
+    } else {
+        eprintln!("{UNRECORDED}");
+        Exit::Failed
+    };
+    Ok(match asked {
+        Some(Stop::Kill(signal)) => Exit::of_signal(signal),
+        Some(Stop::Drain) | None => exit,
+    })
 }
+
+/// What becomes of a run that was killed while the database was away.
+const UNRECORDED: &str =
+    "the run was killed and could not be recorded; it is `lost` when its lease is over";
 
 /// What the run printed, how it ended, and the exit code.
 fn tell(ran: &Ran) -> Result<Exit, Failure> {

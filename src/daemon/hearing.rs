@@ -12,11 +12,8 @@ use tokio::sync::Notify;
 use super::Daemon;
 use crate::{
     spec::JobName,
-    store::listen::{Listener, tell},
+    store::listen::{FINISHED, Listener, tell},
 };
-
-/// A run of this job has ended, and what follows is for another host.
-const FINISHED: &str = "finished ";
 
 /// Beyond so many jobs the whole table is read.
 const MOST: usize = 100;

@@ -178,6 +178,8 @@ fn next(held: &Held, ended: &Ended, outcome: Outcome, now: Timestamp) -> Next {
     match outcome {
         Outcome::Success => moved_on(held, now, Effect::Well),
         Outcome::Cancelled => moved_on(held, now, Effect::Neither),
+        // Who asked for it sees it, and nothing waits for it.
+        Outcome::Lost if held.trigger == Trigger::Backfill => same_slot(held, now, Effect::Failed),
         Outcome::Lost => match held.spec.on_lost {
             OnLost::Skip => moved_on(held, now, Effect::Failed),
             OnLost::Hold => Next {

@@ -15,6 +15,9 @@ const ASK_EVERY: Duration = Duration::from_mins(1);
 /// How long it may take to answer.
 const LIMIT: Duration = Duration::from_secs(5);
 
+/// What says that a run of the job named behind it has ended, and that what follows is for another host.
+pub(crate) const FINISHED: &str = "finished ";
+
 /// Hears what is said on the channel `crontabber`, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Listener {

@@ -176,7 +176,7 @@ fn due_now(job: &Planned<'_>, due: &Due, known: &Known<'_>) -> String {
     let name = &job.name;
     let what = match due.trigger {
         Trigger::Parents => "its parents have succeeded".to_owned(),
-        Trigger::Schedule | Trigger::Manual => "it is due".to_owned(),
+        Trigger::Schedule | Trigger::Manual | Trigger::Backfill => "it is due".to_owned(),
     };
     let what = asked(job, &known.times).unwrap_or(what);
     if job.state(known.plan.now) != State::Overdue {
