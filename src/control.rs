@@ -98,6 +98,8 @@ pub struct Change {
     pub after: Option<JobState>,
     /// The slot that was marked.
     pub slot: Option<Timestamp>,
+    /// When that was, by the database's clock; `None`: it was not asked.
+    pub at: Option<Timestamp>,
 }
 
 /// Whether a job was changed, or why not.
@@ -157,6 +159,7 @@ impl Change {
             before: target.row.cloned(),
             after: target.row.cloned(),
             slot: None,
+            at: None,
         }
     }
 }
@@ -217,11 +220,13 @@ async fn change(
             Some(locked) => why_not(name, locked),
             None => Happened::NoRow,
         };
+        let after = after.remove(name);
         Change {
             name: name.to_owned(),
             happened,
             before: before.map(|locked| locked.row),
-            after: after.remove(name).map(|locked| locked.row),
+            at: after.as_ref().map(|locked| locked.now),
+            after: after.map(|locked| locked.row),
             slot: None,
         }
     });

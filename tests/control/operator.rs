@@ -165,7 +165,7 @@ pub(crate) async fn row(database: &Database, job: &str) -> String {
         "SELECT coalesce(((extract(epoch FROM slot - '2031-05-05T12:00Z') / 60)::int)::text, 'none'),
                 CASE WHEN next_run >= '9999-01-01Z' THEN 'never'
                      ELSE ((extract(epoch FROM next_run - '2031-05-05T12:00Z') / 60)::int)::text END,
-                CASE WHEN paused_until IS NULL THEN 'free' ELSE 'paused' END, error_count
+                CASE WHEN paused_by IS NULL THEN 'free' ELSE 'paused' END, error_count
            FROM crontabber WHERE app_name = '{job}'"
     );
     database.rows(&sql).await.concat().join(" ")

@@ -76,7 +76,7 @@ async fn a_pause_with_an_end_ends_by_itself_and_what_was_due_meanwhile_runs_once
         log(&database).await,
         [
             "a 0 1 success",
-            "a 60 0 skipped coalesced x2",
+            "a 60 0 skipped paused x2",
             "a 180 1 success"
         ]
     );
@@ -123,7 +123,7 @@ async fn a_job_that_is_resumed_after_slots_have_passed_runs_once_for_the_latest(
         log(&database).await,
         [
             "a 0 1 success",
-            "a 60 0 skipped coalesced x3",
+            "a 60 0 skipped paused x3",
             "a 240 1 success"
         ]
     );

@@ -24,15 +24,22 @@ impl Changes<'_> {
             (Happened::Done, Verb::Pause) => self.paused(before, after),
             (Happened::Done, Verb::Resume) => {
                 let held = is_held(before, self.times.now).then_some("was held after a lost run; ");
-                format!("{}{}", held.unwrap_or_default(), self.next(after))
+                format!(
+                    "{}{}",
+                    held.unwrap_or_default(),
+                    self.next(change.at, after)
+                )
             }
-            (Happened::Done, Verb::Reset) => self.reset(before, after),
+            (Happened::Done, Verb::Reset) => self.reset(before, change.at, after),
             (Happened::Done, Verb::Mark) => {
                 let slot = change
                     .slot
                     .map(|slot| self.times.both(slot))
                     .unwrap_or_default();
-                format!("slot {slot} counts as succeeded; {}", self.next(after))
+                format!(
+                    "slot {slot} counts as succeeded; {}",
+                    self.next(change.at, after)
+                )
             }
             (Happened::Done, Verb::Remove) => "its row is removed; its history stays".to_owned(),
             (refused, _) => self.refused(refused, &change.name, before),
@@ -60,7 +67,7 @@ impl Changes<'_> {
         words.join("; ")
     }
 
-    fn reset(&self, before: &JobState, after: Option<&JobState>) -> String {
+    fn reset(&self, before: &JobState, at: Option<Timestamp>, after: Option<&JobState>) -> String {
         let errors = usize::try_from(before.error_count).unwrap_or(0);
         let mut words = vec![match errors {
             0 => "had no errors".to_owned(),
@@ -76,19 +83,21 @@ impl Changes<'_> {
                 self.times.both(since)
             ));
         }
-        words.push(self.next(after));
+        words.push(self.next(at, after));
         words.join("; ")
     }
 
     /// When it runs next.
-    fn next(&self, after: Option<&JobState>) -> String {
+    fn next(&self, at: Option<Timestamp>, after: Option<&JobState>) -> String {
         let Some(row) = after else {
             return "it was removed meanwhile".to_owned();
         };
-        if is_held(row, self.times.now) {
+        // A pause ends with the very change that is told.
+        let now = at.map_or(self.times.now, |at| at.max(self.times.now));
+        if is_held(row, now) {
             return "it waits for a person still, after a lost run".to_owned();
         }
-        if is_paused(row, self.times.now) {
+        if is_paused(row, now) {
             return format!("it is still {}", pause(Some(row), &self.times));
         }
         if let Some(run) = self.run_of(row) {
