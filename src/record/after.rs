@@ -3,22 +3,21 @@
 mod kept;
 #[cfg(test)]
 mod model;
+mod next;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::ascii;
 use crate::{
-    backoff,
-    claim::{self, Held},
+    claim::Held,
     ended::{Ended, How, Stopped},
     heartbeat::Cut,
     memory,
-    plan::{Slots, Trigger},
+    plan::Slots,
     run::Finished,
-    schedule::Timetable,
-    spec::{CatchUp, OnLost, Overlap},
-    store::table::never,
 };
+
+pub(crate) use next::{End, Next, next};
 
 /// How a run went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,11 +121,7 @@ impl After {
 pub fn after(finished: &Finished) -> After {
     let (held, ended) = (&finished.held, &finished.ended);
     let outcome = outcome(ended, finished.cut);
-    let next = if held.spec.keep_running {
-        kept::next(finished, outcome)
-    } else {
-        next(held, ended, outcome, finished.at)
-    };
+    let next = next(&End::of(finished, outcome));
     let reason = match ended.stopped {
         Some(Stopped::OutOfMemory) => Some(out_of_memory(held)),
         _ => reason(ended, outcome, finished.cut),
@@ -163,141 +158,6 @@ fn outcome(ended: &Ended, cut: Option<Cut>) -> Outcome {
             Outcome::Failure
         }
     }
-}
-
-/// What is wanted next.
-struct Next {
-    effect: Effect,
-    slot: Timestamp,
-    at: Timestamp,
-    passed: Option<Slots>,
-    hold: bool,
-}
-
-fn next(held: &Held, ended: &Ended, outcome: Outcome, now: Timestamp) -> Next {
-    match outcome {
-        Outcome::Success => moved_on(held, now, Effect::Well),
-        Outcome::Cancelled => moved_on(held, now, Effect::Neither),
-        // Who asked for it sees it, and nothing waits for it.
-        Outcome::Lost if held.trigger == Trigger::Backfill => same_slot(held, now, Effect::Failed),
-        Outcome::Lost => match held.spec.on_lost {
-            OnLost::Skip => moved_on(held, now, Effect::Failed),
-            OnLost::Hold => Next {
-                hold: true,
-                ..same_slot(held, never(), Effect::Failed)
-            },
-            // At once; after an earlier failure with a delay, as a reaper does it.
-            OnLost::Retry if held.error_count == 0 => same_slot(held, now, Effect::Failed),
-            OnLost::Retry => retried(held, now, Effect::Failed),
-        },
-        Outcome::Failure if exits_with(ended, &held.spec.temporary_exit_codes) => {
-            retried(held, now, Effect::Neither)
-        }
-        Outcome::Failure if exits_with(ended, &held.spec.fatal_exit_codes) => {
-            moved_on(held, now, Effect::Failed)
-        }
-        Outcome::Failure | Outcome::Timeout => retried(held, now, Effect::Failed),
-    }
-}
-
-fn exits_with(ended: &Ended, codes: &[i32]) -> bool {
-    matches!(&ended.how, How::Exited(code) if codes.contains(code))
-}
-
-/// The schedule that a run follows and moves; by hand or after its parents, none.
-fn schedule(held: &Held) -> Option<&Timetable> {
-    held.spec
-        .timetable
-        .as_ref()
-        .filter(|_| held.trigger == Trigger::Schedule)
-}
-
-/// The slot is done with: on to the next one. Those that fell due meanwhile are skipped; or, where they queue or all of
-/// them are wanted, left to the claim as after an outage.
-fn moved_on(held: &Held, now: Timestamp, effect: Effect) -> Next {
-    let stay = same_slot(held, never(), effect);
-    let Some(when) = schedule(held) else {
-        return stay;
-    };
-    let Some(first) = when.next(held.slot, held.slot) else {
-        return stay;
-    };
-    let at = shifted(when, held, first);
-    let queues = held.spec.overlap == Overlap::QueueOne;
-    if at > now || queues || held.spec.catch_up == CatchUp::All {
-        // A run kept it waiting, and no outage: where nothing is caught up on, it is still in time.
-        let is_kept_waiting = queues && held.spec.catch_up == CatchUp::None;
-        return Next {
-            slot: first,
-            at: if is_kept_waiting { at.max(now) } else { at },
-            ..stay
-        };
-    }
-    // What may have started by now, and did not.
-    let jitter = when.offset(held.job().as_str());
-    let passed_by = now.checked_sub(jitter).unwrap_or(now);
-    let last = when
-        .latest(passed_by, held.slot)
-        .map_or(first, |last| last.max(first));
-    let passed = Some(Slots {
-        first,
-        last,
-        count: when.count(first, last).max(1),
-    });
-    match when.next(passed_by, held.slot) {
-        Some(slot) => Next {
-            slot,
-            at: shifted(when, held, slot),
-            passed,
-            ..stay
-        },
-        None => Next { passed, ..stay },
-    }
-}
-
-fn same_slot(held: &Held, at: Timestamp, effect: Effect) -> Next {
-    Next {
-        effect,
-        slot: held.slot,
-        at,
-        passed: None,
-        hold: false,
-    }
-}
-
-/// The slot is tried again after a delay; or the next one is due first, and takes its place: unless all of them are
-/// wanted, then it waits behind.
-fn retried(held: &Held, now: Timestamp, effect: Effect) -> Next {
-    let attempts = held.spec.retry.attempts;
-    if attempts > 0 && u32::try_from(held.attempt).is_ok_and(|attempt| attempt >= attempts) {
-        return moved_on(held, now, effect);
-    }
-    let failures = u32::try_from(held.error_count).unwrap_or(0) + 1;
-    let delay = backoff::delay(&held.spec.retry, failures, claim::chance(held.run_id));
-    let schedule = schedule(held).filter(|_| held.spec.catch_up != CatchUp::All);
-    let next = schedule.and_then(|when| {
-        let slot = when.next(held.slot, held.slot)?;
-        Some((slot, shifted(when, held, slot)))
-    });
-    let retried = backoff::retry_at(now, delay, next.map(|(_, at)| at));
-    match next {
-        // A next slot that went by meanwhile takes the place of this one, after the delay.
-        Some((slot, at)) if retried.slot_moves || at <= now => Next {
-            slot,
-            ..same_slot(held, retried.at, effect)
-        },
-        _ => same_slot(held, retried.at, effect),
-    }
-}
-
-/// When a slot may start: itself, later by the job's jitter.
-fn shifted(when: &Timetable, held: &Held, slot: Timestamp) -> Timestamp {
-    later(slot, when.offset(held.job().as_str()))
-}
-
-fn later(at: Timestamp, by: std::time::Duration) -> Timestamp {
-    let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
-    at.saturating_add(by).unwrap_or(at).min(never())
 }
 
 fn reason(ended: &Ended, outcome: Outcome, cut: Option<Cut>) -> Option<String> {

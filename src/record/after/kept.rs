@@ -5,66 +5,59 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-
-use super::{Effect, Next, Outcome, exits_with, later, same_slot};
-use crate::{
-    backoff,
-    claim::{self, Held},
-    heartbeat::Cut,
-    run::Finished,
-    spec::OnLost,
-    store::table::never,
+use super::{
+    Effect, Outcome,
+    next::{End, Next, exits_with, later, same_slot},
 };
+use crate::{backoff, claim, heartbeat::Cut, spec::OnLost, store::table::never};
 
-pub(super) fn next(finished: &Finished, outcome: Outcome) -> Next {
-    let (held, ended, now) = (&finished.held, &finished.ended, finished.at);
-    let spec = &held.spec;
-    let (failed, failures) = counted(held, now);
-    let delay = |failures| backoff::delay(&spec.retry, failures, claim::chance(held.run_id));
-    match outcome {
-        Outcome::Success => started_anew(held, now, delay(1), Effect::Well),
-        Outcome::Cancelled => started_anew(held, now, delay(1), Effect::Neither),
+pub(super) fn next(end: &End<'_>) -> Next {
+    let spec = end.spec;
+    let (failed, failures) = counted(end);
+    let delay = |failures| backoff::delay(&spec.retry, failures, claim::chance(end.run_id));
+    match end.outcome {
+        Outcome::Success => started_anew(end, delay(1), Effect::Well),
+        Outcome::Cancelled => started_anew(end, delay(1), Effect::Neither),
         // No fault of its own: another host takes it over.
-        Outcome::Lost if finished.cut == Some(Cut::HostStopped) => {
-            same_slot(held, now, Effect::Neither)
+        Outcome::Lost if end.cut == Some(Cut::HostStopped) => {
+            same_slot(end, end.at, Effect::Neither)
         }
         Outcome::Lost => match spec.on_lost {
-            OnLost::Skip => started_anew(held, now, delay(failures), failed),
+            OnLost::Skip => started_anew(end, delay(failures), failed),
             OnLost::Hold => Next {
                 hold: true,
-                ..same_slot(held, never(), failed)
+                ..same_slot(end, never(), failed)
             },
-            OnLost::Retry if failures == 1 => same_slot(held, now, failed),
-            OnLost::Retry => same_slot(held, later(now, delay(failures)), failed),
+            OnLost::Retry if failures == 1 => same_slot(end, end.at, failed),
+            OnLost::Retry => same_slot(end, later(end.at, delay(failures)), failed),
         },
-        Outcome::Failure if exits_with(ended, &spec.temporary_exit_codes) => {
-            started_anew(held, now, delay(failures), Effect::Neither)
+        Outcome::Failure if exits_with(end, &spec.temporary_exit_codes) => {
+            started_anew(end, delay(failures), Effect::Neither)
         }
         // There is no next slot to wait for, and trying again is said to be pointless.
-        Outcome::Failure if exits_with(ended, &spec.fatal_exit_codes) => {
-            started_anew(held, now, spec.retry.max, failed)
+        Outcome::Failure if exits_with(end, &spec.fatal_exit_codes) => {
+            started_anew(end, spec.retry.max, failed)
         }
-        Outcome::Failure | Outcome::Timeout => started_anew(held, now, delay(failures), failed),
+        Outcome::Failure | Outcome::Timeout => started_anew(end, delay(failures), failed),
     }
 }
 
 /// What a failure now does to the error count, and how many in a row it makes. One that comes after the healthy period
 /// is the first again, whether or not somebody has got to write down that the instance was healthy.
-fn counted(held: &Held, now: Timestamp) -> (Effect, u32) {
-    let up = Duration::try_from(now.duration_since(held.since)).unwrap_or_default();
-    if up >= held.spec.healthy_after() {
+fn counted(end: &End<'_>) -> (Effect, u32) {
+    let up = Duration::try_from(end.at.duration_since(end.since)).unwrap_or_default();
+    if up >= end.spec.healthy_after() {
         return (Effect::FailedAnew, 1);
     }
-    let before = u32::try_from(held.error_count).unwrap_or(0);
+    let before = u32::try_from(end.error_count).unwrap_or(0);
     (Effect::Failed, before.saturating_add(1))
 }
 
-fn started_anew(held: &Held, now: Timestamp, delay: Duration, effect: Effect) -> Next {
-    let at = later(now, delay);
+fn started_anew(end: &End<'_>, delay: Duration, effect: Effect) -> Next {
+    let at = later(end.at, delay);
     Next {
         slot: at,
-        ..same_slot(held, at, effect)
+        ..same_slot(end, at, effect)
     }
 }
 
