@@ -40,14 +40,17 @@ use std::{
     panic,
     path::PathBuf,
     process::ExitCode,
+    time::SystemTime,
 };
 
 use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
+use jiff::{Timestamp, tz::TimeZone};
 
 use crate::{
     exit::Exit,
     log::{self, LogFormat, Manner},
-    supervise,
+    schedule, supervise,
+    view::text::harmless,
 };
 
 use fail::Failure;
@@ -218,6 +221,23 @@ impl Command {
             _ => Manner::Quiet,
         }
     }
+}
+
+/// The clock of this host: for what people compare and look ahead to, never for when something runs.
+fn now() -> io::Result<Timestamp> {
+    Timestamp::try_from(SystemTime::now()).map_err(io::Error::other)
+}
+
+/// The zone of a name that was typed, or what to type instead.
+fn zone(name: &str) -> Result<TimeZone, Failure> {
+    schedule::zone(name).map_err(|mut unknown| {
+        unknown.name = harmless(name).into_owned();
+        let help = unknown
+            .help
+            .as_deref()
+            .unwrap_or("a name is like `Europe/Berlin`");
+        Failure::Usage(format!("{unknown}; {help}"))
+    })
 }
 
 /// Prints an answer; a reader that has gone away is no reason to panic.

@@ -9,6 +9,7 @@
 
 mod build;
 mod check;
+mod clocks;
 mod diagnostic;
 mod files;
 mod job;

@@ -43,6 +43,14 @@ impl Report {
         }
     }
 
+    /// What two reports of one configuration say, in the order of its files and lines.
+    #[must_use]
+    pub fn with(mut self, other: Self) -> Self {
+        self.diagnostics.extend(other.diagnostics);
+        settle(&mut self.diagnostics, &self.sources, &HashSet::new());
+        self
+    }
+
     /// Whether there is nothing to say.
     #[must_use]
     pub fn is_empty(&self) -> bool {
