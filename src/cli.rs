@@ -22,6 +22,7 @@ mod logs;
 mod mark;
 mod migrate;
 mod names;
+mod next;
 mod ongoing;
 mod open;
 mod pause;
@@ -70,6 +71,7 @@ Examples:
   crontabber tick                    run what is due, then exit: for cron and systemd timers
   crontabber daemon                  stay, and run what falls due
   crontabber list                    every job, its state, and why
+  crontabber next                    what runs next, and when
   crontabber why report              why a job runs or does not run now
   crontabber run report --force      run a job here and now
   crontabber trigger report          run a job wherever it may run
@@ -108,6 +110,7 @@ enum Command {
     Tick(tick::Tick),
     Daemon(daemon::Daemon),
     List(list::List),
+    Next(next::Next),
     Ongoing(ongoing::Ongoing),
     Show(show::Show),
     Why(why::Why),
@@ -183,6 +186,7 @@ fn answer(arguments: &[OsString]) -> Exit {
         Command::Tick(tick) => tick.answer(&cli.global),
         Command::Daemon(daemon) => daemon.answer(&cli.global),
         Command::List(list) => list.answer(&cli.global),
+        Command::Next(next) => next.answer(&cli.global),
         Command::Ongoing(ongoing) => ongoing.answer(&cli.global),
         Command::Show(show) => show.answer(&cli.global),
         Command::Why(why) => why.answer(&cli.global),

@@ -26,6 +26,7 @@ mod snippet;
 mod source;
 mod surroundings;
 mod texts;
+mod typed;
 mod value;
 mod when;
 mod with;
@@ -65,6 +66,7 @@ pub(crate) use self::{
     secret::passwords,
     show::{toml_key, toml_of},
     texts::is_class_path,
+    typed::{Typed, timetable},
     with::names_a_secret,
 };
 

@@ -87,13 +87,13 @@ fn answer(directory: &Path) -> String {
         &Surroundings::none(),
     ) {
         Err(report) => report.to_string(),
-        Ok(config) => match config.require_database() {
-            Err(report) => report.to_string(),
-            Ok(_) => {
-                let clocks = config.check_clocks(NOW.parse().expect("an instant"));
-                config.warnings.with(clocks).to_string()
+        Ok(config) => {
+            if let Err(report) = config.require_database() {
+                return report.to_string();
             }
-        },
+            let clocks = config.check_clocks(NOW.parse().expect("an instant"));
+            config.warnings.with(clocks).to_string()
+        }
     }
 }
 
