@@ -177,6 +177,17 @@ fn a_remark_is_about_the_rule_that_the_slot_is_of() {
     };
     assert_eq!(spring(&["*/30 * * * *", "5 0 * * *"]), [""; 0]);
     assert_eq!(spring(&["*/30 * * * *", "15 2 * * *"]).len(), 1);
+    let (from, until) = ("2026-10-25T00:15:00Z", "2026-10-25T00:45:00Z");
+    let autumn = remarks(
+        &["15 12 * * *", "*/30 * * * *"],
+        "Europe/Berlin",
+        from,
+        until,
+    );
+    assert!(
+        autumn.len() == 1 && autumn[0].ends_with("runs in both"),
+        "{autumn:?}"
+    );
 }
 
 #[test]
