@@ -23,6 +23,7 @@ mod logs;
 mod mark;
 mod migrate;
 mod names;
+mod next;
 mod ongoing;
 mod open;
 mod pause;
@@ -41,14 +42,17 @@ use std::{
     panic,
     path::PathBuf,
     process::ExitCode,
+    time::SystemTime,
 };
 
 use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
+use jiff::{Timestamp, tz::TimeZone};
 
 use crate::{
     exit::Exit,
     log::{self, LogFormat, Manner},
-    supervise,
+    schedule, supervise,
+    view::text::harmless,
 };
 
 use fail::Failure;
@@ -68,6 +72,7 @@ Examples:
   crontabber tick                    run what is due, then exit: for cron and systemd timers
   crontabber daemon                  stay, and run what falls due
   crontabber list                    every job, its state, and why
+  crontabber next                    what runs next, and when
   crontabber why report              why a job runs or does not run now
   crontabber run report --force      run a job here and now
   crontabber trigger report          run a job wherever it may run
@@ -106,6 +111,7 @@ enum Command {
     Tick(tick::Tick),
     Daemon(daemon::Daemon),
     List(list::List),
+    Next(next::Next),
     Ongoing(ongoing::Ongoing),
     Show(show::Show),
     Why(why::Why),
@@ -182,6 +188,7 @@ fn answer(arguments: &[OsString]) -> Exit {
         Command::Tick(tick) => tick.answer(&cli.global),
         Command::Daemon(daemon) => daemon.answer(&cli.global),
         Command::List(list) => list.answer(&cli.global),
+        Command::Next(next) => next.answer(&cli.global),
         Command::Ongoing(ongoing) => ongoing.answer(&cli.global),
         Command::Show(show) => show.answer(&cli.global),
         Command::Why(why) => why.answer(&cli.global),
@@ -221,6 +228,23 @@ impl Command {
             _ => Manner::Quiet,
         }
     }
+}
+
+/// The clock of this host: for what people compare and look ahead to, never for when something runs.
+fn now() -> io::Result<Timestamp> {
+    Timestamp::try_from(SystemTime::now()).map_err(io::Error::other)
+}
+
+/// The zone of a name that was typed, or what to type instead.
+fn zone(name: &str) -> Result<TimeZone, Failure> {
+    schedule::zone(name).map_err(|mut unknown| {
+        unknown.name = harmless(name).into_owned();
+        let help = unknown
+            .help
+            .as_deref()
+            .unwrap_or("a name is like `Europe/Berlin`");
+        Failure::Usage(format!("{unknown}; {help}"))
+    })
 }
 
 /// Prints an answer; a reader that has gone away is no reason to panic.

@@ -9,6 +9,7 @@
 
 mod build;
 mod check;
+mod clocks;
 mod diagnostic;
 mod files;
 mod job;
@@ -26,6 +27,7 @@ mod snippet;
 mod source;
 mod surroundings;
 mod texts;
+mod typed;
 mod value;
 mod when;
 mod with;
@@ -65,6 +67,7 @@ pub(crate) use self::{
     secret::passwords,
     show::{toml_key, toml_of},
     texts::is_class_path,
+    typed::{Typed, timetable},
     with::names_a_secret,
 };
 

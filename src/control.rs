@@ -52,7 +52,7 @@ pub use mark::{Decision, Marking, mark, markings};
 pub use pause::{pause, resume};
 pub use reset::{Claims, Resetting, reset, resettings};
 pub use trigger::{trigger, untrigger};
-pub use until::{BadUntil, Until, instant, until};
+pub use until::{BadUntil, Until, instant, moment, until};
 
 /// Who changes something, where, and why: what the audit says.
 #[derive(Debug, Clone, Copy)]

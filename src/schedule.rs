@@ -3,6 +3,8 @@
 pub mod crontab;
 mod every;
 mod nearest;
+mod remark;
+mod stretch;
 mod zone;
 
 use std::{fmt, iter, time::Duration};
@@ -15,6 +17,7 @@ use crate::{duration, spec::Start};
 use every::{Days, Period};
 
 pub use crontab::Crontab;
+pub use remark::{Jump, Remark};
 pub use zone::{UnknownZone, zone};
 
 /// When a job is wanted: one or more rules in one time zone.
@@ -111,6 +114,12 @@ impl Timetable {
         Duration::from_millis(millis.unwrap_or(0))
     }
 
+    /// Whether its slots count from a known slot, so that nobody can tell them who has none.
+    #[must_use]
+    pub fn is_anchored(&self) -> bool {
+        matches!(self.rules.as_slice(), [rule] if rule.is_anchored())
+    }
+
     /// Beside other rules a known slot may be one of theirs, and a period that counted from it
     /// would move: there it counts from 1970.
     fn anchor(&self, known: Timestamp) -> Timestamp {
@@ -157,6 +166,12 @@ impl Rule {
                 at: Some(at),
             } => Days::new(*period, *at, anchor, zone)?.latest(until),
         }
+    }
+
+    /// Whether its slots count from a known slot: a plain period, and one of several days.
+    fn is_anchored(&self) -> bool {
+        const DAYS: Duration = Duration::from_hours(48);
+        matches!(self, Self::Every { period, at } if at.is_none() || *period >= DAYS)
     }
 
     /// Whether its slots are wall times of a zone.

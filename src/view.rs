@@ -29,6 +29,8 @@ pub mod hosts;
 pub mod subject;
 // Every job and its state.
 pub mod list;
+// What is wanted next.
+pub mod next;
 // What runs now, and where.
 pub mod ongoing;
 // One job, all of it.

@@ -57,6 +57,9 @@ a_channel_that_is_not_defined_is_told
 a_named_database_says_where_it_is
 a_variable_has_one_value
 what_has_no_effect_yet_is_a_warning
+either_day_is_enough
+a_step_that_does_not_come_round_is_told_its_last_gap
+a_time_that_some_night_has_not_or_has_twice_is_told
 a_job_that_is_kept_running_has_no_slots
 sql_cannot_go_on_without_its_database
 an_sql_file_that_is_not_there_is_told_where_it_is_named
@@ -74,6 +77,9 @@ fn check(name: &str) {
     assert_eq!(answer, expected, "\n--- the answer ---\n{answer}");
 }
 
+/// When the answers are asked for: clocks change twice in the year that follows.
+const NOW: &str = "2027-01-01T00:00:00Z";
+
 /// What an operator is told: by `config check`, or else by the first command that needs a database.
 fn answer(directory: &Path) -> String {
     match load_in(
@@ -81,10 +87,13 @@ fn answer(directory: &Path) -> String {
         &Surroundings::none(),
     ) {
         Err(report) => report.to_string(),
-        Ok(config) => match config.require_database() {
-            Err(report) => report.to_string(),
-            Ok(_) => config.warnings.to_string(),
-        },
+        Ok(config) => {
+            if let Err(report) = config.require_database() {
+                return report.to_string();
+            }
+            let clocks = config.check_clocks(NOW.parse().expect("an instant"));
+            config.warnings.with(clocks).to_string()
+        }
     }
 }
 

@@ -202,6 +202,7 @@ fn meaning(failure: &Failure) -> Answer {
         }
         Failure::NoDatabase(message)
         | Failure::Usage(message)
+        | Failure::Schedule(message)
         | Failure::NotImported(message)
         | Failure::JobNotFound(message) => (Status::Unknown, message.clone()),
         Failure::Io(error) => (Status::Unknown, error.to_string()),

@@ -7,7 +7,7 @@ use crate::{
     exit::Exit,
 };
 
-use super::{Global, fail::Failure, open, print};
+use super::{Global, fail::Failure, now, open, print};
 
 /// Checks or shows the configuration.
 #[derive(Debug, Subcommand)]
@@ -55,7 +55,8 @@ pub(super) fn examine(global: &Global, with_secrets: bool) -> (Vec<config::Repor
     } else {
         Exit::Ok
     };
-    reports.push(config.warnings);
+    let clocks = now().map(|now| config.check_clocks(now));
+    reports.push(config.warnings.with(clocks.unwrap_or_default()));
     (reports, exit)
 }
 

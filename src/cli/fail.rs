@@ -18,6 +18,9 @@ pub(super) enum Failure {
     /// What was typed names something that is not there.
     #[error("error: {0}")]
     Usage(String),
+    /// A schedule that was typed is wrong; every mistake in it is pointed at.
+    #[error("{}", .0.trim_end())]
+    Schedule(String),
     /// The configuration is crontabber's own, and nobody has imported it.
     #[error("error: {0}")]
     NotImported(String),
@@ -50,7 +53,7 @@ impl Failure {
                 Exit::Configuration
             }
             Self::JobNotFound(_) => Exit::Failed,
-            Self::Usage(_) => Exit::Usage,
+            Self::Usage(_) | Self::Schedule(_) => Exit::Usage,
             Self::Database(error) => error.exit(),
             Self::Io(_) => Exit::Io,
         }

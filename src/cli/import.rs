@@ -23,7 +23,7 @@ use crate::{
     view::text::{counted, harmless},
 };
 
-use super::{fail::Failure, print};
+use super::{fail::Failure, now, print, zone};
 
 /// Writes the jobs of cron or of crontabber 0.18 as TOML.
 ///
@@ -162,13 +162,7 @@ impl Crontab {
                 ))
             });
         };
-        schedule::zone(named).map_err(|unknown| {
-            let help = unknown
-                .help
-                .as_deref()
-                .unwrap_or("a name is like `Europe/Berlin`");
-            Failure::Usage(format!("{unknown}; {help}"))
-        })?;
+        zone(named)?;
         Ok(named.clone())
     }
 }
@@ -215,8 +209,7 @@ impl Common {
         };
         let after = match self.after {
             Some(after) => after,
-            // For people who compare; no run is planned by a host's clock.
-            None => Timestamp::try_from(std::time::SystemTime::now()).map_err(io::Error::other)?,
+            None => now()?,
         };
         let toml = imported.write(shape, after);
         match &self.output {

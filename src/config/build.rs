@@ -289,8 +289,10 @@ impl Ingredients<'_> {
                 vec![Rule::Every { period, at }]
             }
             (None, Some(schedule)) => {
-                let rules = schedule.value.0.iter().cloned().map(Rule::Crontab);
-                rules.collect()
+                let expressions = schedule.value.0.iter();
+                expressions
+                    .map(|one| Rule::Crontab(one.fields.clone()))
+                    .collect()
             }
             (None, None) => Vec::new(),
         };

@@ -66,6 +66,12 @@ codes! {
     BadTimezone = "bad-timezone",
     /// Crontab fields that say nothing.
     BadSchedule = "bad-schedule",
+    /// A day of the month and a day of the week, of which either is enough.
+    EitherDay = "either-day",
+    /// A step that does not divide what it steps through.
+    UnevenStep = "uneven-step",
+    /// A time that some night has not, or has twice.
+    ClockChange = "clock-change",
     /// A time of day with a period that is not whole days.
     NotDaily = "not-daily",
     /// Both `every` and `schedule`.

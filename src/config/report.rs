@@ -43,6 +43,14 @@ impl Report {
         }
     }
 
+    /// What two reports of one configuration say, in the order of its files and lines.
+    #[must_use]
+    pub fn with(mut self, other: Self) -> Self {
+        self.diagnostics.extend(other.diagnostics);
+        settle(&mut self.diagnostics, &self.sources, &HashSet::new());
+        self
+    }
+
     /// Whether there is nothing to say.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -198,13 +206,23 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for diagnostic in self.diagnostics.iter().take(PRINTED) {
-            self.write(f, diagnostic)?;
+        writeln!(f, "{}{}", Diagnostics(self), self.summary())
+    }
+}
+
+/// All of a report but its summary.
+pub(super) struct Diagnostics<'a>(pub(super) &'a Report);
+
+impl fmt::Display for Diagnostics<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = &self.0.diagnostics;
+        for diagnostic in all.iter().take(PRINTED) {
+            self.0.write(f, diagnostic)?;
         }
-        if self.diagnostics.len() > PRINTED {
-            writeln!(f, "... and {} more\n", self.diagnostics.len() - PRINTED)?;
+        if all.len() > PRINTED {
+            writeln!(f, "... and {} more\n", all.len() - PRINTED)?;
         }
-        writeln!(f, "{}", self.summary())
+        Ok(())
     }
 }
 

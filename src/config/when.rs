@@ -3,16 +3,27 @@
 use jiff::civil::Time;
 use serde_json::{Value, json};
 
-use crate::schedule::{self, Crontab};
+use crate::schedule::{
+    self,
+    crontab::{Crontab, OddityKind},
+};
 
 use super::{
     diagnostic::{Code, Findings, shown},
     setting::{Found, Setting},
+    source::Place,
 };
 
 /// Crontab fields, once or several times.
 #[derive(Debug, Clone)]
-pub(super) struct Schedules(pub(super) Vec<Crontab>);
+pub(super) struct Schedules(pub(super) Vec<Expression>);
+
+/// Crontab fields, and where they stand.
+#[derive(Debug, Clone)]
+pub(super) struct Expression {
+    pub(super) fields: Crontab,
+    pub(super) place: Place,
+}
 
 impl Setting for Schedules {
     const EXPECTED: &'static str = "crontab fields such as \"*/10 * * * *\", or a list of them";
@@ -34,16 +45,28 @@ impl Setting for Schedules {
 
     fn value(&self) -> Value {
         match self.0.as_slice() {
-            [one] => json!(one.as_str()),
-            several => several.iter().map(Crontab::as_str).collect(),
+            [one] => json!(one.fields.as_str()),
+            several => several.iter().map(|one| one.fields.as_str()).collect(),
         }
     }
 }
 
-fn crontab(found: &Found<'_>, findings: &mut Findings) -> Option<Crontab> {
+fn crontab(found: &Found<'_>, findings: &mut Findings) -> Option<Expression> {
     let text = found.text::<Schedules>(findings)?;
     match Crontab::parse(text) {
-        Ok(fields) => Some(fields),
+        Ok(fields) => {
+            for oddity in fields.oddities() {
+                let code = match oddity.kind {
+                    OddityKind::EitherDay => Code::EitherDay,
+                    OddityKind::UnevenStep => Code::UnevenStep,
+                };
+                let place = found.part(oddity.span);
+                let warning = findings.warning(code, place, oddity.message);
+                warning.label(oddity.label).help(oddity.help);
+            }
+            let place = found.part(0..text.len());
+            Some(Expression { fields, place })
+        }
         Err(bad) => {
             let place = found.part(bad.span);
             let error = findings.error(Code::BadSchedule, place, bad.message);
@@ -80,7 +103,7 @@ impl Setting for TimeOfDay {
 }
 
 /// `06:30` or `06:30:15`, two digits each.
-fn time_of_day(text: &str) -> Option<Time> {
+pub(super) fn time_of_day(text: &str) -> Option<Time> {
     let mut numbers = text.split(':').map(|digits| {
         let is_number = digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit());
         digits.parse().ok().filter(|_| is_number)

@@ -57,23 +57,28 @@ pub fn instant(text: &str, zone: &TimeZone) -> Option<Until> {
     })
 }
 
-/// The instant ahead that a text means: as [`instant`], or a duration from `now`.
-pub fn until(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Until, BadUntil> {
+/// The instant, ahead or not, that a text means: as [`instant`], or a duration from `now`.
+pub fn moment(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Until, BadUntil> {
     let text = text.trim();
+    if let Some(moment) = instant(text, zone) {
+        return Ok(moment);
+    }
     let unknown = || {
         let shown: String = text.chars().take(60).collect();
         BadUntil::Unknown(shown.escape_debug().to_string())
     };
-    let until = if let Some(until) = instant(text, zone) {
-        until
-    } else {
-        let span = duration::parse(text).map_err(|_| unknown())?;
-        let span = SignedDuration::try_from(span).map_err(|_| unknown())?;
-        Until {
-            at: now.checked_add(span).map_err(|_| unknown())?.min(never()),
-            zone: None,
-        }
-    };
+    let span = duration::parse(text).map_err(|_| unknown())?;
+    let span = SignedDuration::try_from(span).map_err(|_| unknown())?;
+    Ok(Until {
+        at: now.checked_add(span).map_err(|_| unknown())?.min(never()),
+        zone: None,
+    })
+}
+
+/// The instant ahead that a text means: as [`moment`].
+pub fn until(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Until, BadUntil> {
+    let text = text.trim();
+    let until = moment(text, now, zone)?;
     if until.at <= now {
         let zoned = until.zone.map(|zone| format!(" ({zone})"));
         return Err(BadUntil::Passed {

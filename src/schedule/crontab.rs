@@ -17,22 +17,25 @@
 mod field;
 mod fields;
 mod mistakes;
-mod stretch;
+mod oddities;
 mod walls;
 
 use std::{
     fmt,
+    ops::Range,
     sync::{Arc, OnceLock},
 };
 
 use jiff::{Timestamp, tz::TimeZone};
 use serde::{Serialize, Serializer};
 
+use super::stretch::Stretch;
+use field::Values;
 use fields::Fields;
-use stretch::Stretch;
 use walls::Walls;
 
 pub use mistakes::BadCrontab;
+pub use oddities::{Oddity, OddityKind};
 
 /// Five crontab fields, or a nickname such as `@daily`, checked.
 #[derive(Clone)]
@@ -113,6 +116,23 @@ impl Crontab {
             }
         }
         counted
+    }
+
+    /// Whether it follows real time: a minute or hour field begins with `*`.
+    pub(super) fn follows_real_time(&self) -> bool {
+        self.fields.follow_real_time
+    }
+
+    /// Whether some hours of the day have no match.
+    pub(super) fn leaves_hours_out(&self) -> bool {
+        self.fields.hours != Values::DAY
+    }
+
+    /// The first and the last match in a range of wall times, seconds since 1970 as if the zone were UTC.
+    pub(super) fn walls_in(&self, walls: Range<i64>) -> Option<(i64, i64)> {
+        let first = self.walls().at_or_after(walls.start)?;
+        let last = self.walls().at_or_before(walls.end - 1)?;
+        (first <= last).then_some((first, last))
     }
 
     fn count_in(&self, stretch: &Stretch, from: i64, until: i64) -> i64 {
