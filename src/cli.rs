@@ -31,6 +31,7 @@ mod reset;
 mod run;
 mod server;
 mod show;
+mod simulate;
 mod tick;
 mod trigger;
 mod who;
@@ -114,6 +115,7 @@ enum Command {
     Next(next::Next),
     Ongoing(ongoing::Ongoing),
     Show(show::Show),
+    Simulate(simulate::Simulate),
     Why(why::Why),
     History(history::History),
     Logs(logs::Logs),
@@ -191,6 +193,7 @@ fn answer(arguments: &[OsString]) -> Exit {
         Command::Next(next) => next.answer(&cli.global),
         Command::Ongoing(ongoing) => ongoing.answer(&cli.global),
         Command::Show(show) => show.answer(&cli.global),
+        Command::Simulate(simulate) => simulate.answer(&cli.global),
         Command::Why(why) => why.answer(&cli.global),
         Command::History(history) => history.answer(&cli.global),
         Command::Logs(logs) => logs.answer(&cli.global),

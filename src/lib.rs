@@ -88,6 +88,8 @@ pub mod stop;
 pub mod systemd;
 // The clock that goes on in suspend and that nobody sets.
 pub mod clock;
+// What would happen, on a virtual clock.
+pub mod simulate;
 // The plan and the history, for people on a terminal and for programs behind a pipe.
 pub mod view;
 // What needs a person, by thresholds.

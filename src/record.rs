@@ -27,6 +27,7 @@ use crate::{
 };
 
 pub use after::{After, Effect, Outcome, after};
+pub(crate) use after::{End, Next, next};
 pub use entry::Record;
 
 /// What became of a record. None of these is an error.

@@ -106,6 +106,9 @@ impl Timetable {
     /// It is the first eight bytes of the name's SHA-256, big-endian, modulo the jitter.
     #[must_use]
     pub fn offset(&self, name: &str) -> Duration {
+        if self.jitter.is_zero() {
+            return Duration::ZERO;
+        }
         let digest = Sha256::digest(name);
         let first = digest[..8].iter();
         let first = first.fold(0, |number, byte| number << 8 | u64::from(*byte));

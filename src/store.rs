@@ -36,6 +36,8 @@ pub mod table;
 mod guard;
 // The hosts, as they have announced themselves.
 pub mod hosts;
+// How long runs took lately.
+pub mod durations;
 // Which database it is.
 pub mod identity;
 // What a doctor asks about it.

@@ -47,6 +47,8 @@ pub mod follow;
 pub mod check;
 // What a host stands on, and what to do about it.
 pub mod doctor;
+// What would happen, over time.
+pub mod simulate;
 // What people have changed by hand just now.
 pub mod changes;
 // What came of ending a run.

@@ -11,7 +11,7 @@ use crate::{
     duration::written,
     host::start_of,
     schedule::{Remark, Timetable, zone},
-    spec::{JobName, JobSpec, on_host},
+    spec::{JobSpec, on_host},
 };
 
 use super::{Medium, text};
@@ -236,7 +236,11 @@ fn started_by(spec: &JobSpec) -> String {
         return "kept running: it has no slots, daemons start it whenever it does not run"
             .to_owned();
     }
-    let parents: Vec<&str> = spec.depends_on.iter().map(JobName::as_str).collect();
+    let parents: Vec<&str> = spec
+        .depends_on
+        .iter()
+        .map(|parent| parent.job.as_str())
+        .collect();
     match parents.as_slice() {
         [] => "no schedule and no parents: it runs when it is asked for (crontabber trigger)"
             .to_owned(),
