@@ -1,6 +1,7 @@
 //! When a job is wanted: what a timetable says of nights in which clocks jump, of outages and of
 //! the ends of time.
 
+mod other_cron;
 mod properties;
 mod zones;
 
