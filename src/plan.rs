@@ -264,13 +264,13 @@ fn planned<'a>(
     found: Found<'_, 'a>,
 ) -> Planned<'a> {
     let spec = &graph.jobs()[node.job];
-    let (name, row) = match node.host {
-        None => (Cow::Borrowed(spec.name.as_str()), found.row(node.job, spec)),
-        Some(_) => {
-            let name = rows.name(node).as_str().to_owned();
-            let row = found.table.row(&name);
-            (Cow::Owned(name), row)
-        }
+    let (name, row) = if node.host.is_none() {
+        let row = found.row(node.job, spec);
+        (Cow::Borrowed(spec.name.as_str()), row)
+    } else {
+        let name = rows.name(node).as_str().to_owned();
+        let row = found.table.row(&name);
+        (Cow::Owned(name), row)
     };
     Planned {
         index: node.job,
