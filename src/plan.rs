@@ -29,7 +29,7 @@ use crate::{
 
 use catch_up::{Reason, Skipped};
 pub use placement::{NoHost, NotHere, no_host, that_match};
-use rows::{Node, Rows};
+use rows::{Found, Node, Rows};
 pub use state::State;
 pub(crate) use wants::{awaited, done};
 
@@ -240,7 +240,18 @@ pub struct Live {
 /// A verdict for every row of every job, parents before children.
 #[must_use]
 pub fn plan<'a>(graph: &'a JobGraph, table: &'a Table, place: &Place) -> Plan<'a> {
-    let mut plan = plan_of(graph, table, place, 0..graph.jobs().len());
+    let jobs = graph.jobs().iter();
+    let by_number: Vec<_> = jobs.map(|spec| table.row(spec.name.as_str())).collect();
+    let found = Found {
+        table,
+        by_number: &by_number,
+    };
+    let mut plan = plan_with(graph, found, place, 0..graph.jobs().len());
+    let with_row = plan.jobs.iter().filter(|job| job.row.is_some());
+    if with_row.count() == table.jobs.len() {
+        // As nearly always: to look for ghosts by name costs as much as the plan.
+        return plan;
+    }
     let known: HashSet<&str> = plan.jobs.iter().map(|job| job.name.as_ref()).collect();
     let ghosts = table.jobs.iter();
     plan.ghosts = ghosts
@@ -259,7 +270,18 @@ pub(crate) fn plan_of<'a>(
     place: &Place,
     of: impl IntoIterator<Item = usize>,
 ) -> Plan<'a> {
-    let rows = Rows::of(graph, table, place);
+    let by_number = &[];
+    plan_with(graph, Found { table, by_number }, place, of)
+}
+
+fn plan_with<'a>(
+    graph: &'a JobGraph,
+    found: Found<'_, 'a>,
+    place: &Place,
+    of: impl IntoIterator<Item = usize>,
+) -> Plan<'a> {
+    let table = found.table;
+    let rows = Rows::among(graph, found, place);
     let of = of.into_iter();
     let mut jobs = Vec::with_capacity(of.size_hint().0);
     for index in of {
@@ -270,7 +292,7 @@ pub(crate) fn plan_of<'a>(
         jobs.extend(
             nodes
                 .into_iter()
-                .map(|node| planned(&rows, node, graph, table)),
+                .map(|node| planned(&rows, node, graph, found)),
         );
     }
     Plan {
@@ -286,18 +308,22 @@ fn planned<'a>(
     rows: &Rows<'_>,
     node: Node<'_>,
     graph: &'a JobGraph,
-    table: &'a Table,
+    found: Found<'_, 'a>,
 ) -> Planned<'a> {
     let spec = &graph.jobs()[node.job];
-    let name = match node.host {
-        None => Cow::Borrowed(spec.name.as_str()),
-        Some(_) => Cow::Owned(rows.name(node).as_str().to_owned()),
+    let (name, row) = if node.host.is_none() {
+        let row = found.row(node.job, spec);
+        (Cow::Borrowed(spec.name.as_str()), row)
+    } else {
+        let name = rows.name(node).as_str().to_owned();
+        let row = found.table.row(&name);
+        (Cow::Owned(name), row)
     };
     Planned {
         index: node.job,
         is_here: rows.is_here(node),
         spec,
-        row: table.row(name.as_ref()),
+        row,
         name,
         verdict: verdict(rows, node),
     }

@@ -1,5 +1,9 @@
 //! A figure, its bar, and the table of all of them.
 
+use std::time::Duration;
+
+use nix::time::{ClockId, clock_gettime};
+
 use super::Effort;
 
 /// Something measured, and what it must be.
@@ -65,6 +69,14 @@ impl Spread {
 pub(crate) fn beside(ours: &[f64], theirs: &[f64], text: impl Fn(f64) -> String) -> String {
     let median = |all: &[f64]| text(Spread::of(all.to_vec()).median());
     format!("{} beside {}", median(ours), median(theirs))
+}
+
+/// The seconds for which this thread has had a processor: what waits for nobody is measured by it, so that the work of
+/// others counts less.
+pub(crate) fn processor_time() -> f64 {
+    let spent = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID);
+    let spent = spent.expect("every thread has this clock");
+    Duration::from(spent).as_secs_f64()
 }
 
 /// So many in a second.

@@ -6,10 +6,12 @@
 mod claims;
 mod daemon;
 mod figure;
+mod plans;
 #[path = "../../tests/round_trips/proxy.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
 mod proxy;
 mod runs;
+mod schedules;
 mod server;
 mod ticks;
 
@@ -81,7 +83,7 @@ fn number(text: &str) -> usize {
 }
 
 /// What can be measured alone, in the order of the table.
-const GROUPS: [&str; 7] = [
+const GROUPS: [&str; 9] = [
     "ticks",
     "claims",
     "runs",
@@ -89,6 +91,8 @@ const GROUPS: [&str; 7] = [
     "bursts",
     "idle",
     "takeovers",
+    "plans",
+    "schedules",
 ];
 
 fn measure(effort: Effort, groups: Vec<&str>) -> ExitCode {
@@ -109,6 +113,8 @@ fn measure(effort: Effort, groups: Vec<&str>) -> ExitCode {
                 "bursts" => daemon::bursts::figures(&server, effort).await,
                 "idle" => daemon::idle::figures(&server, effort).await,
                 "takeovers" => daemon::takeovers::figures(&server).await,
+                "plans" => plans::figures(&server, effort),
+                "schedules" => schedules::figures(effort),
                 other => unreachable!("`{other}` is no group"),
             }
         }));

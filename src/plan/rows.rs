@@ -21,11 +21,29 @@ pub(crate) struct Node<'a> {
     pub(crate) host: Option<&'a str>,
 }
 
+/// A table, and perhaps those of its rows that are one job's each, looked up before: by name it takes longer than all
+/// else that most verdicts need.
+#[derive(Clone, Copy)]
+pub(super) struct Found<'f, 'a> {
+    pub(super) table: &'a Table,
+    /// By the number of the job; none, where only some jobs are planned.
+    pub(super) by_number: &'f [Option<&'a JobState>],
+}
+
+impl<'a> Found<'_, 'a> {
+    /// The row of a job that has one for all hosts.
+    pub(super) fn row(&self, number: usize, spec: &JobSpec) -> Option<&'a JobState> {
+        let found = self.by_number.get(number).copied();
+        found.unwrap_or_else(|| self.table.row(spec.name.as_str()))
+    }
+}
+
 /// The rows of a graph, as one reading of the table and one place have them.
 pub(crate) struct Rows<'a> {
     pub(crate) graph: &'a JobGraph,
     pub(crate) table: &'a Table,
     pub(crate) place: &'a Place,
+    found: Found<'a, 'a>,
     /// The hosts that have a row of a job, by the number of the job.
     of_each: HashMap<usize, Vec<&'a str>>,
 }
@@ -37,10 +55,16 @@ pub(super) fn is_nobodys(row: &RowName) -> bool {
 
 impl<'a> Rows<'a> {
     pub(crate) fn of(graph: &'a JobGraph, table: &'a Table, place: &'a Place) -> Self {
+        let by_number = &[];
+        Self::among(graph, Found { table, by_number }, place)
+    }
+
+    pub(super) fn among(graph: &'a JobGraph, found: Found<'a, 'a>, place: &'a Place) -> Self {
         let mut rows = Self {
             graph,
-            table,
+            table: found.table,
             place,
+            found,
             of_each: HashMap::new(),
         };
         if graph.jobs().iter().any(JobSpec::is_on_each) {
@@ -100,7 +124,7 @@ impl<'a> Rows<'a> {
     /// What the table has of it.
     pub(crate) fn row(&self, node: Node<'_>) -> Option<&'a JobState> {
         match node.host {
-            None => self.table.row(self.spec(node).name.as_str()),
+            None => self.found.row(node.job, self.spec(node)),
             Some(_) => self.table.row(self.name(node).as_str()),
         }
     }
