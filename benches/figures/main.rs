@@ -13,6 +13,7 @@ mod proxy;
 mod runs;
 mod schedules;
 mod server;
+mod simulations;
 mod ticks;
 
 use std::process::ExitCode;
@@ -83,7 +84,7 @@ fn number(text: &str) -> usize {
 }
 
 /// What can be measured alone, in the order of the table.
-const GROUPS: [&str; 9] = [
+const GROUPS: [&str; 10] = [
     "ticks",
     "claims",
     "runs",
@@ -93,6 +94,7 @@ const GROUPS: [&str; 9] = [
     "takeovers",
     "plans",
     "schedules",
+    "simulations",
 ];
 
 fn measure(effort: Effort, groups: Vec<&str>) -> ExitCode {
@@ -115,6 +117,7 @@ fn measure(effort: Effort, groups: Vec<&str>) -> ExitCode {
                 "takeovers" => daemon::takeovers::figures(&server).await,
                 "plans" => plans::figures(&server, effort),
                 "schedules" => schedules::figures(effort),
+                "simulations" => simulations::figures(&server, effort),
                 other => unreachable!("`{other}` is no group"),
             }
         }));

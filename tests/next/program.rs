@@ -74,7 +74,7 @@ struct Vector {
 
 #[tokio::test]
 async fn fifty_three_schedules_are_told_as_cron_runs_them() {
-    let vectors = include_str!("../data/crontab_vectors.json");
+    let vectors = include_str!("../schedule/data/crontab_vectors.json");
     let vectors: Vec<Vector> = serde_json::from_str(vectors).expect("vectors");
     for vector in vectors {
         let Vector {
