@@ -117,6 +117,16 @@ impl<'a> Rows<'a> {
         self.spec(node).row(node.host.unwrap_or_default())
     }
 
+    /// The row of this name.
+    pub(super) fn node<'n>(&self, name: &'n RowName) -> Option<Node<'n>> {
+        let (job, host) = match on_host(name.as_str()) {
+            Some((job, host)) => (job, Some(host)),
+            None => (name.as_str(), None),
+        };
+        let job = self.graph.number(&job.parse().ok()?)?;
+        Some(Node { job, host })
+    }
+
     pub(crate) fn spec(&self, node: Node<'_>) -> &'a JobSpec {
         &self.graph.jobs()[node.job]
     }

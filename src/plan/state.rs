@@ -275,6 +275,13 @@ impl fmt::Display for Block {
         match &self.why {
             BlockedBy::NeverRan => write!(f, "{parent} has never succeeded"),
             BlockedBy::NoHost => write!(f, "{parent} has no row of a live host"),
+            BlockedBy::NoLiveHost(no_host) => {
+                write!(
+                    f,
+                    "{parent} has {}",
+                    no_host.sentence(|at| format!("since {at}"))
+                )
+            }
             BlockedBy::Running => write!(f, "{parent} is running"),
             BlockedBy::Failing(Some(error)) => write!(f, "{parent} is failing: {error}"),
             BlockedBy::Failing(None) => write!(f, "{parent} is failing"),

@@ -11,7 +11,9 @@ use crate::{
     dag::{JobGraph, render},
     duration::{short as short_span, written},
     plan::{Plan, Planned},
-    spec::{JobSpec, Kind, Lease, NO_TIMEOUT, On, OnLost, Placement, Retry},
+    spec::{
+        CatchUp, JobSpec, Kind, Lease, NO_TIMEOUT, Needed, On, OnLost, Parent, Placement, Retry,
+    },
     store::table::{JobState, never},
 };
 
@@ -99,10 +101,8 @@ impl<'a> Show<'a> {
         lines.labelled("does", &does(&spec.kind));
         lines.labelled("promise", promise(spec).sentence());
         lines.labelled("schedule", &schedule(planned));
-        lines.labelled(
-            "depends on",
-            &names(self.graph, self.graph.parents(planned.index)).join(", "),
-        );
+        let parents = spec.depends_on.iter().map(waited_for);
+        lines.labelled("depends on", &parents.collect::<Vec<_>>().join(", "));
         lines.labelled(
             "children",
             &names(self.graph, self.graph.children(planned.index)).join(", "),
@@ -110,6 +110,9 @@ impl<'a> Show<'a> {
         lines.labelled("runs on", &runs_on(&spec.placement));
         lines.labelled("timeout", &timeout(spec.timeout));
         lines.labelled("retry", &retry(&spec.retry));
+        if spec.timetable.is_some() {
+            lines.labelled("missed slots", &missed(spec));
+        }
         lines.labelled("lease", &lease(&spec.lease, spec.on_lost));
         lines.labelled("tags", &spec.tags.join(", "));
     }
@@ -279,6 +282,33 @@ fn timeout(timeout: Duration) -> String {
     match timeout {
         NO_TIMEOUT => "never".to_owned(),
         timeout => written(timeout),
+    }
+}
+
+/// `feeds`, `feeds (any end of a run)`, `feeds (at most 1d older)`.
+fn waited_for(parent: &Parent) -> String {
+    let end = (parent.on == Needed::Finish).then(|| "any end of a run".to_owned());
+    let within = parent
+        .within
+        .map(|within| format!("at most {} older", written(within)));
+    let terms: Vec<String> = end.into_iter().chain(within).collect();
+    match terms.as_slice() {
+        [] => parent.job.to_string(),
+        terms => format!("{} ({})", parent.job, terms.join(", ")),
+    }
+}
+
+/// What becomes of slots that nobody was there for: `the latest runs`, `each runs, at most 5; none more than 2h late`.
+fn missed(spec: &JobSpec) -> String {
+    let policy = match (spec.catch_up, spec.catch_up_limit) {
+        (CatchUp::None, _) => "none runs".to_owned(),
+        (CatchUp::Latest, _) => "the latest runs".to_owned(),
+        (CatchUp::All, None) => "each runs".to_owned(),
+        (CatchUp::All, Some(limit)) => format!("each runs, at most {limit}"),
+    };
+    match spec.start_deadline {
+        Some(deadline) => format!("{policy}; none more than {} late", written(deadline)),
+        None => policy,
     }
 }
 

@@ -5,7 +5,9 @@ use serde::Serialize;
 use crate::{
     dag::JobGraph,
     plan::Planned,
-    spec::{CatchUp, JobSpec, Kind, NO_TIMEOUT, On, OnDbLoss, OnLost, Overlap},
+    spec::{
+        CatchUp, JobName, JobSpec, Kind, NO_TIMEOUT, Needed, On, OnDbLoss, OnLost, Overlap, Parent,
+    },
 };
 
 /// What the configuration says; durations in seconds.
@@ -18,6 +20,7 @@ pub(super) struct Definition<'a> {
     promise: Promise,
     timezone: Option<&'a str>,
     jitter_offset: Option<f64>,
+    parents: Vec<WaitedFor<'a>>,
     children: Vec<&'a str>,
     hosts: &'a [String],
     on: On,
@@ -28,6 +31,10 @@ pub(super) struct Definition<'a> {
     lease: LeaseInSeconds,
     on_lost: OnLost,
     catch_up: CatchUp,
+    /// `None`: as many as there are.
+    catch_up_limit: Option<u32>,
+    /// `None`: however late.
+    start_deadline: Option<f64>,
     overlap: Overlap,
     on_db_loss: OnDbLoss,
     tags: &'a [String],
@@ -76,6 +83,25 @@ impl Promise {
     }
 }
 
+/// A parent, and what of it is waited for.
+#[derive(Serialize)]
+struct WaitedFor<'a> {
+    name: &'a JobName,
+    on: Needed,
+    /// `None`: its latest slot.
+    within: Option<f64>,
+}
+
+impl<'a> WaitedFor<'a> {
+    fn of(parent: &'a Parent) -> Self {
+        Self {
+            name: &parent.job,
+            on: parent.on,
+            within: parent.within.map(|within| within.as_secs_f64()),
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct RetryInSeconds {
     first: f64,
@@ -105,6 +131,7 @@ impl<'a> Definition<'a> {
             promise: promise(spec),
             timezone: timetable.map(|when| when.timezone.as_str()),
             jitter_offset: timetable.map(|when| when.offset(&planned.name).as_secs_f64()),
+            parents: spec.depends_on.iter().map(WaitedFor::of).collect(),
             children: super::names(graph, graph.children(planned.index)),
             hosts: &spec.placement.hosts,
             on: spec.placement.on,
@@ -125,6 +152,8 @@ impl<'a> Definition<'a> {
             },
             on_lost: spec.on_lost,
             catch_up: spec.catch_up,
+            catch_up_limit: spec.catch_up_limit,
+            start_deadline: spec.start_deadline.map(|late| late.as_secs_f64()),
             overlap: spec.overlap,
             on_db_loss: spec.on_db_loss,
             tags: &spec.tags,
