@@ -94,7 +94,7 @@ pub struct Summary {
     pub peak: usize,
     /// when there were so many for the first time.
     pub peak_at: Timestamp,
-    /// The longest time that a job was due before it started, and which: it waited for room, a host or a parent.
+    /// The longest time that a slot was due before it started, and whose: it waited for room, for a host, or behind others.
     pub longest_wait: Option<(String, Duration)>,
 }
 

@@ -7,7 +7,7 @@ use crontabber::{
     exit::Exit,
 };
 
-const DOCUMENTS: [&str; 14] = [
+const DOCUMENTS: [&str; 15] = [
     "README.md",
     "DESIGN.md",
     "CONTRIBUTING.md",
@@ -21,6 +21,7 @@ const DOCUMENTS: [&str; 14] = [
     "docs/keep-running.md",
     "docs/crontabber-flags.md",
     "docs/monitoring.md",
+    "docs/simulate.md",
     "docs/sql-jobs.md",
 ];
 

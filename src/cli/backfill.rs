@@ -48,8 +48,8 @@ use super::{
 #[derive(Debug, Args)]
 #[command(after_help = "\
 On a terminal: how far it is, how long each takes, how long the others will; elsewhere a line every ten seconds.
-Exit codes: 0 each slot has succeeded; 1 some have not; 3 the job runs elsewhere; 4 it is paused, or has no slots;
-64 the range is wrong; 130 or 143 killed by a second signal.
+Exit codes: 0 each slot has succeeded; 1 some have not; 4 it is paused, or does not run on this host; 64 the range is wrong;
+130 or 143 killed by a second signal.
 
 Examples:
   crontabber backfill digest --from 2031-05-01 --to 2031-05-04 --dry-run

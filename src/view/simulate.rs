@@ -232,7 +232,7 @@ impl Chart {
         )];
         if let Some((row, waited)) = &summary.longest_wait {
             facts.push(format!(
-                "the longest wait for room or a host: {} {}",
+                "the longest wait for its turn: {} {}",
                 harmless(row),
                 words(*waited)
             ));
