@@ -298,6 +298,28 @@ proptest! {
     }
 
     #[test]
+    fn a_retry_is_never_later_than_the_next_slot_unless_that_has_passed(
+        spec in policies(),
+        errors in 0..20_i32,
+        length in 0_u64..400,
+    ) {
+        let when = spec.timetable.clone().expect("it has one");
+        let offset = SignedDuration::try_from(when.offset(spec.name.as_str())).expect("a short one");
+        let failed = finished(&spec, errors, How::Exited(1), Duration::from_secs(length));
+        let after = after(&failed);
+        let next = when.next(noon(), noon()).expect("it has no end");
+        let (start, now) = (next + offset, failed.at);
+        match spec.catch_up {
+            // Its slot goes first, and those behind it wait.
+            CatchUp::All => prop_assert_eq!(after.slot, noon()),
+            CatchUp::None | CatchUp::Latest => {
+                prop_assert!(after.next_run <= start || start <= now);
+                prop_assert_eq!(after.slot == next, after.next_run >= start || start <= now);
+            }
+        }
+    }
+
+    #[test]
     fn no_run_starts_after_its_deadline(lives in lives(), spec in policies()) {
         let deadline = spec.start_deadline.unwrap_or(Duration::from_mins(1));
         let spec = JobSpec { start_deadline: Some(deadline), ..spec };
