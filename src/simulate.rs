@@ -121,7 +121,7 @@ struct World<'a, T> {
     hosts: Hosts,
     agenda: Agenda,
     /// By the name of the row.
-    runs: HashMap<String, Run>,
+    runs: HashMap<String, UnderWay>,
     /// Of each row the slot that was tried last, and how often.
     tried: HashMap<String, (Timestamp, i32)>,
     /// The failures still to come.
@@ -131,7 +131,7 @@ struct World<'a, T> {
 }
 
 /// A run under way.
-struct Run {
+struct UnderWay {
     job: usize,
     host: usize,
     run_id: Uuid,
@@ -184,7 +184,7 @@ impl<'a, T: FnMut(&Happening<'_>)> World<'a, T> {
             match what {
                 What::Look(job) => jobs.push(job),
                 What::End(row, run_id) => {
-                    let is_it = |run: &Run| run.run_id == run_id;
+                    let is_it = |run: &UnderWay| run.run_id == run_id;
                     if self.runs.get(&row).is_some_and(is_it)
                         && let Some(run) = self.runs.remove(&row)
                     {
@@ -296,7 +296,7 @@ impl<'a, T: FnMut(&Happening<'_>)> World<'a, T> {
         }
         self.runs.insert(
             name,
-            Run {
+            UnderWay {
                 job,
                 host,
                 run_id,
@@ -311,7 +311,7 @@ impl<'a, T: FnMut(&Happening<'_>)> World<'a, T> {
     }
 
     /// A run has ended: its row is written, and its job and those that wait for it are looked at.
-    fn after(&mut self, name: &str, run: &Run) -> Vec<usize> {
+    fn after(&mut self, name: &str, run: &UnderWay) -> Vec<usize> {
         let (graph, now) = (self.graph, self.table.now);
         self.told_ran(name, run, Some(run.outcome));
         let spec = &graph.jobs()[run.job];
@@ -378,7 +378,7 @@ impl<'a, T: FnMut(&Happening<'_>)> World<'a, T> {
         }
     }
 
-    fn told_ran(&mut self, name: &str, run: &Run, outcome: Option<Outcome>) {
+    fn told_ran(&mut self, name: &str, run: &UnderWay, outcome: Option<Outcome>) {
         (self.tell)(&Happening::Ran(Ran {
             row: name,
             job: run.job,

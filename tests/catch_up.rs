@@ -99,6 +99,9 @@ async fn daily(keys: &str) -> (Site, Database) {
 #[tokio::test]
 async fn a_job_that_catches_up_on_nothing_waits_for_its_next_slot() {
     let (site, database) = daily("catch_up = \"none\"").await;
+    let dry = site.on("alpha", &["tick", "--dry-run"]).run().await;
+    let said = "would run: nothing\nwould skip slots of job: its slot ";
+    assert!(dry.stdout.starts_with(said), "{}", dry.stdout);
     tick(&site).await;
     assert_eq!(verdicts(&database, "job").await, ["3 1 skipped missed"]);
     tick(&site).await;

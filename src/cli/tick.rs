@@ -96,8 +96,13 @@ async fn dry_run(global: &Global) -> Result<Exit, Failure> {
     } else {
         names.join(", ")
     };
+    let skips = plan.jobs.iter().filter_map(|job| match &job.verdict {
+        Verdict::Skip(skip) => Some(format!("would skip slots of {}: {skip}\n", job.name)),
+        _ => None,
+    });
     print(&format!(
-        "would run: {names}\n{}",
+        "would run: {names}\n{}{}",
+        skips.collect::<String>(),
         list.text(Medium::of_stdout())
     ))?;
     Ok(Exit::Ok)

@@ -29,7 +29,7 @@ pub struct Down {
 /// All of them at work.
 #[derive(Debug)]
 pub(super) struct Hosts {
-    hosts: Vec<(Host, usize)>,
+    all: Vec<(Host, usize)>,
     places: Vec<Place>,
     /// The jobs that are due, and that nobody has room for or is there for.
     waiting: BTreeSet<usize>,
@@ -41,7 +41,7 @@ impl Hosts {
     pub(super) fn new(hosts: &[Host]) -> Self {
         Self {
             places: hosts.iter().map(|host| host.place.clone()).collect(),
-            hosts: hosts.iter().map(|host| (host.clone(), 0)).collect(),
+            all: hosts.iter().map(|host| (host.clone(), 0)).collect(),
             waiting: BTreeSet::new(),
             turn: 0,
         }
@@ -57,34 +57,34 @@ impl Hosts {
 
     pub(super) fn is_up(&self, host: usize, now: Timestamp) -> bool {
         let down = |down: &Down| down.from <= now && now < down.to;
-        !self.hosts[host].0.down.iter().any(down)
+        !self.all[host].0.down.iter().any(down)
     }
 
     /// Those that are up, in the order in which they are asked.
     pub(super) fn up(&mut self, now: Timestamp) -> Vec<usize> {
         self.turn += 1;
-        let count = self.hosts.len();
+        let count = self.all.len();
         let order = (0..count).map(|nth| (nth + self.turn) % count);
         order.filter(|host| self.is_up(*host, now)).collect()
     }
 
     /// What is kept running takes no room.
     pub(super) fn has_room(&self, host: usize, is_kept: bool) -> bool {
-        let (host, taken) = &self.hosts[host];
+        let (host, taken) = &self.all[host];
         is_kept || *taken < host.max_parallel
     }
 
     pub(super) fn enter(&mut self, host: usize, is_kept: bool) {
-        self.hosts[host].1 += usize::from(!is_kept);
+        self.all[host].1 += usize::from(!is_kept);
     }
 
     /// How many runs there are, those that are kept running aside.
     pub(super) fn taken(&self) -> usize {
-        self.hosts.iter().map(|(_, taken)| taken).sum()
+        self.all.iter().map(|(_, taken)| taken).sum()
     }
 
     pub(super) fn leave(&mut self, host: usize, is_kept: bool) {
-        self.hosts[host].1 -= usize::from(!is_kept);
+        self.all[host].1 -= usize::from(!is_kept);
     }
 
     pub(super) fn wait(&mut self, jobs: Vec<usize>) {
@@ -93,13 +93,13 @@ impl Hosts {
 
     /// As many of those that wait as there is room for; all of them where hosts differ in what they run.
     pub(super) fn take_waiting(&mut self, now: Timestamp) -> Vec<usize> {
-        if self.hosts.len() > 1 {
+        if self.all.len() > 1 {
             return std::mem::take(&mut self.waiting).into_iter().collect();
         }
-        let room = (0..self.hosts.len()).filter(|host| self.is_up(*host, now));
+        let room = (0..self.all.len()).filter(|host| self.is_up(*host, now));
         let room: usize = room
             .map(|host| {
-                let (host, taken) = &self.hosts[host];
+                let (host, taken) = &self.all[host];
                 host.max_parallel.saturating_sub(*taken)
             })
             .sum();

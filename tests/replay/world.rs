@@ -36,20 +36,20 @@ pub(crate) const SOMETIMES: &str = "current_setting('crontabber.attempt')::int =
 
 pub(crate) fn crontab(fields: &str, zone: &str) -> Option<Timetable> {
     let fields = Crontab::parse(fields).expect("crontab fields");
-    timetable(Rule::Crontab(fields), zone)
+    Some(timetable(Rule::Crontab(fields), zone))
 }
 
 pub(crate) fn every(hours: u64) -> Option<Timetable> {
     let period = Duration::from_hours(hours);
-    timetable(Rule::Every { period, at: None }, "UTC")
+    Some(timetable(Rule::Every { period, at: None }, "UTC"))
 }
 
-fn timetable(rule: Rule, zone: &str) -> Option<Timetable> {
-    Some(Timetable {
+fn timetable(rule: Rule, zone: &str) -> Timetable {
+    Timetable {
         rules: vec![rule],
         timezone: zone.into(),
         jitter: Duration::ZERO,
-    })
+    }
 }
 
 pub(crate) fn parent(name: &str) -> Parent {
