@@ -34,14 +34,14 @@ pub(crate) const NEVER: &str = "false";
 pub(crate) const SOMETIMES: &str = "current_setting('crontabber.attempt')::int = 1
     AND extract(epoch FROM current_setting('crontabber.slot')::timestamptz)::bigint / 3600 % 5 = 0";
 
-pub(crate) fn crontab(fields: &str, zone: &str) -> Option<Timetable> {
+pub(crate) fn crontab(fields: &str, zone: &str) -> Timetable {
     let fields = Crontab::parse(fields).expect("crontab fields");
-    Some(timetable(Rule::Crontab(fields), zone))
+    timetable(Rule::Crontab(fields), zone)
 }
 
-pub(crate) fn every(hours: u64) -> Option<Timetable> {
+pub(crate) fn every(hours: u64) -> Timetable {
     let period = Duration::from_hours(hours);
-    Some(timetable(Rule::Every { period, at: None }, "UTC"))
+    timetable(Rule::Every { period, at: None }, "UTC")
 }
 
 fn timetable(rule: Rule, zone: &str) -> Timetable {
@@ -59,37 +59,37 @@ pub(crate) fn parent(name: &str) -> Parent {
 /// One job by each policy, some with parents.
 pub(crate) fn jobs() -> Vec<JobSpec> {
     let latest = JobSpec {
-        timetable: every(6),
+        timetable: Some(every(6)),
         ..entering("latest", SOMETIMES)
     };
     let all = JobSpec {
-        timetable: every(8),
+        timetable: Some(every(8)),
         catch_up: CatchUp::All,
         ..entering("all", SOMETIMES)
     };
     let limited = JobSpec {
-        timetable: crontab("20 */6 * * *", "UTC"),
+        timetable: Some(crontab("20 */6 * * *", "UTC")),
         catch_up: CatchUp::All,
         catch_up_limit: Some(2),
         ..entering("limited", NEVER)
     };
     let none = JobSpec {
-        timetable: crontab("40 3,15 * * *", "UTC"),
+        timetable: Some(crontab("40 3,15 * * *", "UTC")),
         catch_up: CatchUp::None,
         ..entering("none", NEVER)
     };
     let in_time = JobSpec {
-        timetable: crontab("0 5 * * *", "UTC"),
+        timetable: Some(crontab("0 5 * * *", "UTC")),
         start_deadline: Some(Duration::from_hours(2)),
         ..entering("in_time", NEVER)
     };
     // The night of 30 March has no such hour in Berlin.
     let night = JobSpec {
-        timetable: crontab("30 2 * * *", "Europe/Berlin"),
+        timetable: Some(crontab("30 2 * * *", "Europe/Berlin")),
         ..entering("night", NEVER)
     };
     let child = JobSpec {
-        timetable: crontab("10 */12 * * *", "UTC"),
+        timetable: Some(crontab("10 */12 * * *", "UTC")),
         depends_on: vec![parent("latest"), parent("night")],
         overlap: Overlap::QueueOne,
         ..entering("child", NEVER)
