@@ -425,8 +425,9 @@ pub fn unsupported(spec: &JobSpec) -> Option<&'static str> {
 
 /// What parents make of a due job; `None`: they keep it from nothing.
 ///
-/// Where its next slot has come while it waited, the earlier one still runs if it may by now: a parent that takes longer
-/// than from one slot to the next would never let its children run. And it is left behind where a parent stands still.
+/// Where its next slot has come while it waited, the oldest that is not too late still runs if it may by now: a parent that
+/// takes longer than from one slot to the next would never let its children run. And it is left behind where a parent stands
+/// still.
 fn blocked(rows: &Rows<'_>, node: Node<'_>, row: &JobState, due: &Due) -> Option<Verdict> {
     let blocked = blocks(&due.needs, rows);
     if blocked.is_empty() {
@@ -435,20 +436,14 @@ fn blocked(rows: &Rows<'_>, node: Node<'_>, row: &JobState, due: &Due) -> Option
     let Some(skipped) = due.skipped.as_ref() else {
         return Some(Verdict::Blocked(blocked));
     };
+    let not_by_us = || not_by_us(rows, node, row);
+    let earlier = wants::earlier(rows, node, row, due);
+    if let Some(due) = earlier.filter(|due| blocks(&due.needs, rows).is_empty()) {
+        return Some(not_by_us().unwrap_or(Verdict::Run(due)));
+    }
     let first = skipped.slots.first;
     let mut needs = wants::needs_at(rows, node, first);
     let mut to_blame = blocks(&needs, rows);
-    let not_by_us = || not_by_us(rows, node, row);
-    if to_blame.is_empty() && skipped.reason != Reason::Late {
-        let due = Due {
-            slot: first,
-            skipped: None,
-            start_by: catch_up::start_by(rows.spec(node), first, jitter(rows, node)),
-            needs,
-            ..due.clone()
-        };
-        return Some(not_by_us().unwrap_or(Verdict::Run(due)));
-    }
     to_blame.retain(|block| stands_still(rows, block));
     if to_blame.is_empty() || not_by_us().is_some() {
         return Some(Verdict::Blocked(blocked));
