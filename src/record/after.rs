@@ -212,8 +212,8 @@ fn schedule(held: &Held) -> Option<&Timetable> {
         .filter(|_| held.trigger == Trigger::Schedule)
 }
 
-/// The slot is done with: on to the next one. Those that fell due meanwhile are skipped; or, where they queue or all of
-/// them are wanted, left to the claim as after an outage.
+/// The slot is done with: on to the next one. Those that fell due meanwhile are skipped; or, where they queue, all of them
+/// are wanted, or the first had come before, left to the claim as after an outage.
 fn moved_on(held: &Held, now: Timestamp, effect: Effect) -> Next {
     let stay = same_slot(held, never(), effect);
     let Some(when) = schedule(held) else {
@@ -224,7 +224,9 @@ fn moved_on(held: &Held, now: Timestamp, effect: Effect) -> Next {
     };
     let at = shifted(when, held, first);
     let queues = held.spec.overlap == Overlap::QueueOne;
-    if at > now || queues || held.spec.catch_up == CatchUp::All {
+    // It had come before this run began, which was for an earlier one: its parents were not ready, or it came in between.
+    let had_come = at <= held.since;
+    if at > now || had_come || queues || held.spec.catch_up == CatchUp::All {
         // A run kept it waiting, and no outage: where nothing is caught up on, it is still in time.
         let is_kept_waiting = queues && held.spec.catch_up == CatchUp::None;
         return Next {
