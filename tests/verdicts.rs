@@ -271,3 +271,77 @@ async fn a_blocked_child_runs_the_oldest_of_its_slots_that_may_still_start() {
     ];
     assert_eq!(log(&database).await, rows);
 }
+
+#[tokio::test]
+async fn the_outage_of_the_documents_has_the_verdicts_that_they_say() {
+    let ninety = Some(Duration::from_mins(90));
+    for (catch_up, limit, start_deadline, at, rows) in [
+        (
+            CatchUp::Latest,
+            None,
+            None,
+            250,
+            &["a 60 0 skipped coalesced x3", "a 240 1 success"][..],
+        ),
+        (
+            CatchUp::All,
+            None,
+            None,
+            250,
+            &[
+                "a 60 1 success",
+                "a 120 1 success",
+                "a 180 1 success",
+                "a 240 1 success",
+            ],
+        ),
+        (
+            CatchUp::All,
+            Some(2),
+            None,
+            250,
+            &[
+                "a 60 0 skipped missed x2",
+                "a 180 1 success",
+                "a 240 1 success",
+            ],
+        ),
+        (
+            CatchUp::None,
+            None,
+            None,
+            250,
+            &["a 60 0 skipped missed x3", "a 240 1 success"],
+        ),
+        (
+            CatchUp::None,
+            None,
+            None,
+            251,
+            &["a 60 0 skipped missed x4"],
+        ),
+        (
+            CatchUp::All,
+            None,
+            ninety,
+            250,
+            &[
+                "a 60 0 skipped late x2",
+                "a 180 1 success",
+                "a 240 1 success",
+            ],
+        ),
+    ] {
+        let database = Postgres::database().await;
+        let spec = JobSpec {
+            catch_up,
+            catch_up_limit: limit,
+            start_deadline,
+            ..job("a", "true")
+        };
+        let alpha = Host::new("alpha", &database, &[spec]);
+        alpha.at(noon()).tick().await;
+        alpha.at(noon() + minutes(at)).tick().await;
+        assert_eq!(log(&database).await[1..], *rows, "{catch_up:?}");
+    }
+}
