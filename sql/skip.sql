@@ -4,14 +4,16 @@
 -- Parameters: 1 job, 2 pending slot, 3 next_run and 4 last_run as they were read, 5 the next slot (NULL: there is none)
 -- and 6 its start, 7-8 last and number of the slots from the pending one, 9 the slot after that, 10 the reason, 11 host,
 -- 12-14 parents, the slot each was to do, and whether it is enough that it has ended: where they are the reason, one of
--- them must still not have done it; 15 the time or NULL.
+-- them must still not have done it; 15 the time or NULL, 16 max_ongoing_age in seconds: a Python host's claim that is
+-- older keeps nothing waiting, and whoever claims the job next takes it over.
 WITH clock AS MATERIALIZED (
     SELECT coalesce($15::timestamptz, clock_timestamp()) AS now
 ), picked AS (
     SELECT j.app_name
       FROM crontabber j, clock
      WHERE j.app_name = $1
-       AND j.run_id IS NULL AND j.ongoing IS NULL AND j.trigger_id IS NULL
+       AND j.run_id IS NULL AND j.trigger_id IS NULL
+       AND (j.ongoing IS NULL OR j.ongoing <= clock.now - make_interval(secs => $16))
        AND coalesce(j.slot, j.next_run) = $2 AND j.next_run = $3 AND j.last_run IS NOT DISTINCT FROM $4
        AND j.next_run <= clock.now
        AND (j.paused_until IS NULL OR j.paused_until <= clock.now)

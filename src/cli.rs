@@ -17,6 +17,7 @@ mod graph;
 mod history;
 mod hosts;
 mod import;
+mod instant;
 mod legacy;
 mod list;
 mod logs;
@@ -75,6 +76,7 @@ Examples:
   crontabber list                    every job, its state, and why
   crontabber next                    what runs next, and when
   crontabber why report              why a job runs or does not run now
+  crontabber why report --at T       what became of a slot of it
   crontabber run report --force      run a job here and now
   crontabber trigger report          run a job wherever it may run
   crontabber check                   what needs a person, for Nagios and Icinga

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use crate::{
     host::start_of,
+    place::Place,
     plan::{Need, Skip},
     spec::{JobSpec, RowName},
     store::{Database, error::DatabaseError, table::JobState, transaction},
@@ -19,7 +20,7 @@ use crate::{
 /// `now` is the time to take for the database's clock: `None` in production.
 pub async fn skip(
     database: &Database,
-    host: &str,
+    place: &Place,
     (spec, name): (&JobSpec, &RowName),
     skip: &Skip,
     now: Option<Timestamp>,
@@ -34,7 +35,7 @@ pub async fn skip(
     let parents: Vec<&str> = skip.needs.iter().map(|need| need.parent.as_str()).collect();
     let needs: Vec<Timestamp> = skip.needs.iter().map(|need| need.slot).collect();
     let finishes: Vec<bool> = skip.needs.iter().map(Need::is_finish).collect();
-    let parameters: [(&(dyn ToSql + Sync), Type); 15] = [
+    let parameters: [(&(dyn ToSql + Sync), Type); 16] = [
         (&name.as_str(), Type::TEXT),
         (&skip.pending, Type::TIMESTAMPTZ),
         (&skip.next_run, Type::TIMESTAMPTZ),
@@ -45,11 +46,12 @@ pub async fn skip(
         (&slots.count, Type::INT8),
         (&after, Type::TIMESTAMPTZ),
         (&reason, Type::TEXT),
-        (&host, Type::TEXT),
+        (&place.host, Type::TEXT),
         (&parents, Type::TEXT_ARRAY),
         (&needs, Type::TIMESTAMPTZ_ARRAY),
         (&finishes, Type::BOOL_ARRAY),
         (&now, Type::TIMESTAMPTZ),
+        (&place.max_ongoing_age.as_secs_f64(), Type::FLOAT8),
     ];
     let sql = include_str!("../sql/skip.sql");
     let rows = transaction::run(database, sql, &parameters).await?;

@@ -265,9 +265,9 @@ async fn leave_behind(
     if is_closed.load(Ordering::SeqCst) {
         return Came::Dropped;
     }
-    let host = &engine.host.place.host;
-    let of = (spec, &spec.row(host));
-    match skip::skip(&engine.database, host, of, &skip, engine.now).await {
+    let place = &engine.host.place;
+    let of = (spec, &spec.row(&place.host));
+    match skip::skip(&engine.database, place, of, &skip, engine.now).await {
         Ok(Some(row)) => Came::Skipped(Box::new(skip), row),
         Ok(None) => Came::Left(Claimed::Changed),
         Err(error) => Came::Unclaimed(error),

@@ -7,7 +7,7 @@ use crontabber::{
     exit::Exit,
 };
 
-const DOCUMENTS: [&str; 15] = [
+const DOCUMENTS: [&str; 16] = [
     "README.md",
     "DESIGN.md",
     "CONTRIBUTING.md",
@@ -20,6 +20,7 @@ const DOCUMENTS: [&str; 15] = [
     "docs/daemon.md",
     "docs/keep-running.md",
     "docs/crontabber-flags.md",
+    "docs/missed-slots.md",
     "docs/monitoring.md",
     "docs/simulate.md",
     "docs/sql-jobs.md",

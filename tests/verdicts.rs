@@ -12,7 +12,7 @@ use common::{
 };
 use crontabber::{
     schedule::Timetable,
-    spec::{JobSpec, Start},
+    spec::{CatchUp, JobSpec, Parent, Start},
 };
 
 fn minutely(shell: &str) -> JobSpec {
@@ -221,4 +221,127 @@ async fn a_row_that_was_left_without_any_instant_gets_its_next_slot() {
     assert_eq!(alpha.at(noon() + minutes(1)).tick().await.well, 0);
     assert_eq!(next_run(&database, "a").await, 61);
     assert_eq!(alpha.at(noon() + minutes(61)).tick().await.well, 1);
+}
+
+#[tokio::test]
+async fn slots_are_left_behind_though_a_python_host_has_died_in_the_job_long_ago() {
+    let database = Postgres::database().await;
+    let spec = JobSpec {
+        catch_up: CatchUp::None,
+        ..job("a", "true")
+    };
+    let alpha = Host::new("alpha", &database, &[spec]);
+    alpha.at(noon()).tick().await;
+    database
+        .execute("UPDATE crontabber SET revision = revision + 1, ongoing = '2031-05-05T12:30Z'")
+        .await;
+    let pass = alpha.at(noon() + minutes(14 * 60 + 30)).tick().await;
+    assert_eq!(pass.changed, 0, "the plan has promised what was refused");
+    let rows = ["a 0 1 success", "a 60 0 skipped missed x14"];
+    assert_eq!(log(&database).await, rows);
+}
+
+#[tokio::test]
+async fn a_blocked_child_runs_the_oldest_of_its_slots_that_may_still_start() {
+    let database = Postgres::database().await;
+    let hour = Duration::from_hours(1);
+    let child = JobSpec {
+        start_deadline: Some(Duration::from_mins(90)),
+        depends_on: vec![Parent {
+            within: Some(hour),
+            ..Parent::named("parent".parse().expect("a name"))
+        }],
+        ..job("child", "true")
+    };
+    let alpha = Host::new("alpha", &database, &[job("parent", "exit 1"), child]);
+    alpha.at(noon()).tick().await;
+    // The parent did it at noon after all, and not for the slots since.
+    database
+        .execute(
+            "UPDATE crontabber SET revision = revision + 1, success_slot = '2031-05-05T12:00Z', slot = '2031-05-05T15:00Z',
+                    next_run = '2031-05-05T15:00Z' WHERE app_name = 'parent'",
+        )
+        .await;
+    let pass = alpha.at(noon() + minutes(130)).tick().await;
+    assert_eq!(pass.changed, 0, "the plan has promised what was refused");
+    let rows = [
+        "parent 0 1 failure",
+        "child 0 0 skipped late x1",
+        "child 60 1 success",
+    ];
+    assert_eq!(log(&database).await, rows);
+}
+
+#[tokio::test]
+async fn the_outage_of_the_documents_has_the_verdicts_that_they_say() {
+    let ninety = Some(Duration::from_mins(90));
+    for (catch_up, limit, start_deadline, at, rows) in [
+        (
+            CatchUp::Latest,
+            None,
+            None,
+            250,
+            &["a 60 0 skipped coalesced x3", "a 240 1 success"][..],
+        ),
+        (
+            CatchUp::All,
+            None,
+            None,
+            250,
+            &[
+                "a 60 1 success",
+                "a 120 1 success",
+                "a 180 1 success",
+                "a 240 1 success",
+            ],
+        ),
+        (
+            CatchUp::All,
+            Some(2),
+            None,
+            250,
+            &[
+                "a 60 0 skipped missed x2",
+                "a 180 1 success",
+                "a 240 1 success",
+            ],
+        ),
+        (
+            CatchUp::None,
+            None,
+            None,
+            250,
+            &["a 60 0 skipped missed x3", "a 240 1 success"],
+        ),
+        (
+            CatchUp::None,
+            None,
+            None,
+            251,
+            &["a 60 0 skipped missed x4"],
+        ),
+        (
+            CatchUp::All,
+            None,
+            ninety,
+            250,
+            &[
+                "a 60 0 skipped late x2",
+                "a 180 1 success",
+                "a 240 1 success",
+            ],
+        ),
+    ] {
+        let database = Postgres::database().await;
+        let spec = JobSpec {
+            catch_up,
+            catch_up_limit: limit,
+            start_deadline,
+            ..job("a", "true")
+        };
+        let alpha = Host::new("alpha", &database, &[spec]);
+        alpha.at(noon()).tick().await;
+        alpha.at(noon() + minutes(at)).tick().await;
+        assert_eq!(log(&database).await[1..], *rows, "{catch_up:?}");
+    }
 }

@@ -1,7 +1,6 @@
 //! `mark JOB... --success`: a slot that counts as succeeded without a run.
 
 use clap::Args;
-use jiff::{Timestamp, tz::TimeZone};
 
 use crate::{
     control::{self, Change, Decision, Happened},
@@ -14,6 +13,7 @@ use super::{
     Global,
     change::tell,
     fail::Failure,
+    instant::typed,
     names::{Among, NamesOrAll, resolve, targets},
     open::{View, block_on},
     who::Author,
@@ -56,7 +56,8 @@ impl Mark {
     pub(super) fn answer(self, global: &Global) -> Result<Exit, Failure> {
         block_on(async {
             let mut view = View::open(global).await?;
-            let slot = self.slot.as_deref().map(slot).transpose()?;
+            let slot = self.slot.as_deref();
+            let slot = slot.map(|text| typed("--slot", text)).transpose()?;
             let names = if self.names.all {
                 let plan = view.plan();
                 plan.jobs.iter().map(|job| job.name.to_string()).collect()
@@ -95,24 +96,6 @@ impl Mark {
             tell(&view, Verb::Mark, answer, others, self.json)
         })
     }
-}
-
-/// The instant that was typed; which zone was taken for a wall time is told.
-fn slot(text: &str) -> Result<Timestamp, Failure> {
-    control::instant(text, &TimeZone::system())
-        .map(|instant| {
-            if let Some(zone) = &instant.zone {
-                eprintln!("--slot {text} is {} ({zone})", instant.at);
-            }
-            instant.at
-        })
-        .ok_or_else(|| {
-            Failure::Usage(format!(
-                "`{}` is no instant: write one with its offset (`2031-05-05T09:00:00Z`) or a local time \
-                 (`2031-05-05T09:00`)",
-                text.escape_debug()
-            ))
-        })
 }
 
 fn wrong_slot(name: &RowName, decision: &Decision) -> Failure {

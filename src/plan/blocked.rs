@@ -2,10 +2,10 @@
 
 use super::{
     Due, Need, NoHost, Skip, Verdict,
-    catch_up::{Reason, Skipped, start_by},
-    jitter, live_since, nobody, not_by_us,
+    catch_up::{Reason, Skipped},
+    live_since, nobody, not_by_us,
     rows::{Node, Rows, is_nobodys},
-    wants::needs_at,
+    wants::{earlier, needs_at},
 };
 use crate::{spec::RowName, store::table::JobState};
 
@@ -39,8 +39,9 @@ pub enum BlockedBy {
 
 /// What parents make of a due job; `None`: they keep it from nothing.
 ///
-/// Where its next slot has come while it waited, the earlier one still runs if it may by now: a parent that takes longer
-/// than from one slot to the next would never let its children run. And it is left behind where a parent stands still.
+/// Where its next slot has come while it waited, the oldest that is not too late still runs if it may by now: a parent that
+/// takes longer than from one slot to the next would never let its children run. And it is left behind where a parent stands
+/// still.
 pub(super) fn blocked(
     rows: &Rows<'_>,
     node: Node<'_>,
@@ -54,20 +55,14 @@ pub(super) fn blocked(
     let Some(skipped) = due.skipped.as_ref() else {
         return Some(Verdict::Blocked(blocked));
     };
+    let not_by_us = || not_by_us(rows, node, row);
+    let earlier = earlier(rows, node, row, due);
+    if let Some(due) = earlier.filter(|due| blocks(&due.needs, rows).is_empty()) {
+        return Some(not_by_us().unwrap_or(Verdict::Run(due)));
+    }
     let first = skipped.slots.first;
     let mut needs = needs_at(rows, node, first);
     let mut to_blame = blocks(&needs, rows);
-    let not_by_us = || not_by_us(rows, node, row);
-    if to_blame.is_empty() && skipped.reason != Reason::Late {
-        let due = Due {
-            slot: first,
-            skipped: None,
-            start_by: start_by(rows.spec(node), first, jitter(rows, node)),
-            needs,
-            ..due.clone()
-        };
-        return Some(not_by_us().unwrap_or(Verdict::Run(due)));
-    }
     to_blame.retain(|block| stands_still(rows, block));
     if to_blame.is_empty() || not_by_us().is_some() {
         return Some(Verdict::Blocked(blocked));

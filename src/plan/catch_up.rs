@@ -117,6 +117,22 @@ pub(crate) fn choose(spec: &JobSpec, when: &Timetable, row: &Waiting, now: Times
     }
 }
 
+/// Chooses the oldest of them that is not too late to start, for a job whose newest has to wait.
+pub(crate) fn oldest(spec: &JobSpec, when: &Timetable, row: &Waiting, now: Timestamp) -> Choice {
+    let due_by = now.checked_sub(row.jitter).unwrap_or(now);
+    let last = when.latest(due_by, row.pending);
+    let last = last.map_or(row.pending, |last| last.max(row.pending));
+    let come = Come { when, row, last };
+    let (slot, reason) = match spec.start_deadline {
+        None => (Some(row.pending), Reason::Late),
+        Some(limit) => come.not_before(row.pending, due_by, limit, Reason::Late),
+    };
+    Choice {
+        slot,
+        skipped: come.before(slot, reason),
+    }
+}
+
 /// The slots that have come.
 struct Come<'a> {
     when: &'a Timetable,

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Due, Need, Skip, Trigger,
-    catch_up::{Choice, Waiting, choose, start_by},
+    catch_up::{Choice, Waiting, choose, oldest, start_by},
     rows::{Node, Rows},
 };
 use crate::{
@@ -88,13 +88,7 @@ fn by_schedule(rows: &Rows<'_>, node: Node<'_>, row: &JobState, when: &Timetable
     if at > now {
         return Wanted::At(at);
     }
-    let waiting = Waiting {
-        pending,
-        since: at,
-        // A slot may start when its jitter has passed, and is not due before.
-        jitter: super::jitter(rows, node),
-        paused_until: row.paused_until,
-    };
+    let waiting = waiting(rows, node, row, pending);
     let Choice { slot, skipped } = choose(rows.spec(node), when, &waiting, now);
     let Some(slot) = slot else {
         return skipped.map_or(Wanted::At(at), |skipped| {
@@ -118,6 +112,32 @@ fn by_schedule(rows: &Rows<'_>, node: Node<'_>, row: &JobState, when: &Timetable
         needs: needs_at(rows, node, slot),
         failures: failures(row),
         asked: None,
+    })
+}
+
+fn waiting(rows: &Rows<'_>, node: Node<'_>, row: &JobState, pending: Timestamp) -> Waiting {
+    Waiting {
+        pending,
+        since: row.next_run.unwrap_or(pending).max(pending),
+        // A slot may start when its jitter has passed, and is not due before.
+        jitter: super::jitter(rows, node),
+        paused_until: row.paused_until,
+    }
+}
+
+/// The same job for the oldest of its slots that may still start, where that is not the one that is due.
+pub(super) fn earlier(rows: &Rows<'_>, node: Node<'_>, row: &JobState, due: &Due) -> Option<Due> {
+    let (spec, now) = (rows.spec(node), rows.table.now);
+    let when = spec.timetable.as_ref()?;
+    let waiting = waiting(rows, node, row, due.pending?);
+    let Choice { slot, skipped } = oldest(spec, when, &waiting, now);
+    let slot = slot.filter(|&slot| slot < due.slot)?;
+    Some(Due {
+        slot,
+        skipped,
+        start_by: start_by(spec, slot, waiting.jitter),
+        needs: needs_at(rows, node, slot),
+        ..due.clone()
     })
 }
 

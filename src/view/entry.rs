@@ -100,6 +100,36 @@ pub async fn triggered_run(
     Ok(entries(client, sql, &parameters).await?.pop())
 }
 
+/// What the log says of one slot.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OfSlot {
+    /// Its attempts, and the range in which it was left behind.
+    pub its: Vec<Entry>,
+    /// The runs that tell why: the one that began when it was left behind, and the one that was going on when it fell due.
+    pub others: Vec<Entry>,
+}
+
+/// The entries of the slot that an instant names, or else of the newest before it, without their output.
+pub async fn of_slot(
+    client: &Connection,
+    job: &str,
+    at: Timestamp,
+) -> Result<OfSlot, DatabaseError> {
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] =
+        [(&job, Type::TEXT), (&at, Type::TIMESTAMPTZ)];
+    let rows = rows(client, include_str!("../../sql/read_slot.sql"), &parameters).await?;
+    let mut of_slot = OfSlot::default();
+    for row in &rows {
+        let entries = if row.try_get("is_its")? {
+            &mut of_slot.its
+        } else {
+            &mut of_slot.others
+        };
+        entries.push(Entry::from_row(row)?);
+    }
+    Ok(of_slot)
+}
+
 /// Up to `limit` runs whose id begins like this, with their output.
 pub async fn runs_like(
     client: &Connection,
@@ -129,13 +159,21 @@ async fn entries(
     sql: &str,
     parameters: &[(&(dyn ToSql + Sync), Type)],
 ) -> Result<Vec<Entry>, DatabaseError> {
-    let rows = limited(
+    let rows = rows(client, sql, parameters).await?;
+    Ok(rows.iter().map(Entry::from_row).collect::<Result<_, _>>()?)
+}
+
+async fn rows(
+    client: &Connection,
+    sql: &str,
+    parameters: &[(&(dyn ToSql + Sync), Type)],
+) -> Result<Vec<Row>, DatabaseError> {
+    limited(
         transaction::LIMIT,
         client.fuse(),
         client.query_typed(sql, parameters),
     )
-    .await?;
-    Ok(rows.iter().map(Entry::from_row).collect::<Result<_, _>>()?)
+    .await
 }
 
 impl Entry {

@@ -1,5 +1,6 @@
 //! Why a job runs or does not run now: everything that a claim will ask, asked one by one.
 
+pub mod at;
 mod checks;
 mod commands;
 
@@ -22,6 +23,7 @@ use super::{
 pub(super) use checks::pause;
 pub use commands::Command;
 pub(crate) use commands::quoted;
+use commands::tell_commands;
 
 /// What an explanation is made from.
 #[derive(Debug, Clone, Copy)]
@@ -84,6 +86,15 @@ impl Why {
     pub fn text(&self, medium: Medium) -> String {
         let mut lines = Lines::new(medium);
         lines.line(&self.conclusion);
+        self.tell_checks(&mut lines);
+        if medium.is_terminal() {
+            tell_commands(&mut lines, &self.commands);
+        }
+        lines.into_text()
+    }
+
+    /// A line for each check.
+    fn tell_checks(&self, lines: &mut Lines) {
         for check in &self.checks {
             let (sign, tone, word) = match check.passed {
                 Some(true) => ('✓', Tone::Well, "yes"),
@@ -92,18 +103,6 @@ impl Why {
             };
             lines.marked(Mark { sign, tone }, word, check.check, &check.detail);
         }
-        if medium.is_terminal() {
-            let width = self
-                .commands
-                .iter()
-                .map(|command| command.purpose.len())
-                .max()
-                .unwrap_or(0);
-            for Command { purpose, command } in &self.commands {
-                lines.line(&format!("{purpose:width$}  {command}"));
-            }
-        }
-        lines.into_text()
     }
 
     /// An object.

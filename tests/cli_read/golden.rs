@@ -19,17 +19,17 @@ use crontabber::{
 
 use super::world;
 
-const TERMINAL: Medium = Medium::Terminal {
+pub(super) const TERMINAL: Medium = Medium::Terminal {
     width: 120,
     colour: false,
 };
 
-fn with_plan(look: impl FnOnce(&Plan<'_>)) {
+pub(super) fn with_plan(look: impl FnOnce(&Plan<'_>)) {
     let (config, table) = (world::config(), world::table());
     look(&plan(&config.graph, &table, &world::place()));
 }
 
-fn is_as_in(name: &str, text: &str) {
+pub(super) fn is_as_in(name: &str, text: &str) {
     let file = Path::new("tests/cli_read/golden").join(name);
     if env::var_os("UPDATE_GOLDEN").is_some() {
         fs::write(&file, text).expect("the checkout is ours");

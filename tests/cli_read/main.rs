@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod at;
 mod golden;
 mod host;
 mod json;

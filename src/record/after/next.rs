@@ -112,8 +112,8 @@ fn schedule<'a>(end: &End<'a>) -> Option<&'a Timetable> {
         .filter(|_| end.trigger == Trigger::Schedule)
 }
 
-/// The slot is done with: on to the next one. Those that fell due meanwhile are skipped; or, where they queue or all of
-/// them are wanted, left to the claim as after an outage.
+/// The slot is done with: on to the next one. Those that fell due meanwhile are skipped; or, where they queue, all of them
+/// are wanted, or the first had come before, left to the claim as after an outage.
 fn moved_on(end: &End<'_>, effect: Effect) -> Next {
     let stay = same_slot(end, never(), effect);
     let Some(when) = schedule(end) else {
@@ -124,7 +124,9 @@ fn moved_on(end: &End<'_>, effect: Effect) -> Next {
     };
     let at = shifted(when, end, first);
     let queues = end.spec.overlap == Overlap::QueueOne;
-    if at > end.at || queues || end.spec.catch_up == CatchUp::All {
+    // It had come before this run began, which was for an earlier one: its parents were not ready, or it came in between.
+    let had_come = at <= end.since;
+    if at > end.at || had_come || queues || end.spec.catch_up == CatchUp::All {
         // A run kept it waiting, and no outage: where nothing is caught up on, it is still in time.
         let is_kept_waiting = queues && end.spec.catch_up == CatchUp::None;
         return Next {

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::{
     plan::{Block, BlockedBy, Planned, Verdict},
-    view::subject::Subject,
+    view::{lines::Lines, subject::Subject},
 };
 
 /// A command line that helps.
@@ -89,6 +89,19 @@ fn command(purpose: &str, verb: &str, rest: &str) -> Command {
     Command {
         purpose: purpose.to_owned(),
         command: format!("crontabber {verb} {rest}"),
+    }
+}
+
+/// A line for each, for people.
+pub(super) fn tell_commands<'a>(
+    lines: &mut Lines,
+    commands: impl IntoIterator<Item = &'a Command, IntoIter: Clone>,
+) {
+    let commands = commands.into_iter();
+    let lengths = commands.clone().map(|command| command.purpose.len());
+    let width = lengths.max().unwrap_or(0);
+    for Command { purpose, command } in commands {
+        lines.line(&format!("{purpose:width$}  {command}"));
     }
 }
 
