@@ -78,7 +78,7 @@ async fn what_has_succeeded_is_left_out_and_a_dry_run_says_what_is_left() {
     assert_eq!(dry.code, Some(0), "{dry:?}");
     assert_eq!(
         dry.stdout,
-        "would run 1 slots of job, oldest first (4 of the range have succeeded):\n2031-05-03T00:00:00Z\n"
+        "would run 1 slot of job, oldest first (4 of the range have succeeded):\n2031-05-03T00:00:00Z\n"
     );
     assert_eq!(days(&site).len(), 5);
     run(&site).await;

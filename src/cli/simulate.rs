@@ -35,7 +35,8 @@ use super::{
 /// Plays a stretch of time with the real planner, and runs nothing
 ///
 /// Every job is taken to be well until the beginning. Runs take as long as they took lately (the median of the last
-/// twenty successes), and hosts are those that are live; both can be given, and with --offline both must be.
+/// twenty successes), and the hosts are those that are live. Both can be given; with --offline they are ten seconds and this
+/// host where they are not.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 On a terminal: a bar a job (█ running, ✗ failed or lost, ░ slots that are not run), then sums; in a pipe the sums, tab-

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::times::words;
+use super::{text::counted, times::words};
 
 /// How far it is.
 #[derive(Debug, Clone)]
@@ -114,21 +114,25 @@ impl Progress {
         if left > 0 {
             parts.push(format!("{left} left"));
         }
-        format!("{}: {} slots: {}", self.job, self.slots, parts.join(", "))
+        format!(
+            "{}: {}: {}",
+            self.job,
+            counted(self.slots, "slot"),
+            parts.join(", ")
+        )
     }
 }
 
 /// What would be run: a line in words, then the slots.
 #[must_use]
 pub fn dry_run(job: &str, slots: &[Timestamp], succeeded: usize) -> String {
+    let (count, done) = (counted(slots.len(), "slot"), counted(succeeded, "slot"));
     let text = match (slots.len(), succeeded) {
         (0, 0) => format!("{job} has no slot in this range that has come\n"),
-        (0, _) => {
-            format!("nothing to do: the {succeeded} slots of {job} in this range have succeeded\n")
-        }
-        (count, 0) => format!("would run {count} slots of {job}, oldest first:\n"),
-        (count, _) => format!(
-            "would run {count} slots of {job}, oldest first ({succeeded} of the range have succeeded):\n"
+        (0, _) => format!("nothing to do: {job} has succeeded for all of this range ({done})\n"),
+        (_, 0) => format!("would run {count} of {job}, oldest first:\n"),
+        (_, _) => format!(
+            "would run {count} of {job}, oldest first ({succeeded} of the range have succeeded):\n"
         ),
     };
     let lines = slots.iter().map(|slot| format!("{slot}\n"));
