@@ -1,7 +1,7 @@
 //! What would happen: the real plan on a virtual clock.
 //!
-//! A loop around the pure core, and little else. What runs is decided by [`plan_of`], what follows a run by
-//! [`next`](crate::record), and what a claim, a record and a skip make of a row is written down once more in [`rows`],
+//! A loop around the pure core, and little else. What runs is decided by `plan_of`, what follows a run by
+//! the same function as its record, and what a claim, a record and a skip make of a row is written down once more in `rows`,
 //! as the statements have it; a test holds the two together.
 //!
 //! ```text

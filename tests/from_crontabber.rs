@@ -8,8 +8,9 @@ mod common;
 use std::{sync::Arc, time::Duration};
 
 use common::{
-    Postgres,
+    Postgres, Site,
     host::{Host, after, dies_running, job, log, minutes, noon},
+    tables,
 };
 use crontabber::{
     claim::{Claimed, claim},
@@ -98,6 +99,42 @@ async fn d11_a_paused_parent_keeps_its_child_waiting_by_name_and_no_longer_than_
             "child 120 1 success"
         ]
     );
+}
+
+/// A parent of this name, and a child that waits for `parent`.
+fn family(site: &Site, parent: &str) -> String {
+    site.job(parent, "every = \"1h\"\nstart = \"now\"", "")
+        + &site.job(
+            "child",
+            "every = \"1h\"\nstart = \"now\"\ndepends_on = [\"parent\"]",
+            "",
+        )
+}
+
+#[tokio::test]
+async fn d11_a_parent_that_only_other_files_know_is_named_where_it_is_missing_and_goes_on_where_it_is_not()
+ {
+    let database = tables().await;
+    let renamed = Site::with(&database, |site| family(site, "parents"));
+    let check = renamed.on("alpha", &["config", "check"]).run().await;
+    assert_eq!(check.code, Some(1), "{check:?}");
+    let pass = renamed.on("alpha", &["tick"]).run().await;
+    assert_eq!(pass.code, Some(78), "{pass:?}");
+    for said in [check.stdout + &check.stderr, pass.stderr] {
+        assert!(said.contains("`parent`"), "{said}");
+        assert!(said.contains("did you mean `parents`?"), "{said}");
+    }
+    let known = Site::with(&database, |site| family(site, "parent"));
+    let pass = known.on("beta", &["tick"]).run().await;
+    assert_eq!(pass.code, Some(0), "{pass:?}");
+    let mut ran: Vec<String> = known
+        .ledger()
+        .starts()
+        .into_iter()
+        .map(|start| start.job)
+        .collect();
+    ran.sort_unstable();
+    assert_eq!(ran, ["child", "parent"]);
 }
 
 /// Hourly, and catches up on each slot.

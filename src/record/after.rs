@@ -97,7 +97,7 @@ pub struct After {
     pub last_error: Option<String>,
     /// The pending slot from now on.
     pub slot: Timestamp,
-    /// When that may start; [`never()`] = no clock starts it.
+    /// When that may start; [`never()`](crate::store::table::never) = no clock starts it.
     pub next_run: Timestamp,
     /// The slots that fell due while the run was going on, and are skipped.
     pub passed: Option<Slots>,
