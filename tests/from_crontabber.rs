@@ -66,8 +66,11 @@ async fn d11_a_parent_that_takes_seventy_minutes_of_each_hour_does_not_starve_it
     }
     let log = log(&database).await;
     let child: Vec<_> = log.iter().filter(|row| row.starts_with("child")).collect();
-    let each = [0, 60, 120, 180, 240, 300, 360].map(|slot| format!("child {slot} 1 success"));
-    assert_eq!(child, each.iter().collect::<Vec<_>>());
+    // The last pass may get to the slot of 420 minutes, whose parent it runs as well, or leave it to the next.
+    assert!(child.len() >= 7, "{child:?}");
+    for (hour, run) in child.into_iter().enumerate() {
+        assert_eq!(*run, format!("child {} 1 success", 60 * hour));
+    }
 }
 
 #[tokio::test]

@@ -89,47 +89,26 @@ pub(crate) fn start_by(spec: &JobSpec, slot: Timestamp, jitter: Duration) -> Opt
 
 /// Chooses among the slots from the pending one to the latest that may start now.
 pub(crate) fn choose(spec: &JobSpec, when: &Timetable, row: &Waiting, now: Timestamp) -> Choice {
-    let due_by = now.checked_sub(row.jitter).unwrap_or(now);
-    let last = when
-        .latest(due_by, row.pending)
-        .map_or(row.pending, |latest| latest.max(row.pending));
-    let come = Come { when, row, last };
-    let (slot, reason) = match (spec.catch_up, spec.start_deadline) {
-        (CatchUp::Latest, None) => (Some(last), Reason::Coalesced),
-        (CatchUp::Latest, Some(limit)) => come.not_before(last, due_by, limit, Reason::Coalesced),
-        (CatchUp::All, None) => come.newest(spec.catch_up_limit),
-        (CatchUp::All, Some(limit)) => {
-            let (slot, reason) = come.newest(spec.catch_up_limit);
-            come.not_before(slot.unwrap_or(last), due_by, limit, reason)
-        }
-        (CatchUp::None, Some(limit)) => come.not_before(last, due_by, limit, Reason::Missed),
-        // It cannot tell a parent that took its time from a night without hosts.
-        (CatchUp::None, None) if !spec.depends_on.is_empty() => (Some(last), Reason::Missed),
-        (CatchUp::None, None) if come.is_retry() && last == row.pending => {
-            let is_in_time = row.since >= earlier(now, MISSED_AFTER);
-            (is_in_time.then_some(last), Reason::Missed)
-        }
-        (CatchUp::None, None) => come.not_before(last, due_by, MISSED_AFTER, Reason::Missed),
+    let come = Come::until(now, when, row);
+    let (slot, reason) = match spec.catch_up {
+        CatchUp::None => (come.last, Reason::Missed),
+        CatchUp::Latest => (come.last, Reason::Coalesced),
+        CatchUp::All => (come.newest(spec.catch_up_limit), Reason::Missed),
     };
-    Choice {
-        slot,
-        skipped: come.before(slot, reason),
+    match (spec.start_deadline, spec.catch_up) {
+        (Some(limit), _) => come.within(limit, slot, reason, Reason::Late),
+        // With parents it cannot tell one that took its time from a night without hosts.
+        (None, CatchUp::None) if spec.depends_on.is_empty() => come.in_time(slot, now),
+        (None, _) => come.chosen(Some(slot), reason),
     }
 }
 
 /// Chooses the oldest of them that is not too late to start, for a job whose newest has to wait.
 pub(crate) fn oldest(spec: &JobSpec, when: &Timetable, row: &Waiting, now: Timestamp) -> Choice {
-    let due_by = now.checked_sub(row.jitter).unwrap_or(now);
-    let last = when.latest(due_by, row.pending);
-    let last = last.map_or(row.pending, |last| last.max(row.pending));
-    let come = Come { when, row, last };
-    let (slot, reason) = match spec.start_deadline {
-        None => (Some(row.pending), Reason::Late),
-        Some(limit) => come.not_before(row.pending, due_by, limit, Reason::Late),
-    };
-    Choice {
-        slot,
-        skipped: come.before(slot, reason),
+    let come = Come::until(now, when, row);
+    match spec.start_deadline {
+        Some(limit) => come.within(limit, row.pending, Reason::Late, Reason::Late),
+        None => come.chosen(Some(row.pending), Reason::Late),
     }
 }
 
@@ -138,16 +117,29 @@ struct Come<'a> {
     when: &'a Timetable,
     row: &'a Waiting,
     last: Timestamp,
+    /// The instant whose slot, with its jitter, may start now.
+    due_by: Timestamp,
 }
 
-impl Come<'_> {
+impl<'a> Come<'a> {
+    fn until(now: Timestamp, when: &'a Timetable, row: &'a Waiting) -> Self {
+        let due_by = earlier(now, row.jitter);
+        let last = when.latest(due_by, row.pending);
+        Self {
+            when,
+            row,
+            last: last.map_or(row.pending, |last| last.max(row.pending)),
+            due_by,
+        }
+    }
+
     /// The oldest of the newest so many.
-    fn newest(&self, limit: Option<u32>) -> (Option<Timestamp>, Reason) {
+    fn newest(&self, limit: Option<u32>) -> Timestamp {
         let pending = self.row.pending;
         let Some(limit) = limit.filter(|limit| {
             pending < self.last && self.when.count(pending, self.last) > i64::from(*limit)
         }) else {
-            return (Some(pending), Reason::Missed);
+            return pending;
         };
         let mut oldest = self.last;
         for _ in 1..limit {
@@ -156,29 +148,34 @@ impl Come<'_> {
                 _ => break,
             }
         }
-        (Some(oldest), Reason::Missed)
+        oldest
     }
 
-    /// That slot, or the first after it that is not too late to start; and why the others are skipped.
-    fn not_before(
-        &self,
-        slot: Timestamp,
-        due_by: Timestamp,
-        limit: Duration,
-        reason: Reason,
-    ) -> (Option<Timestamp>, Reason) {
-        let too_late = earlier(due_by, limit);
+    /// That slot, or the first after it that came no longer ago than this; `over` is why the others are skipped then.
+    fn within(&self, limit: Duration, slot: Timestamp, reason: Reason, over: Reason) -> Choice {
+        let too_late = earlier(self.due_by, limit);
         if slot >= too_late {
-            return (Some(slot), reason);
+            return self.chosen(Some(slot), reason);
         }
-        let reason = match reason {
-            Reason::Missed if limit == MISSED_AFTER => Reason::Missed,
-            _ => Reason::Late,
-        };
-        let in_time = self
-            .when
-            .next(earlier(too_late, MICROSECOND), self.row.pending);
-        (in_time.filter(|slot| *slot <= self.last), reason)
+        let pending = self.row.pending;
+        let in_time = self.when.next(earlier(too_late, MICROSECOND), pending);
+        self.chosen(in_time.filter(|slot| *slot <= self.last), over)
+    }
+
+    /// That slot, if it was not missed; one that is tried again waits for the instant of that, and not for its own.
+    fn in_time(&self, slot: Timestamp, now: Timestamp) -> Choice {
+        if slot == self.row.pending && self.is_retry() {
+            let is_in_time = self.row.since >= earlier(now, MISSED_AFTER);
+            return self.chosen(is_in_time.then_some(slot), Reason::Missed);
+        }
+        self.within(MISSED_AFTER, slot, Reason::Missed, Reason::Missed)
+    }
+
+    fn chosen(&self, slot: Option<Timestamp>, reason: Reason) -> Choice {
+        Choice {
+            slot,
+            skipped: self.before(slot, reason),
+        }
     }
 
     /// Whether the pending slot waits for another instant than its own: it was tried before. After a pause it was not.
