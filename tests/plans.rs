@@ -133,6 +133,42 @@ fn a_parent_gives_its_child_a_reason_of_its_own_for_each_way_of_not_being_done()
     assert_eq!(reasons, expected);
 }
 
+#[test]
+fn who_knows_which_hosts_are_live_foretells_what_a_pass_will_do_that_does_not() {
+    let on_db1 = JobSpec {
+        placement: Placement {
+            hosts: vec!["db1".into()],
+            on: crontabber::spec::On::One,
+        },
+        ..job("parent", "true")
+    };
+    let child = after(job("child", "true"), &["parent"]);
+    let graph = JobGraph::resolve(vec![on_db1, child]).expect("a graph");
+    let rows = [("child", row(-5)), ("parent", row(-5))];
+    let dead = Seen {
+        place: Place {
+            host: "db1".into(),
+            ..Place::default()
+        },
+        at: hours(-9),
+        drained: None,
+    };
+    for hosts in [vec![], vec![dead]] {
+        let table = Table {
+            now: now(),
+            jobs: rows
+                .clone()
+                .map(|(name, row)| (name.to_owned(), Box::new(row)))
+                .into(),
+            hosts,
+            ..Table::default()
+        };
+        let plan = plan(&graph, &table, &Place::default());
+        let child = plan.get("child").expect("it is there");
+        assert!(matches!(child.verdict, Verdict::Blocked(_)), "{child:?}");
+    }
+}
+
 /// A handful of jobs, each after some of those before it, and a row of each.
 fn worlds() -> impl Strategy<Value = Vec<(JobSpec, JobState)>> {
     let one = (

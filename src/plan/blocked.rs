@@ -97,13 +97,17 @@ fn blocks(needs: &[Need], rows: &Rows<'_>) -> Vec<Block> {
     blocks.collect()
 }
 
-/// Whether a parent is neither at it nor about to be. One that has left slots behind itself is waiting for its own.
+/// Whether a parent is neither at it nor about to be. One that has left slots behind itself is waiting for its own. Which
+/// hosts are live counts for nothing: a pass does not know, and who reads must say what it will do.
 fn stands_still(rows: &Rows<'_>, block: &Block) -> bool {
     let now = rows.table.now;
     match block.why {
-        BlockedBy::Running => false,
-        BlockedBy::Paused | BlockedBy::NoHost | BlockedBy::NoLiveHost(_) => true,
-        BlockedBy::NeverRan | BlockedBy::Failing(_) | BlockedBy::Pending => {
+        BlockedBy::Running | BlockedBy::NoHost => false,
+        BlockedBy::Paused => true,
+        BlockedBy::NeverRan
+        | BlockedBy::Failing(_)
+        | BlockedBy::Pending
+        | BlockedBy::NoLiveHost(_) => {
             let row = rows.table.row(block.parent.as_str());
             row.is_none_or(|row| row.next_run() > now || row.blocked_since.is_some())
         }
