@@ -76,7 +76,7 @@ pub enum Step {
     /// It claims the job, and runs it.
     Run(Due),
     /// It leaves slots of it behind.
-    Skip(Skip),
+    Skip(Box<Skip>),
 }
 
 impl Step {

@@ -77,7 +77,9 @@ pub enum Verdict {
     /// It is due: claim it.
     Run(Due),
     /// Slots of it have come that are not run any more: a pass writes that down, and waits for the next one.
-    Skip(Skip),
+    ///
+    /// Boxed, as the skipped slots of a [`Due`]: most verdicts are small, and a plan has one for every job.
+    Skip(Box<Skip>),
     /// Its time has not come.
     NotYet(Timestamp),
     /// It has no schedule, and its parents have not all succeeded anew.
@@ -111,7 +113,7 @@ pub struct Due {
     /// The slot to run: `pending`, or a later one.
     pub slot: Timestamp,
     /// The slots it passes, from `pending`.
-    pub skipped: Option<Skipped>,
+    pub skipped: Option<Box<Skipped>>,
     /// After that it may not start any more.
     pub start_by: Option<Timestamp>,
     /// What makes it run.
@@ -351,7 +353,7 @@ fn verdict(rows: &Rows<'_>, node: Node<'_>) -> Verdict {
         wants::Wanted::AfterParents => Verdict::AfterParents,
         wants::Wanted::NoMore(skip) => not_at_all(rows, node)
             .or_else(|| not_by_us(rows, node, row))
-            .unwrap_or(Verdict::Skip(skip)),
+            .unwrap_or_else(|| Verdict::Skip(Box::new(skip))),
         wants::Wanted::Now(due) => not_at_all(rows, node)
             .or_else(|| blocked(rows, node, row, &due))
             .or_else(|| not_by_us(rows, node, row))

@@ -368,7 +368,7 @@ struct Found {
 
 enum Decision {
     Run(Due),
-    Skip(Skip),
+    Skip(Box<Skip>),
     /// Nothing before then.
     Wait(Timestamp),
     /// Another host may.

@@ -257,7 +257,7 @@ async fn claim_run_and_record(
 async fn leave_behind(
     engine: Arc<Engine>,
     job: usize,
-    skip: Skip,
+    skip: Box<Skip>,
     is_closed: Arc<AtomicBool>,
 ) -> Came {
     let spec = &engine.graph.jobs()[job];
@@ -268,7 +268,7 @@ async fn leave_behind(
     let place = &engine.host.place;
     let of = (spec, &spec.row(&place.host));
     match skip::skip(&engine.database, place, of, &skip, engine.now).await {
-        Ok(Some(row)) => Came::Skipped(Box::new(skip), row),
+        Ok(Some(row)) => Came::Skipped(skip, row),
         Ok(None) => Came::Left(Claimed::Changed),
         Err(error) => Came::Unclaimed(error),
     }

@@ -69,7 +69,7 @@ pub(super) fn blocked(
     }
     let parents: Vec<RowName> = to_blame.into_iter().map(|block| block.parent).collect();
     needs.retain(|need| parents.contains(&need.parent));
-    Some(Verdict::Skip(Skip {
+    Some(Verdict::Skip(Box::new(Skip {
         pending: first,
         next_run: row.next_run,
         last_run: row.last_run,
@@ -80,7 +80,7 @@ pub(super) fn blocked(
         slot: Some(due.slot),
         needs,
         blocks: blocked,
-    }))
+    })))
 }
 
 /// The parents that have not done what is needed of them.

@@ -106,7 +106,7 @@ fn by_schedule(rows: &Rows<'_>, node: Node<'_>, row: &JobState, when: &Timetable
     Wanted::Now(Due {
         pending: Some(pending),
         slot,
-        skipped,
+        skipped: skipped.map(Box::new),
         start_by: start_by(rows.spec(node), slot, waiting.jitter),
         trigger: Trigger::Schedule,
         needs: needs_at(rows, node, slot),
@@ -134,7 +134,7 @@ pub(super) fn earlier(rows: &Rows<'_>, node: Node<'_>, row: &JobState, due: &Due
     let slot = slot.filter(|&slot| slot < due.slot)?;
     Some(Due {
         slot,
-        skipped,
+        skipped: skipped.map(Box::new),
         start_by: start_by(spec, slot, waiting.jitter),
         needs: needs_at(rows, node, slot),
         ..due.clone()

@@ -195,7 +195,7 @@ impl Said {
             Verdict::Run(due) => {
                 let (slot, trigger) = (due.slot, due.trigger.as_str());
                 let run = format!("{name} runs {} {trigger}", slot.as_microsecond());
-                (Some(run), due.skipped.as_ref())
+                (Some(run), due.skipped.as_deref())
             }
             Verdict::Skip(skip) => (None, Some(&skip.skipped)),
             _ => return,
