@@ -41,8 +41,8 @@ WITH dead AS (
                     WHEN d.on_lost = 'hold' AND NOT d.cancelled THEN '9999-01-01 00:00+00'
                     WHEN d.cancelled OR d.on_lost = 'skip' THEN coalesce(d.lost_next_slot, '9999-01-01 00:00+00')
                     WHEN d.again THEN coalesce($3, clock_timestamp()) + d.lost_backoff
-                    WHEN d.run_trigger = 'parents' THEN coalesce($3, clock_timestamp())
-                    ELSE j.next_run END),
+                    -- At once, and not since its slot: how long the lost run took says nothing of how late it is.
+                    ELSE coalesce($3, clock_timestamp()) END),
            paused_until = CASE WHEN d.on_lost = 'hold' AND NOT d.cancelled AND d.run_trigger <> 'backfill'
                                THEN '9999-01-01 00:00+00' ELSE j.paused_until END,
            paused_by = CASE WHEN d.on_lost = 'hold' AND NOT d.cancelled AND d.run_trigger <> 'backfill'

@@ -14,8 +14,10 @@ WITH clock AS MATERIALIZED (
      WHERE j.app_name = $1
        AND j.run_id IS NULL AND j.trigger_id IS NULL
        AND (j.ongoing IS NULL OR j.ongoing <= clock.now - make_interval(secs => $16))
-       AND coalesce(j.slot, j.next_run) = $2 AND j.next_run = $3 AND j.last_run IS NOT DISTINCT FROM $4
-       AND j.next_run <= clock.now
+       -- A Python host that died in a job's first run has left no next_run: the slot is its start.
+       AND coalesce(j.slot, j.next_run, j.ongoing) = $2
+       AND j.next_run IS NOT DISTINCT FROM $3 AND j.last_run IS NOT DISTINCT FROM $4
+       AND coalesce(j.next_run, j.ongoing) <= clock.now
        AND (j.paused_until IS NULL OR j.paused_until <= clock.now)
        AND (cardinality($12::text[]) = 0 OR EXISTS (
                SELECT FROM unnest($12, $13::timestamptz[], $14::bool[]) AS need(name, slot, finish)

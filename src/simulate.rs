@@ -154,12 +154,27 @@ impl<'a, T: FnMut(&Happening<'_>)> World<'a, T> {
             }
         }
         if is_room_new {
-            jobs.extend(self.hosts.take_waiting(now));
+            self.decide_waiting();
         }
         // Parents first.
         jobs.sort_unstable();
         jobs.dedup();
         self.decide(jobs);
+    }
+
+    /// Of those that wait, as many as there is room for, each asked once: not all of them run.
+    fn decide_waiting(&mut self) {
+        let mut waiting = self.hosts.take_waiting();
+        while !waiting.is_empty() {
+            let room = self.hosts.room(self.table.now);
+            if room == 0 {
+                break;
+            }
+            let rest = waiting.split_off(room.min(waiting.len()));
+            self.decide(waiting);
+            waiting = rest;
+        }
+        self.hosts.wait(waiting);
     }
 
     fn is_kept(&self, job: usize) -> bool {

@@ -9,7 +9,7 @@ use crontabber::{
     dag::JobGraph,
     place::{Place, Seen},
     plan::{Verdict, plan},
-    spec::{JobSpec, Placement},
+    spec::{CatchUp, JobSpec, Placement},
     store::table::{JobState, LiveClaim, Table, never},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -167,6 +167,31 @@ fn who_knows_which_hosts_are_live_foretells_what_a_pass_will_do_that_does_not() 
         let child = plan.get("child").expect("it is there");
         assert!(matches!(child.verdict, Verdict::Blocked(_)), "{child:?}");
     }
+}
+
+#[test]
+fn a_blocked_job_runs_for_no_slot_beyond_the_limit_of_what_it_catches_up_on() {
+    let child = JobSpec {
+        catch_up: CatchUp::All,
+        catch_up_limit: Some(2),
+        ..after(job("child", "true"), &["parent"])
+    };
+    let graph = JobGraph::resolve(vec![job("parent", "true"), child]).expect("a graph");
+    // The parent is done for the oldest of the child's slots, and not for the newest two.
+    let parent = JobState {
+        success_slot: Some(hours(-5)),
+        ..row(0)
+    };
+    let table = Table {
+        now: now(),
+        jobs: [("child", row(-5)), ("parent", parent)]
+            .map(|(name, row)| (name.to_owned(), Box::new(row)))
+            .into(),
+        ..Table::default()
+    };
+    let plan = plan(&graph, &table, &Place::default());
+    let child = plan.get("child").expect("it is there");
+    assert!(matches!(child.verdict, Verdict::Blocked(_)), "{child:?}");
 }
 
 /// A handful of jobs, each after some of those before it, and a row of each.

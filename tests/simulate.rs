@@ -93,6 +93,29 @@ async fn a_host_that_is_down_loses_its_run_and_what_it_missed_follows_each_job_s
 }
 
 #[tokio::test]
+async fn jobs_that_have_had_their_time_keep_no_others_waiting_behind_them() {
+    let directory = TempDir::new().expect("/tmp takes directories");
+    let file = directory.path().join("crontabber.toml");
+    let mut jobs =
+        "[database]\nurl = \"postgresql:///nowhere\"\n[daemon]\nmax_parallel = 1\n".to_owned();
+    for (name, policy) in [("a", "none"), ("b", "none"), ("c", "latest")] {
+        jobs += &format!(
+            "[jobs.{name}]\nschedule = \"0 3 * * *\"\ncatch_up = \"{policy}\"\ncommand = [\"true\"]\n"
+        );
+    }
+    fs::write(&file, jobs).expect("the directory is writable");
+    let down = "alpha@2031-05-05T02:00:00Z..2031-05-05T09:00:30Z";
+    let arguments = ["simulate", "--offline", "--down", down];
+    let finished = Crontabber::new(arguments.into_iter().chain(DAY).collect::<Vec<_>>())
+        .env("CRONTABBER_CONFIG", &file)
+        .env("CRONTABBER_HOST", "alpha")
+        .run()
+        .await;
+    let expected = "a\t0\t0\t0\t0\t1 missed\nb\t0\t0\t0\t0\t1 missed\nc\t1\t0\t0\t10\t\n";
+    assert_eq!(finished.stdout, expected);
+}
+
+#[tokio::test]
 async fn another_host_takes_over_and_each_runs_what_is_for_each() {
     let down = "alpha@2031-05-05T01:00:05Z..2031-05-06T00:00:00Z";
     let sums = sums(&["--on", "alpha", "--on", "beta", "--down", down]).await;

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     schedule::Timetable,
-    spec::{Needed, Parent},
+    spec::{CatchUp, Needed, Parent},
     store::table::{JobState, Triggered},
 };
 
@@ -125,10 +125,14 @@ fn waiting(rows: &Rows<'_>, node: Node<'_>, row: &JobState, pending: Timestamp) 
     }
 }
 
-/// The same job for the oldest of its slots that may still start, where that is not the one that is due.
+/// The same job for the oldest of its slots that may still start, where that is not the one that is due. One that catches up
+/// on all of them has its oldest already, but for those beyond its limit.
 pub(super) fn earlier(rows: &Rows<'_>, node: Node<'_>, row: &JobState, due: &Due) -> Option<Due> {
     let (spec, now) = (rows.spec(node), rows.table.now);
     let when = spec.timetable.as_ref()?;
+    if spec.catch_up == CatchUp::All {
+        return None;
+    }
     let waiting = waiting(rows, node, row, due.pending?);
     let Choice { slot, skipped } = oldest(spec, when, &waiting, now);
     let slot = slot.filter(|&slot| slot < due.slot)?;

@@ -91,22 +91,18 @@ impl Hosts {
         self.waiting.extend(jobs);
     }
 
-    /// As many of those that wait as there is room for; all of them where hosts differ in what they run.
-    pub(super) fn take_waiting(&mut self, now: Timestamp) -> Vec<usize> {
-        if self.all.len() > 1 {
-            return std::mem::take(&mut self.waiting).into_iter().collect();
-        }
-        let room = (0..self.all.len()).filter(|host| self.is_up(*host, now));
-        let room: usize = room
-            .map(|host| {
-                let (host, taken) = &self.all[host];
-                host.max_parallel.saturating_sub(*taken)
-            })
-            .sum();
-        let first: Vec<usize> = self.waiting.iter().copied().take(room).collect();
-        for job in &first {
-            self.waiting.remove(job);
-        }
-        first
+    /// All of those that wait, in the order of the graph.
+    pub(super) fn take_waiting(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.waiting).into_iter().collect()
+    }
+
+    /// For how many more runs there is room.
+    pub(super) fn room(&self, now: Timestamp) -> usize {
+        let up = (0..self.all.len()).filter(|host| self.is_up(*host, now));
+        up.map(|host| {
+            let (host, taken) = &self.all[host];
+            host.max_parallel.saturating_sub(*taken)
+        })
+        .sum()
     }
 }
