@@ -222,6 +222,46 @@ async fn an_older_success_of_a_parent_is_enough_within_the_time_that_the_child_s
 }
 
 #[tokio::test]
+async fn a_run_that_was_lost_is_tried_again_however_long_ago_its_slot_was() {
+    let (site, database) = daily("catch_up = \"none\"\nlease = \"12s\"").await;
+    // Its host died while it ran, hours after the slot; the lease is over, and the server has been up for longer.
+    database
+        .execute(
+            "UPDATE crontabber SET revision = revision + 1, ongoing = clock_timestamp() - interval '1 hour',
+                    run_id = gen_random_uuid(), run_slot = slot, run_trigger = 'schedule', attempt = 1, host = 'gone',
+                    lease_until = clock_timestamp() - interval '50 minutes', on_lost = 'retry',
+                    lost_backoff = interval '5 minutes', fence = 7;
+             INSERT INTO crontabber_log (app_name, run_id, slot, attempt, fence, host, trigger, outcome, started_at)
+             SELECT app_name, run_id, run_slot, 1, fence, host, run_trigger, 'running', ongoing FROM crontabber",
+        )
+        .await;
+    until(SOON, "the lost run is tried again", async || {
+        tick(&site).await;
+        let verdicts = verdicts(&database, "job").await;
+        verdicts == ["3 1 lost gone stopped renewing its lease", "3 1 success"]
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_dead_first_run_of_pythons_has_left_without_an_instant_is_skipped_too() {
+    let (site, database) = daily("catch_up = \"none\"").await;
+    database
+        .execute(
+            "UPDATE crontabber SET revision = revision + 1, slot = NULL, next_run = NULL,
+                    ongoing = clock_timestamp() - interval '13 hours'",
+        )
+        .await;
+    tick(&site).await;
+    let skipped: i64 = database
+        .query_one(
+            "SELECT count(*) FROM crontabber_log WHERE outcome = 'skipped' AND reason = 'missed'",
+        )
+        .await;
+    assert_eq!((skipped, site.ledger().starts().len()), (1, 0));
+}
+
+#[tokio::test]
 async fn hosts_that_leave_the_same_slots_behind_write_that_down_once() {
     let (site, database) = daily("catch_up = \"none\"").await;
     let hosts = ["alpha", "beta", "gamma", "delta"];
