@@ -96,14 +96,14 @@ async fn a_host_that_is_down_loses_its_run_and_what_it_missed_follows_each_job_s
 async fn jobs_that_have_had_their_time_keep_no_others_waiting_behind_them() {
     let directory = TempDir::new().expect("/tmp takes directories");
     let file = directory.path().join("crontabber.toml");
-    let mut jobs =
-        "[database]\nurl = \"postgresql:///nowhere\"\n[daemon]\nmax_parallel = 1\n".to_owned();
-    for (name, policy) in [("a", "none"), ("b", "none"), ("c", "latest")] {
-        jobs += &format!(
-            "[jobs.{name}]\nschedule = \"0 3 * * *\"\ncatch_up = \"{policy}\"\ncommand = [\"true\"]\n"
-        );
-    }
-    fs::write(&file, jobs).expect("the directory is writable");
+    let rest = "schedule = \"0 3 * * *\"\ncommand = [\"true\"]";
+    let config = format!(
+        "[database]\nurl = \"postgresql:///nowhere\"\n[daemon]\nmax_parallel = 1\n\
+         [jobs.a]\ncatch_up = \"none\"\n{rest}\n\
+         [jobs.b]\ncatch_up = \"none\"\n{rest}\n\
+         [jobs.c]\ncatch_up = \"latest\"\n{rest}\n"
+    );
+    fs::write(&file, config).expect("the directory is writable");
     let down = "alpha@2031-05-05T02:00:00Z..2031-05-05T09:00:30Z";
     let arguments = ["simulate", "--offline", "--down", down];
     let finished = Crontabber::new(arguments.into_iter().chain(DAY).collect::<Vec<_>>())
