@@ -25,10 +25,10 @@ lint:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items --quiet
 
 unit:
-	$(CARGO) test
+	$(CARGO) test --no-fail-fast
 
 faulty:
-	$(CARGO) test $(FAULTY)
+	$(CARGO) test --no-fail-fast $(FAULTY)
 
 fast:
 	$(CARGO) clippy --all-targets -- -D warnings
