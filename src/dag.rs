@@ -3,7 +3,7 @@
 pub mod render;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     ops::Range,
 };
 
@@ -13,7 +13,7 @@ use petgraph::{
 };
 use thiserror::Error;
 
-use crate::spec::{JobName, JobSpec};
+use crate::spec::{JobName, JobSpec, Parent};
 
 /// The jobs and who waits for whom: every parent exists, nobody waits for itself.
 ///
@@ -24,8 +24,10 @@ pub struct JobGraph {
     jobs: Vec<JobSpec>,
     parents: Vec<Vec<usize>>,
     children: Vec<Vec<usize>>,
+    /// By job and parent, of the few edges that say more than that there is one.
+    terms: HashMap<(usize, usize), Parent>,
     layers: Vec<Range<usize>>,
-    by_name: HashMap<JobName, usize>,
+    by_name: BTreeMap<JobName, usize>,
 }
 
 /// Why jobs do not make a graph.
@@ -83,10 +85,13 @@ impl JobGraph {
     /// Turns names into numbers; every name is known to be there.
     fn wire(jobs: Vec<JobSpec>, layers: Vec<Range<usize>>) -> Self {
         let numbered = jobs.iter().enumerate();
-        let by_name: HashMap<_, _> = numbered.map(|(i, job)| (job.name.clone(), i)).collect();
+        let by_name: BTreeMap<_, _> = numbered.map(|(i, job)| (job.name.clone(), i)).collect();
         let mut children = vec![Vec::new(); jobs.len()];
         let mut parents = Vec::with_capacity(jobs.len());
+        let mut terms = HashMap::new();
         for (child, job) in jobs.iter().enumerate() {
+            let said = job.depends_on.iter().filter(|parent| !parent.is_usual());
+            terms.extend(said.map(|parent| ((child, by_name[&parent.job]), parent.clone())));
             let named = job.depends_on.iter().map(|parent| &parent.job);
             let mut of_job: Vec<usize> = named.map(|parent| by_name[parent]).collect();
             of_job.sort_unstable();
@@ -100,6 +105,7 @@ impl JobGraph {
             jobs,
             parents,
             children,
+            terms,
             layers,
             by_name,
         }
@@ -139,10 +145,21 @@ impl JobGraph {
         self.by_name.get(name).copied()
     }
 
+    /// The names of all jobs in their order, each with its number.
+    pub fn by_name(&self) -> impl Iterator<Item = (&JobName, usize)> {
+        self.by_name.iter().map(|(name, number)| (name, *number))
+    }
+
     /// The numbers of the jobs that this one waits for, in order.
     #[must_use]
     pub fn parents(&self, number: usize) -> &[usize] {
         &self.parents[number]
+    }
+
+    /// What a job says of a parent beyond its name; `None`: nothing.
+    #[must_use]
+    pub fn terms(&self, number: usize, parent: usize) -> Option<&Parent> {
+        self.terms.get(&(number, parent))
     }
 
     /// The numbers of the jobs that wait for this one, in order.
@@ -310,7 +327,6 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::spec::Parent;
 
     /// `"a < b"`: a depends on b. `"a"`: just a job.
     fn jobs(text: &str) -> Vec<JobSpec> {

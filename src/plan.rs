@@ -219,8 +219,7 @@ pub struct Live {
 /// A verdict for every row of every job, parents before children.
 #[must_use]
 pub fn plan<'a>(graph: &'a JobGraph, table: &'a Table, place: &Place) -> Plan<'a> {
-    let jobs = graph.jobs().iter();
-    let by_number: Vec<_> = jobs.map(|spec| table.row(spec.name.as_str())).collect();
+    let by_number = in_order_of_names(graph, table);
     let found = Found {
         table,
         by_number: &by_number,
@@ -237,8 +236,22 @@ pub fn plan<'a>(graph: &'a JobGraph, table: &'a Table, place: &Place) -> Plan<'a
         .filter(|(name, _)| !known.contains(name.as_str()))
         .map(|(name, row)| (name.as_str(), row.as_ref()))
         .collect();
-    plan.ghosts.sort_unstable_by_key(|(name, _)| *name);
     plan
+}
+
+/// The row of each job that has one for all hosts, by the number of the job. Jobs and rows are gone through side by side.
+fn in_order_of_names<'a>(graph: &JobGraph, table: &'a Table) -> Vec<Option<&'a JobState>> {
+    let mut found = vec![None; graph.jobs().len()];
+    let mut rows = table.jobs.iter().peekable();
+    for (job, number) in graph.by_name() {
+        while rows
+            .next_if(|(row, _)| row.as_str() < job.as_str())
+            .is_some()
+        {}
+        let row = rows.next_if(|(row, _)| row.as_str() == job.as_str());
+        found[number] = row.map(|(_, row)| row.as_ref());
+    }
+    found
 }
 
 /// The same for these jobs of the graph only, in ascending order, and without ghosts: for who knows what has changed
@@ -264,15 +277,12 @@ fn plan_with<'a>(
     let of = of.into_iter();
     let mut jobs = Vec::with_capacity(of.size_hint().0);
     for index in of {
+        let known = jobs.len();
         let nodes = rows.of_job(index);
-        if nodes.is_empty() {
+        jobs.extend(nodes.map(|node| planned(&rows, node, graph, found)));
+        if jobs.len() == known {
             jobs.push(nowhere(index, &graph.jobs()[index], table));
         }
-        jobs.extend(
-            nodes
-                .into_iter()
-                .map(|node| planned(&rows, node, graph, found)),
-        );
     }
     Plan {
         now: table.now,

@@ -239,7 +239,7 @@ impl<'a, T: FnMut(&Happening<'_>)> World<'a, T> {
             None if took > spec.timeout => (How::Signaled(9), Outcome::Timeout, spec.timeout),
             None => (How::Exited(0), Outcome::Success, took),
         };
-        if let Some(row) = self.table.jobs.get_mut(&name) {
+        if let Some(row) = self.table.jobs.get_mut(name.as_str()) {
             let due_since = row.next_run().min(now).max(due.slot);
             let waited = Duration::try_from(now.duration_since(due_since)).unwrap_or_default();
             let longest = self.summary.longest_wait.as_ref();

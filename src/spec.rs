@@ -8,10 +8,12 @@ use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 use sha2::{Digest, Sha256};
+use smol_str::SmolStr;
 use thiserror::Error;
 
 use crate::schedule::Timetable;
 
+pub(crate) use row::of_hosts;
 pub use row::{EVERY_HOST, RowName, is_host_name, on_host};
 
 /// The name of a job: the key of its row, `app_name` in SQL.
@@ -20,7 +22,7 @@ pub use row::{EVERY_HOST, RowName, is_host_name, on_host};
 /// `@` is kept for the rows of jobs that run on each host (`name@host`).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
-pub struct JobName(String);
+pub struct JobName(SmolStr);
 
 /// Why a text cannot be the name of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -68,7 +70,7 @@ impl FromStr for JobName {
         };
         match text.char_indices().find(|&(at, c)| !allowed(at, c)) {
             Some((at, character)) => Err(BadName::Character { character, at }),
-            None => Ok(Self(text.to_owned())),
+            None => Ok(Self(text.into())),
         }
     }
 }
@@ -327,13 +329,19 @@ impl Parent {
             within: None,
         }
     }
+
+    /// Whether it is one of which only the name is said.
+    #[must_use]
+    pub fn is_usual(&self) -> bool {
+        is_usual(&self.on) && is_usual(&self.within)
+    }
 }
 
 /// As somebody writes it: the name alone where nothing else is said.
 impl Serialize for Parent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { job, on, within } = self;
-        if *on == Needed::Success && within.is_none() {
+        if self.is_usual() {
             return job.serialize(serializer);
         }
         let mut table = serializer.serialize_struct("Parent", 3)?;

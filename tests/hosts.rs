@@ -217,8 +217,8 @@ fn planned(patterns: &[&str], hosts: &[&str], parent: Option<Timestamp>) -> Verd
     let table = Table {
         now: noon(),
         jobs: [
-            ("fetch".to_owned(), Box::new(row(parent, fetch))),
-            ("report".to_owned(), Box::new(row(None, noon()))),
+            ("fetch".into(), Box::new(row(parent, fetch))),
+            ("report".into(), Box::new(row(None, noon()))),
         ]
         .into(),
         hosts: hosts.iter().map(seen).collect(),

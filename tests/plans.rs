@@ -42,7 +42,7 @@ fn told(parent: &JobSpec, parents_row: Option<JobState>, hosts: Vec<Seen>) -> St
     let rows = [("child", Some(row(0))), ("parent", parents_row)];
     let rows = rows
         .into_iter()
-        .filter_map(|(name, row)| Some((name.to_owned(), Box::new(row?))));
+        .filter_map(|(name, row)| Some((name.into(), Box::new(row?))));
     let table = Table {
         now: now(),
         jobs: rows.collect(),
@@ -158,7 +158,7 @@ fn who_knows_which_hosts_are_live_foretells_what_a_pass_will_do_that_does_not() 
             now: now(),
             jobs: rows
                 .clone()
-                .map(|(name, row)| (name.to_owned(), Box::new(row)))
+                .map(|(name, row)| (name.into(), Box::new(row)))
                 .into(),
             hosts,
             ..Table::default()
@@ -185,7 +185,7 @@ fn a_blocked_job_runs_for_no_slot_beyond_the_limit_of_what_it_catches_up_on() {
     let table = Table {
         now: now(),
         jobs: [("child", row(-5)), ("parent", parent)]
-            .map(|(name, row)| (name.to_owned(), Box::new(row)))
+            .map(|(name, row)| (name.into(), Box::new(row)))
             .into(),
         ..Table::default()
     };
@@ -234,7 +234,7 @@ proptest! {
             let rows = world.iter();
             let table = Table {
                 now: now(),
-                jobs: rows.map(|(spec, row)| (spec.name.to_string(), Box::new(row.clone()))).collect(),
+                jobs: rows.map(|(spec, row)| (spec.name.as_str().into(), Box::new(row.clone()))).collect(),
                 ..Table::default()
             };
             let plan = plan(&graph, &table, &Place::default());

@@ -42,7 +42,7 @@ impl World {
         let rows = graph.jobs().iter().enumerate();
         let rows = rows.map(|(number, spec)| {
             let row = row(spec, now, number % DUE == 0);
-            (spec.name.to_string(), Box::new(row))
+            (spec.name.as_str().into(), Box::new(row))
         });
         let table = Table {
             now,

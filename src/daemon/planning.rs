@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Daemon, job_of};
+use super::Daemon;
 use crate::{
     clock::Boottime,
     pass::Ran,
@@ -110,7 +110,7 @@ impl Daemon {
             self.looking.want_rows(vec![name.clone()]);
         }
         if let Some(table) = &mut self.table {
-            table.jobs.insert(name, row);
+            table.jobs.insert(name.into(), row);
         }
         self.plan(&Scope::Jobs(self.and_children([job])))
     }
@@ -145,12 +145,8 @@ impl Daemon {
         let spec = &self.engine.graph.jobs()[job];
         let mut rows = vec![spec.row(&self.engine.host.place.host).to_string()];
         if let Some(table) = self.table.as_ref().filter(|_| spec.is_on_each()) {
-            let names = table.jobs.keys();
-            rows.extend(
-                names
-                    .filter(|row| job_of(row) == spec.name.as_str())
-                    .cloned(),
-            );
+            let hosts = table.hosts_of(&spec.name);
+            rows.extend(hosts.map(|host| spec.row(host).to_string()));
         }
         rows
     }

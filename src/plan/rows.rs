@@ -8,7 +8,7 @@ use super::NoHost;
 use crate::{
     dag::JobGraph,
     place::{Place, Seen},
-    spec::{EVERY_HOST, JobName, JobSpec, RowName, on_host},
+    spec::{EVERY_HOST, JobSpec, RowName, on_host},
     store::table::{JobState, Table},
 };
 
@@ -74,42 +74,28 @@ impl<'a> Rows<'a> {
     }
 
     fn find(&mut self) {
-        for name in self.table.jobs.keys() {
-            let Some((job, host)) = on_host(name) else {
-                continue;
-            };
-            let job = job.parse::<JobName>().ok();
-            let Some(job) = job.and_then(|job| self.graph.number(&job)) else {
-                continue;
-            };
-            let spec = &self.graph.jobs()[job];
-            if spec.is_on_each() && may_have_a_row(spec, host, self.table, self.place) {
-                self.of_each.entry(job).or_default().push(host);
-            }
-        }
         let here = self.place.host.as_str();
         let jobs = self.graph.jobs().iter().enumerate();
         for (job, spec) in jobs.filter(|(_, spec)| spec.is_on_each()) {
-            let hosts = self.of_each.entry(job).or_default();
-            if !hosts.contains(&here) && may_have_a_row(spec, here, self.table, self.place) {
-                hosts.push(here);
-            }
+            let hosts = self.table.hosts_of(&spec.name).chain([here]);
+            let may = |host: &&str| may_have_a_row(spec, host, self.table, self.place);
+            let mut hosts: Vec<_> = hosts.filter(may).collect();
             hosts.sort_unstable();
+            hosts.dedup();
+            self.of_each.insert(job, hosts);
         }
     }
 
     /// The rows of a job. None: it runs on each host, and no host is known that it might run on.
-    pub(crate) fn of_job(&self, job: usize) -> Vec<Node<'a>> {
-        if !self.graph.jobs()[job].is_on_each() {
-            return vec![Node { job, host: None }];
-        }
-        let hosts = self.of_each.get(&job).into_iter().flatten();
-        hosts
-            .map(|&host| Node {
-                job,
-                host: Some(host),
-            })
-            .collect()
+    pub(crate) fn of_job(&self, job: usize) -> impl Iterator<Item = Node<'a>> {
+        let is_on_each = self.graph.jobs()[job].is_on_each();
+        let one = (!is_on_each).then_some(Node { job, host: None });
+        let hosts = is_on_each.then(|| self.of_each.get(&job)).flatten();
+        let each = hosts.into_iter().flatten().map(move |&host| Node {
+            job,
+            host: Some(host),
+        });
+        one.into_iter().chain(each)
     }
 
     /// What it is called in the table.
@@ -176,8 +162,8 @@ impl<'a> Rows<'a> {
     }
 
     fn live(&self, job: usize) -> Vec<Node<'a>> {
-        let mut rows = self.of_job(job);
-        rows.retain(|&row| self.silent(row).is_none());
+        let rows = self.of_job(job);
+        let mut rows: Vec<_> = rows.filter(|&row| self.silent(row).is_none()).collect();
         if rows.is_empty() {
             rows.push(Node {
                 job,

@@ -197,11 +197,9 @@ fn by_parents(rows: &Rows<'_>, node: Node<'_>, row: &JobState) -> Wanted {
     }
 }
 
-/// What a job has said of a parent.
+/// What a job says of a parent beyond its name.
 fn terms<'a>(rows: &Rows<'a>, node: Node<'_>, parent: Node<'_>) -> Option<&'a Parent> {
-    let name = &rows.spec(parent).name;
-    let parents = &rows.spec(node).depends_on;
-    parents.iter().find(|parent| parent.job == *name)
+    rows.graph.terms(node.job, parent.job)
 }
 
 /// The newest slot for which a parent has done what a job needs of it.

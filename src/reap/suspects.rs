@@ -108,7 +108,7 @@ mod tests {
         };
         Table {
             now: at(now),
-            jobs: [("report".to_owned(), Box::new(row))].into(),
+            jobs: [("report".into(), Box::new(row))].into(),
             ..Table::default()
         }
     }

@@ -27,7 +27,7 @@ pub(super) fn all_well(graph: &JobGraph, places: &[Place], now: Timestamp) -> Ta
     for spec in graph.jobs() {
         let mut add = |name: String| {
             let row = well(spec, &name, now);
-            table.jobs.insert(name, Box::new(row));
+            table.jobs.insert(name.into(), Box::new(row));
         };
         if spec.is_on_each() {
             let hosts = places.iter().filter(|place| place.matches(&spec.placement));

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::Serialize;
+use smol_str::{SmolStr, format_smolstr};
 
 use super::{JobName, JobSpec, On};
 
@@ -11,7 +12,7 @@ use super::{JobName, JobSpec, On};
 /// It is what a run is told as `CRONTABBER_JOB`: a fence is checked by it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
-pub struct RowName(String);
+pub struct RowName(SmolStr);
 
 /// What stands between the job and the host: no name holds it, so that no two jobs share a row.
 const AT: char = '@';
@@ -32,13 +33,18 @@ impl RowName {
         if crate::faults::is_without_host() {
             return job.into();
         }
-        Self(format!("{job}{AT}{host}"))
+        Self(format_smolstr!("{job}{AT}{host}"))
     }
+}
+
+/// What the rows of a job that runs on each host begin with; the rest is the host.
+pub(crate) fn of_hosts(job: &JobName) -> SmolStr {
+    format_smolstr!("{job}{AT}")
 }
 
 impl From<&JobName> for RowName {
     fn from(job: &JobName) -> Self {
-        Self(job.to_string())
+        Self(job.0.clone())
     }
 }
 

@@ -1,9 +1,14 @@
 //! The state table as a pass reads it: one statement, one snapshot, nothing locked.
 
-use std::{collections::HashMap, pin::pin};
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::Bound,
+    pin::pin,
+};
 
 use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
+use smol_str::SmolStr;
 use tokio_postgres::{
     Row,
     types::{FromSql, ToSql, Type},
@@ -13,7 +18,12 @@ use uuid::Uuid;
 use super::{
     Connection, error::DatabaseError, instant::Instant, limited, recurring::Parameter, transaction,
 };
-use crate::{clock::Boottime, instance::Instance, place::Seen, spec::Needed};
+use crate::{
+    clock::Boottime,
+    instance::Instance,
+    place::Seen,
+    spec::{JobName, Needed, of_hosts},
+};
 
 /// What a pass knows before it decides.
 #[derive(Debug, Clone, Default)]
@@ -22,8 +32,9 @@ pub struct Table {
     pub now: Timestamp,
     /// Between which moments of this host it was that moment; `None`: the table was not read.
     pub read: Option<(Boottime, Boottime)>,
-    /// The rows, by `app_name`. Boxed: a map keeps room for half as many again.
-    pub jobs: HashMap<String, Box<JobState>>,
+    /// The rows, by `app_name`, in its order: a plan goes through them side by side with its jobs, where to look each
+    /// up took it longer than all else. Boxed: a map keeps room for half as many again.
+    pub jobs: BTreeMap<SmolStr, Box<JobState>>,
     /// The hosts that have announced themselves, by name, where they were asked for ([`super::hosts::seen`]). A pass
     /// does not: it asks one question, and who passes is live.
     pub hosts: Vec<Seen>,
@@ -54,11 +65,19 @@ impl Table {
         self.jobs.get(name).map(Box::as_ref)
     }
 
+    /// The hosts that have a row of a job that runs on each host, by name.
+    pub fn hosts_of(&self, job: &JobName) -> impl Iterator<Item = &str> {
+        let first = of_hosts(job);
+        let from = (Bound::Included(first.as_str()), Bound::Unbounded);
+        let rows = self.jobs.range::<str, _>(from);
+        rows.map_while(move |(name, _)| name.strip_prefix(first.as_str()))
+    }
+
     /// Adds a row as it was read.
     fn add(&mut self, row: &Row) -> Result<(), tokio_postgres::Error> {
         let next = FIRST_OF_A_JOB;
         let mut columns = Columns { row, next };
-        if let Some(name) = columns.take::<Option<String>>()? {
+        if let Some(name) = columns.take::<Option<&str>>()?.map(SmolStr::from) {
             let state = JobState::take(&mut columns)?;
             self.jobs.insert(name, Box::new(state));
         }
@@ -68,7 +87,7 @@ impl Table {
     /// Takes over what was read anew of these rows.
     pub(crate) fn take(&mut self, names: &[String], read: Self) {
         for name in names {
-            self.jobs.remove(name);
+            self.jobs.remove(name.as_str());
         }
         self.jobs.extend(read.jobs);
         self.now = self.now.max(read.now);

@@ -103,7 +103,7 @@ impl World {
             jobs: self
                 .table
                 .iter()
-                .map(|(name, row)| (name.clone(), Box::new(row.clone())))
+                .map(|(name, row)| (name.as_str().into(), Box::new(row.clone())))
                 .collect(),
             hosts: self.hosts.iter().map(|host| host.seen.clone()).collect(),
             ..Table::default()

@@ -257,7 +257,7 @@ pub(crate) fn table() -> Table {
     ];
     let jobs = rows
         .into_iter()
-        .map(|(name, row)| (name.to_owned(), Box::new(row)))
+        .map(|(name, row)| (name.into(), Box::new(row)))
         .collect();
     Table {
         now: now(),

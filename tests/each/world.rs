@@ -97,7 +97,7 @@ impl Scene {
             last_run: success,
             ..JobState::default()
         };
-        self.table.jobs.insert(name.to_owned(), Box::new(row));
+        self.table.jobs.insert(name.into(), Box::new(row));
         self
     }
 
@@ -115,7 +115,7 @@ impl Scene {
             next_run: Some(crontabber::store::table::never()),
             ..JobState::default()
         };
-        self.table.jobs.insert(name.to_owned(), Box::new(row));
+        self.table.jobs.insert(name.into(), Box::new(row));
         self
     }
 

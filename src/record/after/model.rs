@@ -140,7 +140,7 @@ impl World {
     fn verdict(&self) -> Verdict {
         let table = Table {
             now: self.now,
-            jobs: [("a".to_owned(), Box::new(self.row.clone()))].into(),
+            jobs: [("a".into(), Box::new(self.row.clone()))].into(),
             ..Table::default()
         };
         let plan = plan(&self.graph, &table, &Place::default());
