@@ -269,6 +269,9 @@ fn pgbench_script() -> String {
             next,
             ":host::text",
             "NULL::uuid",
+            "NULL::text",
+            ":needs::bool[]",
+            no_time,
         ],
     );
     let record = filled(
@@ -300,6 +303,9 @@ fn pgbench_script() -> String {
 }
 
 /// A statement with expressions of pgbench in the place of its parameters.
+///
+/// # Panics
+/// If it has more parameters than that.
 fn filled(sql: &str, parameters: &[&str]) -> String {
     let lines = sql
         .lines()
@@ -312,6 +318,7 @@ fn filled(sql: &str, parameters: &[&str]) -> String {
     for (number, expression) in parameters.iter().enumerate().rev() {
         text = text.replace(&format!("${}", number + 1), expression);
     }
+    assert!(!text.contains('$'), "not all of it is filled in:\n{text}");
     text.trim_end().to_owned()
 }
 
