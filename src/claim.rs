@@ -58,7 +58,7 @@ use crate::{
     backoff,
     clock::Boottime,
     place::Place,
-    plan::{Due, Live, Need, Trigger},
+    plan::{Due, Live, Needs, Trigger},
     spec::{JobSpec, OnDbLoss, OnLost, RowName},
     store::{
         Connection, Database, error::DatabaseError, instant::Instant, limited,
@@ -277,9 +277,7 @@ struct Request<'a> {
     next_slot: Option<Timestamp>,
     after_pending: Option<Timestamp>,
     lost_backoff: f64,
-    parents: Vec<&'a str>,
-    needs: Vec<Timestamp>,
-    finishes: Vec<bool>,
+    needs: Needs<'a>,
     now: Option<Timestamp>,
 }
 
@@ -301,9 +299,7 @@ impl<'a> Request<'a> {
             next_slot: after(due.slot),
             after_pending: due.pending.and_then(after),
             lost_backoff: delay.as_secs_f64(),
-            parents: due.needs.iter().map(|need| need.parent.as_str()).collect(),
-            needs: due.needs.iter().map(|need| need.slot).collect(),
-            finishes: due.needs.iter().map(Need::is_finish).collect(),
+            needs: Needs::of(&due.needs),
             now,
         }
     }
@@ -330,15 +326,15 @@ impl<'a> Request<'a> {
             (&on_lost(self.spec.on_lost), Type::TEXT),
             (&self.next_slot, Type::TIMESTAMPTZ),
             (&self.lost_backoff, Type::FLOAT8),
-            (&self.parents, Type::TEXT_ARRAY),
-            (&self.needs, Type::TIMESTAMPTZ_ARRAY),
+            (&self.needs.parents, Type::TEXT_ARRAY),
+            (&self.needs.slots, Type::TIMESTAMPTZ_ARRAY),
             (&self.max_ongoing_age, Type::FLOAT8),
             (&self.now, Type::TIMESTAMPTZ),
             (&self.after_pending, Type::TIMESTAMPTZ),
             (&self.instance, Type::TEXT),
             (&self.due.asked, Type::UUID),
             (&reason, Type::TEXT),
-            (&self.finishes, Type::BOOL_ARRAY),
+            (&self.needs.finishes, Type::BOOL_ARRAY),
             (&self.due.start_by, Type::TIMESTAMPTZ),
         ];
         let lock: [Parameter<'_>; 1] = [(&job, Type::TEXT)];

@@ -530,7 +530,7 @@ struct Columns {
 
 impl Columns {
     fn push(&mut self, graph: &JobGraph, spec: &JobSpec, name: &str, slot: Option<Timestamp>) {
-        let next_run = slot.map_or_else(never, |slot| start_of(spec, name, slot));
+        let next_run = slot.map_or_else(never, |slot| spec.start_of(name, slot));
         self.names.push(name.to_owned());
         self.slots.push(slot);
         self.next_runs.push(next_run);
@@ -552,13 +552,4 @@ fn parents(graph: &JobGraph, spec: &JobSpec, name: &str) -> String {
 /// looks after the row.
 fn own_row(spec: &JobSpec, place: &Place) -> Option<RowName> {
     (!spec.is_on_each() || place.matches(&spec.placement)).then(|| spec.row(&place.host))
-}
-
-/// When a slot of a row may start: itself, later by the offset of the row, which its name decides: so the hosts of a job
-/// that runs on each do not start it together.
-pub(crate) fn start_of(spec: &JobSpec, name: &str, slot: Timestamp) -> Timestamp {
-    let offset = spec.timetable.as_ref().map(|when| when.offset(name));
-    let offset = offset.and_then(|offset| SignedDuration::try_from(offset).ok());
-    slot.saturating_add(offset.unwrap_or_default())
-        .unwrap_or(slot)
 }

@@ -156,6 +156,24 @@ pub struct Need {
     pub on: Needed,
 }
 
+/// Needs as a statement takes them.
+pub(crate) struct Needs<'a> {
+    pub(crate) parents: Vec<&'a str>,
+    pub(crate) slots: Vec<Timestamp>,
+    /// Of each whether it is enough that a run has ended.
+    pub(crate) finishes: Vec<bool>,
+}
+
+impl<'a> Needs<'a> {
+    pub(crate) fn of(needs: &'a [Need]) -> Self {
+        Self {
+            parents: needs.iter().map(|need| need.parent.as_str()).collect(),
+            slots: needs.iter().map(|need| need.slot).collect(),
+            finishes: needs.iter().map(Need::is_finish).collect(),
+        }
+    }
+}
+
 impl Need {
     /// Whether it is enough that a run has ended.
     #[must_use]
@@ -436,11 +454,6 @@ pub fn unsupported(spec: &JobSpec) -> Option<&'static str> {
         Kind::Action { .. } => Some("action"),
         Kind::Command(_) | Kind::Shell(_) | Kind::Sql(_) => None,
     }
-}
-
-fn jitter(rows: &Rows<'_>, node: Node<'_>) -> Duration {
-    let when = rows.spec(node).timetable.as_ref();
-    when.map_or(Duration::ZERO, |when| when.offset(rows.name(node).as_str()))
 }
 
 impl<'a> Plan<'a> {

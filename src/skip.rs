@@ -8,9 +8,8 @@ use tokio_postgres::types::{ToSql, Type};
 use jiff::Timestamp;
 
 use crate::{
-    host::start_of,
     place::Place,
-    plan::{Need, Skip},
+    plan::{Needs, Skip},
     spec::{JobSpec, RowName},
     store::{Database, error::DatabaseError, table::JobState, transaction},
 };
@@ -25,16 +24,14 @@ pub async fn skip(
     skip: &Skip,
     now: Option<Timestamp>,
 ) -> Result<Option<Box<JobState>>, DatabaseError> {
-    let start = skip.slot.map(|slot| start_of(spec, name.as_str(), slot));
+    let start = skip.slot.map(|slot| spec.start_of(name.as_str(), slot));
     let after = spec
         .timetable
         .as_ref()
         .and_then(|when| when.next(skip.pending, skip.pending));
     let slots = &skip.skipped.slots;
     let reason = skip.skipped.reason.to_string();
-    let parents: Vec<&str> = skip.needs.iter().map(|need| need.parent.as_str()).collect();
-    let needs: Vec<Timestamp> = skip.needs.iter().map(|need| need.slot).collect();
-    let finishes: Vec<bool> = skip.needs.iter().map(Need::is_finish).collect();
+    let needs = Needs::of(&skip.needs);
     let parameters: [(&(dyn ToSql + Sync), Type); 16] = [
         (&name.as_str(), Type::TEXT),
         (&skip.pending, Type::TIMESTAMPTZ),
@@ -47,9 +44,9 @@ pub async fn skip(
         (&after, Type::TIMESTAMPTZ),
         (&reason, Type::TEXT),
         (&place.host, Type::TEXT),
-        (&parents, Type::TEXT_ARRAY),
-        (&needs, Type::TIMESTAMPTZ_ARRAY),
-        (&finishes, Type::BOOL_ARRAY),
+        (&needs.parents, Type::TEXT_ARRAY),
+        (&needs.slots, Type::TIMESTAMPTZ_ARRAY),
+        (&needs.finishes, Type::BOOL_ARRAY),
         (&now, Type::TIMESTAMPTZ),
         (&place.max_ongoing_age.as_secs_f64(), Type::FLOAT8),
     ];

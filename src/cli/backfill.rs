@@ -7,11 +7,7 @@ use std::{
 };
 
 use clap::Args;
-use jiff::{
-    SignedDuration, Timestamp,
-    civil::{Date, Time},
-    tz::TimeZone,
-};
+use jiff::{SignedDuration, Timestamp, civil::Time, tz::TimeZone};
 
 use crate::{
     backfill::{self, Event, Over, backfill},
@@ -35,6 +31,7 @@ use crate::{
 use super::{
     Global,
     fail::Failure,
+    instant::day,
     open::{self, block_on},
     print,
 };
@@ -128,14 +125,10 @@ fn bound(text: &str, zone: &TimeZone, is_end: bool) -> Result<Timestamp, Failure
             harmless(text)
         ))
     };
-    let Ok(date) = text.trim().parse::<Date>() else {
+    let Some(date) = day(text) else {
         let instant = control::instant(text, zone).ok_or_else(unknown)?;
         return Ok(instant.at);
     };
-    // A text with a time is a date, too, for those who read no further.
-    if let Some(instant) = control::instant(text, zone).filter(|_| text.contains(':')) {
-        return Ok(instant.at);
-    }
     let date = if is_end {
         date.tomorrow().map_err(|_| unknown())?
     } else {

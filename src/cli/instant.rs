@@ -1,6 +1,6 @@
 //! Instants on the command line.
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 use crate::control;
 
@@ -22,4 +22,19 @@ pub(super) fn typed(option: &str, text: &str) -> Result<Timestamp, Failure> {
                 text.escape_debug()
             ))
         })
+}
+
+/// The instant that was typed, or how long it is from `now`; wall time is of `zone`.
+pub(super) fn moment(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, Failure> {
+    control::moment(text, now, zone)
+        .map(|moment| moment.at)
+        .map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// The day that was typed, if it is one and no instant of it. A text with a time is a date, too, for those who read no
+/// further.
+pub(super) fn day(text: &str) -> Option<Date> {
+    let text = text.trim();
+    let is_plain = text.chars().all(|c| c.is_ascii_digit() || c == '-');
+    text.parse().ok().filter(|_| is_plain)
 }

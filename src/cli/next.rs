@@ -1,11 +1,10 @@
 //! `next`: the slots ahead, without the database.
 
 use clap::{ArgGroup, Args};
-use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use crate::{
     config::{self, Config, Typed},
-    control,
     exit::Exit,
     spec::on_host,
     view::{
@@ -14,7 +13,12 @@ use crate::{
     },
 };
 
-use super::{Global, fail::Failure, now, open, print, zone};
+use super::{
+    Global,
+    fail::Failure,
+    instant::{day, moment},
+    now, open, print, zone,
+};
 
 /// When jobs run next, or when a schedule would; works without a database
 ///
@@ -105,12 +109,7 @@ impl Next {
     fn window(&self, zone: &TimeZone) -> Result<Window, Failure> {
         // Whole seconds, as slots are: periods count from it.
         let now = Timestamp::from_second(now()?.as_second()).map_err(std::io::Error::other)?;
-        let moment = |text: &String| {
-            let moment = control::moment(text, now, zone);
-            moment
-                .map(|moment| moment.at)
-                .map_err(|error| Failure::Usage(error.to_string()))
-        };
+        let moment = |text: &String| moment(text, now, zone);
         let from = self.from.as_ref().map_or(Ok(now), moment)?;
         let until = self.until.as_ref().map(moment).transpose()?;
         if let Some(until) = until.filter(|until| *until < from) {
@@ -123,7 +122,7 @@ impl Next {
             now,
             counted_from: from,
             after: match &self.from {
-                Some(text) if is_day(text) => before(from),
+                Some(text) if day(text).is_some() => before(from),
                 _ => from,
             },
             until,
@@ -158,12 +157,6 @@ fn named<'a>(config: &'a Config, name: &'a str) -> Result<Named<'a>, Failure> {
         name: spec.name.as_str(),
         spec,
     })
-}
-
-/// Whether a text names a day rather than an instant.
-fn is_day(text: &str) -> bool {
-    let text = text.trim();
-    text.len() == "2027-03-28".len() && text.parse::<Date>().is_ok()
 }
 
 /// The last instant before this one, as finely as the table tells them apart.

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::{
     config::Config,
-    control, duration,
+    duration,
     exit::Exit,
     place::Place,
     simulate::{Down, Host, Scenario, simulate},
@@ -28,6 +28,7 @@ use crate::{
 use super::{
     Global,
     fail::Failure,
+    instant::moment,
     open::{self, block_on},
     print,
 };
@@ -256,10 +257,7 @@ fn print_json(config: &Config, scenario: &Scenario) -> Result<Exit, Failure> {
 }
 
 fn instant(text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
-    let moment = control::moment(text, now, &TimeZone::system());
-    moment
-        .map(|moment| moment.at)
-        .map_err(|bad| Failure::Usage(bad.to_string()))
+    moment(text, now, &TimeZone::system())
 }
 
 fn span(text: &str) -> Result<Duration, Failure> {

@@ -11,7 +11,6 @@ use uuid::Uuid;
 
 use crate::{
     dag::JobGraph,
-    host::start_of,
     place::Place,
     plan::{
         self, Slots,
@@ -153,7 +152,7 @@ fn by_schedule(
     }
     let moved_from = pending.filter(|&pending| pending <= slot);
     let next = moved_from.map(|_| match when.next(slot, slot) {
-        Some(next) => (next, start_of(spec, name.as_str(), next)),
+        Some(next) => (next, spec.start_of(name.as_str(), next)),
         None => (slot, never()),
     });
     Decision::Mark(Box::new(Marking {

@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use tokio_postgres::types::{ToSql, Type};
 
 use crate::{
-    host::start_of,
     plan::Slots,
     spec::JobSpec,
     store::{
@@ -83,7 +82,7 @@ fn resetting<'a>(spec: &JobSpec, job: &Target<'a>, now: Timestamp) -> Resetting<
     });
     Resetting {
         slot: Some(slot),
-        next_run: start_of(spec, job.name, slot),
+        next_run: spec.start_of(job.name, slot),
         passed,
         after_pending: when.next(anchor, anchor),
         ..stay

@@ -14,11 +14,11 @@ use crate::{spec::RowName, store::table::JobState};
 pub struct Block {
     /// The parent, by its row.
     pub parent: RowName,
-    /// Why its slot has not succeeded.
+    /// Why it has not done what it is needed for.
     pub why: BlockedBy,
 }
 
-/// Why a parent's slot has not succeeded.
+/// Why a parent has not done what it is needed for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BlockedBy {
     /// No run of it has ever succeeded.

@@ -25,7 +25,7 @@ impl<'a> Plan<'a> {
             // Its next slot may leave it behind.
             Verdict::Blocked(_) => {
                 let pending = job.row?.pending()?;
-                let start_by = start_by(job.spec, pending, job.jitter().unsigned_abs());
+                let start_by = start_by(job.spec, pending, job.spec.jitter(&job.name));
                 let late = start_by.and_then(just_after).filter(|at| *at > self.now);
                 [self.next_start(job, pending), late]
                     .into_iter()
@@ -40,7 +40,7 @@ impl<'a> Plan<'a> {
     /// When the first slot from now on may start.
     fn next_start(&self, job: &Planned<'a>, known: Timestamp) -> Option<Timestamp> {
         let slot = job.spec.timetable.as_ref()?.next(self.now, known)?;
-        Some(crate::host::start_of(job.spec, &job.name, slot))
+        Some(job.spec.start_of(&job.name, slot))
     }
 
     /// When what others are running is worth a look: a lease and its grace are over, or the next slot of a job has come

@@ -147,20 +147,9 @@ impl Planned<'_> {
         let Some(row) = self.row else { return false };
         let by_clock = super::next_run(row);
         match (row.slot, by_clock) {
-            (Some(slot), Some(at)) => at > slot + self.jitter(),
+            (Some(slot), Some(at)) => at > self.spec.start_of(&self.name, slot),
             (None, _) | (_, None) => false,
         }
-    }
-
-    pub(super) fn jitter(&self) -> SignedDuration {
-        let offset = self
-            .spec
-            .timetable
-            .as_ref()
-            .map(|when| when.offset(&self.name));
-        offset
-            .and_then(|offset| offset.try_into().ok())
-            .unwrap_or_default()
     }
 
     /// Why the job is in its state, in a few words; empty when there is nothing to explain.

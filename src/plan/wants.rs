@@ -120,7 +120,7 @@ fn waiting(rows: &Rows<'_>, node: Node<'_>, row: &JobState, pending: Timestamp) 
         pending,
         since: row.next_run.unwrap_or(pending).max(pending),
         // A slot may start when its jitter has passed, and is not due before.
-        jitter: super::jitter(rows, node),
+        jitter: rows.spec(node).jitter(rows.name(node).as_str()),
         paused_until: row.paused_until,
     }
 }

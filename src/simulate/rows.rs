@@ -7,7 +7,6 @@ use uuid::Uuid;
 
 use crate::{
     dag::JobGraph,
-    host::start_of,
     place::Place,
     plan::{
         Due, Skip, Slots, Trigger,
@@ -46,7 +45,7 @@ fn well(spec: &JobSpec, name: &str, now: Timestamp) -> JobState {
     let (slot, next_run, success) = match &spec.timetable {
         Some(when) => {
             let slot = when.next(just_before, now);
-            let start = slot.map(|slot| start_of(spec, name, slot));
+            let start = slot.map(|slot| spec.start_of(name, slot));
             (slot, start, when.latest(just_before, now))
         }
         None if spec.keep_running => (Some(now), Some(now), None),
@@ -122,7 +121,7 @@ pub(super) fn record(row: &mut JobState, outcome: Outcome, next: &Next) {
 }
 
 pub(super) fn skip(row: &mut JobState, spec: &JobSpec, name: &str, skip: &Skip) {
-    let start = skip.slot.map(|slot| start_of(spec, name, slot));
+    let start = skip.slot.map(|slot| spec.start_of(name, slot));
     row.slot = skip.slot.or(Some(skip.pending));
     row.next_run = Some(start.unwrap_or_else(never));
     if matches!(skip.skipped.reason, Reason::Blocked(_)) {

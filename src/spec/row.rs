@@ -1,7 +1,8 @@
 //! The names of rows.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
+use jiff::Timestamp;
 use serde::Serialize;
 use smol_str::{SmolStr, format_smolstr};
 
@@ -75,6 +76,20 @@ impl JobSpec {
             On::One => (&self.name).into(),
             On::Each => RowName::on_host(&self.name, host),
         }
+    }
+
+    /// How much later than its slots a row starts: so the name of the row decides it, and the hosts of a job that runs
+    /// on each do not start it together.
+    #[must_use]
+    pub fn jitter(&self, row: &str) -> Duration {
+        let when = self.timetable.as_ref();
+        when.map_or(Duration::ZERO, |when| when.offset(row))
+    }
+
+    /// When a slot of a row may start.
+    #[must_use]
+    pub fn start_of(&self, row: &str, slot: Timestamp) -> Timestamp {
+        slot.saturating_add(self.jitter(row)).unwrap_or(slot)
     }
 
     /// Whether it has a row for each host.

@@ -9,12 +9,11 @@ use serde::Serialize;
 
 use crate::{
     duration::written,
-    host::start_of,
     schedule::{Remark, Timetable, zone},
-    spec::{JobSpec, on_host},
+    spec::{JobSpec, Parent, on_host},
 };
 
-use super::{Medium, text};
+use super::{Medium, show::waited_for, text};
 
 /// Which slots, and when they are looked at.
 #[derive(Debug, Clone, Copy)]
@@ -206,7 +205,7 @@ impl Slot<'_> {
         if is_of_each_host && !self.timetable.jitter.is_zero() {
             return None;
         }
-        Some(start_of(job.spec, job.name, self.at))
+        Some(job.spec.start_of(job.name, self.at))
     }
 
     /// How much later than itself it starts.
@@ -236,12 +235,12 @@ fn started_by(spec: &JobSpec) -> String {
         return "kept running: it has no slots, daemons start it whenever it does not run"
             .to_owned();
     }
-    let parents: Vec<&str> = spec
-        .depends_on
-        .iter()
-        .map(|parent| parent.job.as_str())
-        .collect();
+    let parents: Vec<String> = spec.depends_on.iter().map(waited_for).collect();
     match parents.as_slice() {
+        parents if !spec.depends_on.iter().all(Parent::is_usual) => format!(
+            "no schedule: it runs when each of these has done anew what it waits for: {}",
+            parents.join(", ")
+        ),
         [] => "no schedule and no parents: it runs when it is asked for (crontabber trigger)"
             .to_owned(),
         [parent] => format!("no schedule: it runs when {parent} has succeeded anew"),

@@ -267,14 +267,9 @@ fn does(kind: &Kind) -> String {
 
 fn schedule(planned: &Planned<'_>) -> String {
     let when = render::when(planned.spec);
-    let offset = planned
-        .spec
-        .timetable
-        .as_ref()
-        .map(|timetable| timetable.offset(&planned.name));
-    match offset.filter(|offset| !offset.is_zero()) {
-        Some(offset) => format!("{when}; {} after its slots, by its jitter", written(offset)),
-        None => when,
+    match planned.spec.jitter(&planned.name) {
+        Duration::ZERO => when,
+        jitter => format!("{when}; {} after its slots, by its jitter", written(jitter)),
     }
 }
 
@@ -286,7 +281,7 @@ fn timeout(timeout: Duration) -> String {
 }
 
 /// `feeds`, `feeds (any end of a run)`, `feeds (at most 1d older)`.
-fn waited_for(parent: &Parent) -> String {
+pub(super) fn waited_for(parent: &Parent) -> String {
     let end = (parent.on == Needed::Finish).then(|| "any end of a run".to_owned());
     let within = parent
         .within

@@ -113,6 +113,19 @@ pub fn counted(number: usize, what: &str) -> String {
     format!("{number} {what}{s}")
 }
 
+/// `1st`, `12th`, `23rd`.
+#[must_use]
+pub fn ordinal(number: u32) -> String {
+    let ending = match (number % 100, number % 10) {
+        (11..=13, _) => "th",
+        (_, 1) => "st",
+        (_, 2) => "nd",
+        (_, 3) => "rd",
+        _ => "th",
+    };
+    format!("{number}{ending}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,6 +6,7 @@ use super::{
     Crontab,
     field::{DAY, HOUR, MINUTE, MONTH, Piece, Unit, Values, WEEKDAY},
 };
+use crate::view::text::ordinal;
 
 /// Something about a crontab expression that surprises people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,7 +138,7 @@ fn instead(unit: &Unit, size: u8) -> String {
 
 fn named(unit: &Unit, value: u8) -> String {
     match unit.one {
-        "day of the month" => format!("the {}", ordinal(value)),
+        "day of the month" => format!("the {}", ordinal(value.into())),
         "month" => MONTHS[usize::from(value - 1)].to_owned(),
         "day of the week" => WEEKDAYS[usize::from(value)].to_owned(),
         one => format!("{one} {value}"),
@@ -177,7 +178,7 @@ const NAMED: usize = 4;
 /// `the 13th`, `the 1st to the 7th`, `the 1st and the 15th`, `9 days of the month`.
 fn days(days: Values) -> String {
     let numbers: Vec<u8> = days.iter().collect();
-    let named = |day: &u8| format!("the {}", ordinal(*day));
+    let named = |day: &u8| format!("the {}", ordinal((*day).into()));
     match numbers.as_slice() {
         _ if days == Values::MONTH => "every day of the month".to_owned(),
         run if is_run(run) => format!("{} to {}", named(&run[0]), named(&run[run.len() - 1])),
@@ -212,17 +213,6 @@ fn weekdays(weekdays: Values) -> String {
 /// Whether these are three numbers or more without a gap.
 fn is_run(numbers: &[u8]) -> bool {
     numbers.len() > 2 && numbers.windows(2).all(|pair| pair[1] == pair[0] + 1)
-}
-
-/// `1st`, `2nd`, `13th`.
-fn ordinal(number: u8) -> String {
-    let ending = match (number % 10, number / 10) {
-        (1, 0 | 2 | 3) => "st",
-        (2, 0 | 2) => "nd",
-        (3, 0 | 2) => "rd",
-        _ => "th",
-    };
-    format!("{number}{ending}")
 }
 
 /// `2, 3 and 4`.

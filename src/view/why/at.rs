@@ -2,7 +2,7 @@
 
 mod said;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
@@ -208,11 +208,12 @@ fn is_by_hand(run: &Entry) -> bool {
     run.trigger.as_deref() == Some("manual") && !said::is_marked(run)
 }
 
-/// How much later than its slots a job starts.
-fn jitter(subject: &Subject<'_>) -> SignedDuration {
-    let offset = timetable(subject).map(|when| when.offset(subject.name()));
-    let offset = offset.and_then(|offset| SignedDuration::try_from(offset).ok());
-    offset.unwrap_or_default()
+/// When a slot might have started.
+fn start_of(subject: &Subject<'_>, slot: Timestamp) -> Timestamp {
+    match subject {
+        Subject::Job(job) => job.spec.start_of(&job.name, slot),
+        Subject::Ghost(..) => slot,
+    }
 }
 
 /// What to type next.

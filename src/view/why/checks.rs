@@ -1,12 +1,12 @@
 //! What a claim asks, each with its own sentence.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::{
     dag::render,
     plan::{self, Block, BlockedBy, NotHere, ON_LOST, Planned, Verdict, no_host, that_match},
     rights::refusal,
-    spec::RunAs,
+    spec::{Needed, Parent, RunAs},
     store::table::{JobState, never},
     view::{Times, subject::Subject, text::counted},
 };
@@ -133,7 +133,8 @@ fn parents<'a>(job: &'a Planned<'_>, known: &'a Known<'_>) -> impl Iterator<Item
             hosts.is_none_or(|(parents, own)| parents == own)
         })
         .map(|parent| {
-            let (passed, detail) = parent_of(job, parent, &known.times);
+            let terms = known.graph.terms(job.index, number);
+            let (passed, detail) = parent_of(job, (parent, terms), &known.times);
             Check {
                 check: "depends_on",
                 passed,
@@ -145,34 +146,43 @@ fn parents<'a>(job: &'a Planned<'_>, known: &'a Known<'_>) -> impl Iterator<Item
     checks.flatten()
 }
 
-fn parent_of(job: &Planned<'_>, parent: &Planned<'_>, times: &Times) -> (Option<bool>, String) {
+fn parent_of(
+    job: &Planned<'_>,
+    (parent, terms): (&Planned<'_>, Option<&Parent>),
+    times: &Times,
+) -> (Option<bool>, String) {
     let name = &parent.name;
-    let success = parent.row.and_then(|row| row.success_slot);
-    let slot = success.map_or("never".to_owned(), |slot| times.both(slot));
+    let on = terms.map_or(Needed::Success, |terms| terms.on);
+    let (has, to) = match on {
+        Needed::Success => ("succeeded", "succeed"),
+        Needed::Finish => ("ended", "end"),
+    };
+    let done = parent.row.and_then(|row| row.done(on));
+    let slot = done.map_or("never".to_owned(), |slot| times.both(slot));
+    let has_done = format!("{name} has {has} for its slot {slot}");
     match &job.verdict {
-        Verdict::Run(_) if job.triggered().is_none() => (
-            Some(true),
-            format!("{name} has succeeded for its slot {slot}"),
-        ),
-        Verdict::Blocked(blocks) => blocked_by(blocks, parent, &slot, times),
-        Verdict::Skip(skip) => blocked_by(&skip.blocks, parent, &slot, times),
+        Verdict::Run(_) if job.triggered().is_none() => (Some(true), has_done),
+        Verdict::Blocked(blocks) => blocked_by(blocks, parent, has_done, times),
+        Verdict::Skip(skip) => blocked_by(&skip.blocks, parent, has_done, times),
         Verdict::AfterParents => {
             let handled = job
                 .row
                 .and_then(|row| row.slot)
                 .unwrap_or(Timestamp::UNIX_EPOCH);
-            let anew = success.is_some_and(|slot| slot > handled);
+            let anew = done.is_some_and(|slot| slot > handled);
+            // An older one may do, and whether it does the others decide.
+            let passed = (anew || terms.is_none_or(|terms| terms.within.is_none())).then_some(anew);
             let not = if anew { "" } else { " not" };
             (
-                Some(anew),
-                format!("{name} has{not} succeeded anew; its last slot to succeed: {slot}"),
+                passed,
+                format!("{name} has{not} {has} anew; its last slot to {to}: {slot}"),
             )
         }
         _ => {
             let state = parent.state(times.now);
             (
                 None,
-                format!("{name} is {state}; its last slot to succeed: {slot}"),
+                format!("{name} is {state}; its last slot to {to}: {slot}"),
             )
         }
     }
@@ -181,7 +191,7 @@ fn parent_of(job: &Planned<'_>, parent: &Planned<'_>, times: &Times) -> (Option<
 fn blocked_by(
     blocks: &[Block],
     parent: &Planned<'_>,
-    slot: &str,
+    has_done: String,
     times: &Times,
 ) -> (Option<bool>, String) {
     let name = &parent.name;
@@ -190,10 +200,7 @@ fn blocked_by(
             Some(false),
             format!("{block}{}", next_try(&block.why, parent, times)),
         ),
-        None => (
-            Some(true),
-            format!("{name} has succeeded for its slot {slot}"),
-        ),
+        None => (Some(true), has_done),
     }
 }
 
@@ -395,15 +402,6 @@ fn delay(job: &Planned<'_>, row: &JobState, times: &Times) -> (Option<bool>, Str
 
 /// Whether a slot merely waits for the job's own offset.
 fn is_offset(job: &Planned<'_>, row: &JobState, at: Timestamp) -> bool {
-    let offset = job
-        .spec
-        .timetable
-        .as_ref()
-        .map(|when| when.offset(&job.name));
-    let offset = offset
-        .and_then(|offset| SignedDuration::try_from(offset).ok())
-        .unwrap_or_default();
-    row.pending()
-        .and_then(|slot| slot.checked_add(offset).ok())
-        .is_some_and(|start| at <= start)
+    let start = row.pending().map(|slot| job.spec.start_of(&job.name, slot));
+    start.is_some_and(|start| at <= start)
 }

@@ -6,11 +6,11 @@ use crate::view::{
     Times,
     entry::{Entry, OfSlot},
     subject::Subject,
-    text::counted,
+    text::{counted, ordinal},
     why::Known,
 };
 
-use super::{Found, Verdict, jitter};
+use super::{Found, Verdict, start_of};
 
 /// The answer.
 pub(super) fn conclusion(
@@ -41,8 +41,7 @@ pub(super) fn conclusion(
             format!("{name} has not run for its slot {slot} yet: it is still pending.")
         }
         (Verdict::Ahead, _) => {
-            let start = found.slot.checked_add(jitter(subject));
-            let start = times.both(start.unwrap_or(found.slot));
+            let start = times.both(start_of(subject, found.slot));
             format!("The slot {slot} of {name} has not come: by its schedule it runs {start}.")
         }
         (Verdict::Failure, Some(run)) => format!(
@@ -123,7 +122,7 @@ fn success(subject: &Subject<'_>, found: &Found<'_>, times: &Times) -> String {
         "{name} ran for its slot {slot}: success{}{}{by}{}{}.{before}",
         on(run),
         attempt(run),
-        late(run, found.slot, jitter(subject), times),
+        late(run, start_of(subject, found.slot), times),
         took(run, times)
     )
 }
@@ -247,14 +246,13 @@ fn place(run: &Entry, times: &Times) -> String {
 /// Which attempt it was, if not the first.
 fn attempt(run: &Entry) -> String {
     match run.attempt {
-        Some(attempt @ 2..) => format!(" at the {} attempt", ordinal(attempt)),
+        Some(attempt @ 2..) => format!(" at the {} attempt", ordinal(attempt.unsigned_abs())),
         _ => String::new(),
     }
 }
 
 /// How long after the instant at which it might have started; nothing below a minute.
-fn late(run: &Entry, slot: Timestamp, jitter: SignedDuration, times: &Times) -> String {
-    let due = slot.checked_add(jitter).unwrap_or(slot);
+fn late(run: &Entry, due: Timestamp, times: &Times) -> String {
     let late = run.started_at.map(|at| at.duration_since(due));
     match (late, run.started_at) {
         (Some(late), Some(at)) if late >= SignedDuration::from_mins(1) => {
@@ -269,15 +267,4 @@ fn took(run: &Entry, times: &Times) -> String {
         (Some(from), Some(until)) => format!(", took {}", times.took(from, until)),
         _ => String::new(),
     }
-}
-
-fn ordinal(number: i32) -> String {
-    let ending = match (number % 100, number % 10) {
-        (11..=13, _) => "th",
-        (_, 1) => "st",
-        (_, 2) => "nd",
-        (_, 3) => "rd",
-        _ => "th",
-    };
-    format!("{number}{ending}")
 }
