@@ -32,6 +32,8 @@ mod state_directory;
 // A private PostgreSQL of the machine's own, for who has none.
 #[cfg(feature = "embedded")]
 pub mod embedded;
+// Which program an action is.
+pub mod action;
 // As whom, how willingly and with how much memory: what jobs ask for, and what this host may do of it.
 pub mod rights;
 // Hosts, as jobs and other hosts see them.

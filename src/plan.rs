@@ -24,7 +24,7 @@ use crate::{
     dag::JobGraph,
     place::{OnDisagreement, Place, Seen},
     rights::refusal,
-    spec::{JobSpec, Kind, Needed, RowName, on_host},
+    spec::{JobSpec, Needed, RowName, on_host},
     store::table::{JobState, Table, never},
 };
 
@@ -101,8 +101,6 @@ pub enum Verdict {
     Refused(String),
     /// It is due, but is kept running, and this process does not stay.
     ForDaemons,
-    /// It is due, but this build cannot run it.
-    Unsupported(&'static str),
 }
 
 /// Everything a claim needs to know of a due job; each of it is checked again under the lock.
@@ -379,20 +377,16 @@ fn verdict(rows: &Rows<'_>, node: Node<'_>) -> Verdict {
     match wanted {
         wants::Wanted::At(at) => Verdict::NotYet(at),
         wants::Wanted::AfterParents => Verdict::AfterParents,
-        wants::Wanted::NoMore(skip) => not_at_all(rows, node)
+        wants::Wanted::NoMore(skip) => nobody(rows, node)
+            .map(Verdict::NoHost)
             .or_else(|| not_by_us(rows, node, row))
             .unwrap_or_else(|| Verdict::Skip(Box::new(skip))),
-        wants::Wanted::Now(due) => not_at_all(rows, node)
+        wants::Wanted::Now(due) => nobody(rows, node)
+            .map(Verdict::NoHost)
             .or_else(|| blocked(rows, node, row, &due))
             .or_else(|| not_by_us(rows, node, row))
             .unwrap_or(Verdict::Run(due)),
     }
-}
-
-/// Why no host would run a row.
-fn not_at_all(rows: &Rows<'_>, node: Node<'_>) -> Option<Verdict> {
-    let unsupported = unsupported(rows.spec(node)).map(Verdict::Unsupported);
-    unsupported.or_else(|| nobody(rows, node).map(Verdict::NoHost))
 }
 
 /// Why this one does not, though another may.
@@ -445,15 +439,6 @@ pub(crate) fn live_since(
         || now.duration_since(since).unsigned_abs() < max_ongoing_age
         || since > now;
     respected.then_some(since)
-}
-
-/// Why a job cannot run on any host of this version, whatever its parents say.
-#[must_use]
-pub fn unsupported(spec: &JobSpec) -> Option<&'static str> {
-    match &spec.kind {
-        Kind::Action { .. } => Some("action"),
-        Kind::Command(_) | Kind::Shell(_) | Kind::Sql(_) => None,
-    }
 }
 
 impl<'a> Plan<'a> {

@@ -7,9 +7,10 @@
 mod account;
 mod here;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
+    action::{missing, path_of},
     memory,
     spec::{JobSpec, Kind, RunAs},
 };
@@ -38,6 +39,8 @@ pub struct Rights {
     pub users: BTreeMap<String, Result<Option<u32>, String>>,
     /// Why it may not limit memory; `None`: it may.
     pub no_memory_limit: Option<String>,
+    /// The actions that jobs name and it has, each with the directories it was looked for in.
+    pub actions: BTreeSet<(String, String)>,
 }
 
 /// The user that a host is.
@@ -65,8 +68,13 @@ pub struct Terms {
 pub fn refusal(spec: &JobSpec, rights: &Rights) -> Option<String> {
     match spec.kind {
         Kind::Sql(_) => None,
-        Kind::Command(_) | Kind::Shell(_) | Kind::Action { .. } => {
-            may_run_as(&spec.run_as, rights).err()
+        Kind::Command(_) | Kind::Shell(_) => may_run_as(&spec.run_as, rights).err(),
+        Kind::Action { ref name, .. } => {
+            let action = (name.clone(), path_of(spec).to_owned());
+            if rights.actions.contains(&action) {
+                return may_run_as(&spec.run_as, rights).err();
+            }
+            Some(missing(&action.0, &action.1))
         }
     }
 }
@@ -126,6 +134,7 @@ mod tests {
             least_nice: -20,
             users: users(),
             no_memory_limit: None,
+            ..Rights::default()
         }
     }
 
@@ -139,6 +148,7 @@ mod tests {
             least_nice: 0,
             users: users(),
             no_memory_limit: Some("it is in no cgroup v2".into()),
+            ..Rights::default()
         }
     }
 

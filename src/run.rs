@@ -12,6 +12,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::{
+    action,
     claim::{Claim, Held},
     ended::Ended,
     heartbeat::{Cut, Heart},
@@ -132,15 +133,21 @@ async fn supervised(
 /// What the guard is told: the process, its whole environment, and its limits.
 async fn order(held: &Held, host: &str) -> Result<Order, String> {
     let values = placeholder::Values::of(held, host);
+    let mut stdin = Vec::new();
     let argv = match &held.spec.kind {
         Kind::Command(argv) => argv
             .iter()
             .map(|element| values.fill(element).map_err(|bad| bad.to_string()))
             .collect::<Result<Vec<_>, _>>()?,
         Kind::Shell(text) => vec!["/bin/sh".to_owned(), "-c".to_owned(), text.clone()],
-        Kind::Sql(_) | Kind::Action { .. } => {
-            return Err("this version runs `command`, `shell` and `sql` jobs only".to_owned());
+        Kind::Action { name, with } => {
+            let path = action::path_of(&held.spec);
+            let program = action::program(name, path);
+            let program = program.ok_or_else(|| action::missing(name, path))?;
+            stdin = with.to_string().into_bytes();
+            vec![program.to_string_lossy().into_owned()]
         }
+        Kind::Sql(_) => return Err("SQL has no process".to_owned()),
     };
     let asked = &held.spec.run_as;
     // Not as the plan knew him: users come and go, and their numbers are given again.
@@ -159,7 +166,7 @@ async fn order(held: &Held, host: &str) -> Result<Order, String> {
             nice: asked.nice,
             memory_max: asked.memory_max,
         },
-        stdin: Vec::new(),
+        stdin,
         timeout: held.spec.timeout,
         grace: held.spec.lease.grace,
         deadline: crate::faults::deadline(held.must_end_by()),

@@ -7,7 +7,7 @@ use crontabber::{
     exit::Exit,
 };
 
-const DOCUMENTS: [&str; 16] = [
+const DOCUMENTS: [&str; 17] = [
     "README.md",
     "DESIGN.md",
     "CONTRIBUTING.md",
@@ -16,6 +16,7 @@ const DOCUMENTS: [&str; 16] = [
     "systemd/README.md",
     "docs/from-crontabber.md",
     "docs/from-cron.md",
+    "docs/actions.md",
     "docs/control.md",
     "docs/daemon.md",
     "docs/keep-running.md",

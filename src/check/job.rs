@@ -34,8 +34,7 @@ pub(super) fn problems(
         | Verdict::Skip(_)
         | Verdict::Elsewhere(_)
         | Verdict::Refused(_)
-        | Verdict::ForDaemons
-        | Verdict::Unsupported(_) => about.late(),
+        | Verdict::ForDaemons => about.late(),
         Verdict::NoHost(no_host) => about.no_host(no_host),
         Verdict::Blocked(blocks) => about.blocked(blocks, roots),
         Verdict::Ongoing(live) => about.stuck(live).or_else(|| about.ongoing(live)),
@@ -125,7 +124,7 @@ impl About<'_> {
         let severity = limits.of(late)?;
         let times = self.times();
         let why = match &self.job.verdict {
-            Verdict::Elsewhere(_) | Verdict::ForDaemons | Verdict::Unsupported(_) => {
+            Verdict::Elsewhere(_) | Verdict::ForDaemons => {
                 format!(": {}", self.job.reason())
             }
             // Not `Refused`: what monitoring may do says nothing of what the hosts may.

@@ -160,7 +160,6 @@ fn may_run(plan: &Plan<'_>, number: usize, engine: &Engine) -> Result<(), (Exit,
         return Err((Exit::Configuration, format!("cannot run here: {why}")));
     }
     match &job.verdict {
-        Verdict::Unsupported(_) => Err((Exit::Configuration, job.reason())),
         Verdict::Paused(_) | Verdict::Held => Err((Exit::NotDue, format!("is {}", job.reason()))),
         Verdict::Elsewhere(NotHere::Drained(_)) => Err((Exit::NotDue, job.reason())),
         _ => Ok(()),

@@ -138,7 +138,7 @@ pub(super) fn place(global: &Global, config: &Config) -> Result<Place, Failure> 
         host,
         instance: Instance::own(),
         tags: config.daemon.tags.clone(),
-        rights: Rights::here(config.graph.jobs().iter().map(|job| &job.run_as)),
+        rights: Rights::here(config.graph.jobs()),
         max_ongoing_age: config.daemon.max_ongoing_age,
         on_disagreement: config.daemon.on_disagreement,
         stays: false,

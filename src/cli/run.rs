@@ -127,9 +127,6 @@ fn wanted(
             Exit::Ongoing,
         ));
     }
-    if let Verdict::Unsupported(_) = &job.verdict {
-        return Err((job.reason(), Exit::Configuration));
-    }
     if job.spec.keep_running {
         // By hand it would end with the terminal, and keep the daemons off until then.
         let why = "is kept running by daemons; `crontabber cancel` starts it anew where it runs";

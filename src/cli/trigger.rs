@@ -12,7 +12,7 @@ use crate::{
     control::{self, Answer, Change},
     duration::written,
     exit::Exit,
-    plan::{self, Plan, no_host},
+    plan::{Plan, no_host},
     store::Connection,
     view::{
         Medium, Times,
@@ -253,10 +253,6 @@ async fn known_by(view: &View, name: &str) -> Result<Vec<String>, Failure> {
 /// Why nobody would run it by request.
 fn not_to_be_asked_for(plan: &Plan<'_>, row: &str) -> Option<(String, Exit)> {
     let spec = plan.get(row)?.spec;
-    if let Some(what) = plan::unsupported(spec) {
-        let why = format!("this version does not run `{what}` jobs yet, such as {row}");
-        return Some((why, Exit::Configuration));
-    }
     spec.keep_running.then(|| {
         let why = format!(
             "{row} is kept running by daemons; `crontabber cancel {row}` starts it anew where it runs"

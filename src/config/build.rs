@@ -180,7 +180,7 @@ impl Ingredients<'_> {
             return Some(Kind::Shell(script.value.0.clone()));
         }
         if let Some(name) = &settings.action {
-            return self.action(name.value.0.clone());
+            return Some(self.action(name.value.0.clone()));
         }
         if let Some(class) = &settings.class {
             return self.class(class, findings);
@@ -197,18 +197,14 @@ impl Ingredients<'_> {
         }))
     }
 
-    #[expect(
-        clippy::unnecessary_wraps,
-        reason = "one of the arms of a choice that can fail"
-    )]
-    fn action(&self, name: String) -> Option<Kind> {
+    fn action(&self, name: String) -> Kind {
         let empty = || serde_json::Value::Object(serde_json::Map::new());
         let with = self
             .settings
             .with
             .as_ref()
             .map_or_else(empty, |set| set.value.0.clone());
-        Some(Kind::Action { name, with })
+        Kind::Action { name, with }
     }
 
     /// A class of crontabber's is a command: what runs classes, and the class behind it.

@@ -7,7 +7,7 @@ use super::{
     parents::Parents,
     setting::{Settings as _, settings},
     source::Place,
-    texts::{Argv, ClassPath, Directory, ExitCodes, Script, Texts, UserName},
+    texts::{ActionName, Argv, ClassPath, Directory, ExitCodes, Script, Texts, UserName},
     value::{Bytes, Count, Lasting, Limit, Niceness, Number, Timeout},
     when::{Schedules, TimeOfDay, ZoneName},
     with::With,
@@ -96,8 +96,8 @@ settings! {
         sql: Script,
         /// A file with SQL, named relative to the file that names it.
         sql_file: Script,
-        /// Code shipped with crontabber, or `crontabber-NAME` on the PATH.
-        action: Script,
+        /// The program `crontabber-NAME` of the PATH.
+        action: ActionName,
         /// The table that the action is given.
         with: With,
         /// A class written for crontabber 0.18, run with `run_with` of `[compat]`.

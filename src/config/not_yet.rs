@@ -25,7 +25,6 @@ const fn key(section: &'static str, key: &'static str, instead: &'static str) ->
 }
 
 const KEYS: &[NotYet] = &[
-    key("job", "action", "this job does not run"),
     key("job", "notify", "nobody is notified"),
     key("job", "keep.days", "history is kept for ever"),
     key("job", "keep.runs", "history is kept for ever"),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::{run::placeholder, spec::is_host_name};
+use crate::{action, run::placeholder, spec::is_host_name};
 
 use super::{
     diagnostic::{Code, Findings},
@@ -84,6 +84,29 @@ impl Setting for UserName {
         let is_letter = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
         if text.is_empty() || text.starts_with(['-', '.']) || !text.chars().all(is_letter) {
             found.bad_value(findings, "letters, digits, `_`, `-` and `.`");
+            return None;
+        }
+        Some(Self(text.to_owned()))
+    }
+
+    fn value(&self) -> Value {
+        json!(self.0)
+    }
+}
+
+/// The name of an action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ActionName(pub(super) String);
+
+impl Setting for ActionName {
+    const EXPECTED: &'static str = "the name of an action such as \"backup\"";
+
+    fn read(found: &Found<'_>, findings: &mut Findings) -> Option<Self> {
+        let text = found.text::<Self>(findings)?;
+        if !action::is_name(text) {
+            let allowed =
+                "small letters, digits, `-` and `_`, a letter first: it runs as `crontabber-NAME`";
+            found.bad_value(findings, allowed);
             return None;
         }
         Some(Self(text.to_owned()))

@@ -109,7 +109,6 @@ impl Planned<'_> {
             | Verdict::Elsewhere(_)
             | Verdict::Refused(_)
             | Verdict::ForDaemons
-            | Verdict::Unsupported(_)
                 if late =>
             {
                 State::Overdue
@@ -120,8 +119,7 @@ impl Planned<'_> {
             | Verdict::Skip(_)
             | Verdict::Elsewhere(_)
             | Verdict::Refused(_)
-            | Verdict::ForDaemons
-            | Verdict::Unsupported(_) => State::Due,
+            | Verdict::ForDaemons => State::Due,
             _ if row.last_run.is_none() => State::NeverRun,
             Verdict::NotYet(_) | Verdict::AfterParents | Verdict::New(_) => State::Ok,
         }
@@ -196,7 +194,6 @@ impl Planned<'_> {
             Verdict::Elsewhere(NotHere::Older(hosts)) => older(hosts),
             Verdict::Refused(why) => why.clone(),
             Verdict::ForDaemons => FOR_DAEMONS.to_owned(),
-            Verdict::Unsupported(what) => format!("this version does not run `{what}` jobs yet"),
             Verdict::Skip(skip) => skip.to_string(),
             Verdict::Ongoing(live) if live.run_id.is_none() => "run by a Python host".to_owned(),
             Verdict::New(_) => "no host has met it yet".to_owned(),

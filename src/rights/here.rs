@@ -1,6 +1,6 @@
 //! What this process may do, as the kernel says it; looked at only as far as jobs ask for it.
 
-use std::fs;
+use std::{collections::BTreeSet, fs};
 
 use nix::{
     sys::resource::{Resource, getrlimit},
@@ -8,12 +8,27 @@ use nix::{
 };
 
 use super::{CAP_KILL, CAP_SETGID, CAP_SETUID, CAP_SYS_NICE, Me, Rights};
-use crate::{spec::RunAs, supervise};
+use crate::{
+    action::{path_of, program},
+    spec::{JobSpec, Kind, RunAs},
+    supervise,
+};
 
 impl Rights {
     /// The rights of this process, as far as these jobs care: where none asks for anything, nothing is looked at.
     #[must_use]
-    pub fn here<'a>(asked: impl Iterator<Item = &'a RunAs>) -> Self {
+    pub fn here(jobs: &[JobSpec]) -> Self {
+        let actions = jobs.iter().filter_map(|spec| match &spec.kind {
+            Kind::Action { name, .. } => Some((name.clone(), path_of(spec).to_owned())),
+            _ => None,
+        });
+        let mut actions: BTreeSet<_> = actions.collect();
+        actions.retain(|(name, path)| program(name, path).is_some());
+        let rights = Self::to_run_as(jobs.iter().map(|job| &job.run_as));
+        Self { actions, ..rights }
+    }
+
+    fn to_run_as<'a>(asked: impl Iterator<Item = &'a RunAs>) -> Self {
         let asked: Vec<&RunAs> = asked.filter(|asked| **asked != RunAs::default()).collect();
         if asked.is_empty() {
             return Self::default();
@@ -91,7 +106,7 @@ mod tests {
 
     #[test]
     fn nobody_is_asked_where_no_job_asks() {
-        let rights = Rights::here([RunAs::default()].iter());
+        let rights = Rights::to_run_as([RunAs::default()].iter());
         assert_eq!(rights, Rights::default());
     }
 
@@ -101,7 +116,7 @@ mod tests {
             user: Some(name.to_owned()),
             ..RunAs::default()
         });
-        let rights = Rights::here(asked.iter());
+        let rights = Rights::to_run_as(asked.iter());
         assert_eq!(rights.users["root"], Ok(Some(0)));
         assert_eq!(rights.users["no-such-user-here"], Ok(None));
         assert_eq!(rights.user.uid, Uid::effective().as_raw());

@@ -3,10 +3,7 @@
 use std::sync::LazyLock;
 
 use super::placeholder::{Values, instant};
-use crate::{claim::Held, config::Surroundings, rights::Account, spec::NO_TIMEOUT};
-
-/// Where programs are looked for, as in a crontab of root's.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+use crate::{action::PATH, claim::Held, config::Surroundings, rights::Account, spec::NO_TIMEOUT};
 
 /// Where secrets are looked for: copied once, and not for each of a thousand runs.
 static HERE: LazyLock<Surroundings> = LazyLock::new(Surroundings::of_this_process);

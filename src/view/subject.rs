@@ -133,10 +133,7 @@ impl<'a> Subject<'a> {
             | Verdict::Skip(_)
             | Verdict::Elsewhere(_)
             | Verdict::Refused(_)
-            | Verdict::ForDaemons
-            | Verdict::Unsupported(_) => {
-                planned.triggered().map_or(by_clock, |asked| Some(asked.at))
-            }
+            | Verdict::ForDaemons => planned.triggered().map_or(by_clock, |asked| Some(asked.at)),
             Verdict::Paused(until) => Some(by_clock.map_or(until, |at| at.max(until))),
             Verdict::AfterParents
             | Verdict::NoHost(_)

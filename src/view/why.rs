@@ -166,7 +166,6 @@ fn conclusion(job: &Planned<'_>, known: &Known<'_>) -> String {
         Verdict::Elsewhere(why) => elsewhere(job, why, known),
         Verdict::Refused(why) => refused(job, why, known),
         Verdict::ForDaemons => for_daemons(job, known),
-        Verdict::Unsupported(_) => format!("{name} is due, but {}.", job.reason()),
     }
 }
 

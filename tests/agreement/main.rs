@@ -260,9 +260,7 @@ fn word(verdict: &Verdict) -> &'static str {
         Verdict::Ongoing(_) => "ongoing",
         Verdict::Paused(_) | Verdict::Held => "paused",
         Verdict::NoHost(_) | Verdict::Elsewhere(_) => "elsewhere",
-        Verdict::New(_) | Verdict::Refused(_) | Verdict::ForDaemons | Verdict::Unsupported(_) => {
-            "else"
-        }
+        Verdict::New(_) | Verdict::Refused(_) | Verdict::ForDaemons => "else",
     }
 }
 

@@ -33,13 +33,6 @@ pub(super) fn of(job: &Planned<'_>, known: &Known<'_>) -> Vec<Check> {
     checks.extend(rights(job, known));
     checks.extend(this_host(job));
     checks.extend(retry);
-    if let Verdict::Unsupported(_) = job.verdict {
-        checks.push(Check {
-            check: "understood",
-            passed: Some(false),
-            detail: job.reason(),
-        });
-    }
     checks
 }
 

@@ -73,7 +73,7 @@ fn of_job(job: &Planned<'_>) -> Vec<Command> {
     }
     match &job.verdict {
         Verdict::Run(_) => commands.push(command("To run it here, now:", "run", name)),
-        Verdict::Ongoing(_) | Verdict::Refused(_) | Verdict::Unsupported(_) => {}
+        Verdict::Ongoing(_) | Verdict::Refused(_) => {}
         // Only daemons start it.
         _ if job.spec.keep_running => {}
         _ => commands.push(command(
