@@ -98,6 +98,11 @@ pub mod view;
 pub mod check;
 // What a host stands on: facts in, findings out.
 pub mod doctor;
+// HTTP as a client, for actions.
+#[cfg(feature = "http")]
+pub mod http;
+// The work that is shipped with the program, each in a process of its own.
+pub mod actions;
 // What the exit codes mean.
 pub mod exit;
 // What went on, for people and for machines.

@@ -1,0 +1,1 @@
+//! Podcasts and other feeds, fetched politely and kept in tables.
