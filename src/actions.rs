@@ -1,5 +1,4 @@
-//! The actions that are shipped with the program: each lives in a folder of its own, runs as a process of its own
-//! (`crontabber action NAME`), and knows nothing of the engine.
+//! The actions that are shipped with the program: each lives in a folder of its own, and knows nothing of the engine.
 
 #[cfg(feature = "feeds")]
 pub mod feeds;

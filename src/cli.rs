@@ -1,5 +1,7 @@
 //! The command line: what may be typed, and which command answers.
 
+#[cfg(feature = "feeds")]
+mod action;
 mod audit;
 mod backfill;
 mod cancel;
@@ -143,6 +145,9 @@ enum Command {
     Import(import::Import),
     #[command(subcommand)]
     Db(db::Db),
+    #[cfg(feature = "feeds")]
+    #[command(subcommand)]
+    Action(action::Action),
     /// Guards runs; started by the other commands.
     #[command(hide = true)]
     Supervise,
@@ -218,6 +223,8 @@ fn answer(arguments: &[OsString]) -> Exit {
         Command::Migrate(migrate) => migrate.answer(&cli.global),
         Command::Import(import) => import.answer(),
         Command::Db(db) => db.answer(&cli.global),
+        #[cfg(feature = "feeds")]
+        Command::Action(action) => action.answer(&cli.global),
         // Answered in `main`, before anything was parsed.
         Command::Supervise => Ok(Exit::Usage),
     };
