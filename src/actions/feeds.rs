@@ -1,1 +1,4 @@
 //! Podcasts and other feeds, fetched politely and kept in tables.
+
+// What a fetched body says.
+pub mod parse;
