@@ -39,7 +39,7 @@ pub mod host_gate;
 
 pub use reqwest::{
     Method,
-    header::{HeaderMap, HeaderName, HeaderValue},
+    header::{self, HeaderMap, HeaderName, HeaderValue},
 };
 
 pub use self::{

@@ -10,7 +10,7 @@ use crate::{
     view::{
         Medium,
         lines::Lines,
-        mark::Mark,
+        mark::{Mark, Tone},
         table::{Column, Row, render},
         text::{counted, json},
     },
@@ -176,7 +176,10 @@ fn row(episode: &Episode, medium: Medium) -> Row {
         cells.insert(0, "episode".to_owned());
     }
     Row {
-        mark: Mark::None,
+        mark: Mark {
+            sign: ' ',
+            tone: Tone::Plain,
+        },
         cells,
     }
 }

@@ -1,0 +1,633 @@
+//! Elements out of tokens, and a feed out of elements.
+//!
+//! Every open element has a role. What an element is depends on the role of its parent and on its name; text counts only
+//! in a field. End tags close whatever they can close, and the end of the document closes the rest.
+
+use super::{
+    Feed, Kind, Unreadable,
+    address::Bases,
+    doctype::Entities,
+    fields::{self, Draft, Field, Form},
+    html,
+    item::Item,
+    names::{self, Atom, Bindings, Space, halves},
+    remark::{Remark, Remarks, excerpt},
+    tokens::{Fault, Tag, Token, Tokens},
+};
+
+/// How deep elements may be inside each other.
+const DEEPEST: usize = 256;
+
+/// Reads a feed in XML.
+pub(super) fn read(text: &str, url: &str, remarks: Remarks) -> Result<Feed, Unreadable> {
+    let mut walk = Walk::new(text, url, remarks);
+    let mut tokens = Tokens::new(text);
+    while let Some(token) = tokens.next() {
+        walk.take(token, &tokens);
+        if walk.is_page {
+            return Err(Unreadable::Html);
+        }
+        for fault in tokens.faults() {
+            walk.fault(fault);
+        }
+    }
+    for fault in tokens.faults() {
+        walk.fault(fault);
+    }
+    walk.finish(text.len())
+}
+
+/// What an open element is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// Around the feed, where nothing should be.
+    Outside,
+    /// `rss`, `RDF`, `feed`, and `channel`: its children are fields of the feed, and items.
+    Feed,
+    Item,
+    /// Around fields of an item: `media:group`, `media:content`.
+    Group,
+    /// `image` of RSS.
+    Image,
+    /// `author` of Atom.
+    Person,
+    Hours,
+    Days,
+    Field,
+    /// Nothing that is wanted, nor anything in it.
+    Ignored,
+}
+
+/// An open element.
+#[derive(Debug)]
+struct Open<'a> {
+    name: &'a str,
+    role: Role,
+    /// What was in force before it.
+    bindings: usize,
+    bases: usize,
+}
+
+/// A field whose text is being read.
+#[derive(Debug)]
+struct Reading {
+    field: Field,
+    form: Form,
+    space: Space,
+    /// How many elements are around it.
+    depth: usize,
+    text: String,
+    /// Where its text begins in the document.
+    start: usize,
+    /// Whether there are elements in it: then it is markup, as it is written.
+    has_markup: bool,
+}
+
+struct Walk<'a> {
+    document: &'a str,
+    open: Vec<Open<'a>>,
+    /// How many elements are open that are too deep.
+    too_deep: usize,
+    bindings: Bindings<'a>,
+    bases: Bases,
+    entities: Entities<'a>,
+    reading: Option<Reading>,
+    item: Option<Item>,
+    draft: Draft,
+    /// The first element.
+    root: Option<&'a str>,
+    is_feed: bool,
+    is_page: bool,
+    is_cut: bool,
+}
+
+impl<'a> Walk<'a> {
+    fn new(document: &'a str, url: &str, remarks: Remarks) -> Self {
+        Self {
+            document,
+            open: Vec::new(),
+            too_deep: 0,
+            bindings: Bindings::default(),
+            bases: Bases::new(url),
+            entities: Entities::default(),
+            reading: None,
+            item: None,
+            draft: Draft::new(Kind::Rss20, remarks),
+            root: None,
+            is_feed: false,
+            is_page: false,
+            is_cut: false,
+        }
+    }
+
+    fn remark(&mut self, remark: Remark) {
+        self.draft.remarks.add(remark);
+    }
+
+    fn fault(&mut self, fault: Fault) {
+        match fault {
+            Fault::BadTag => self.remark(Remark::BadTag),
+            Fault::CutOff => {
+                self.is_cut = true;
+                self.remark(Remark::CutOff);
+            }
+        }
+    }
+
+    fn take(&mut self, token: Token<'a>, tokens: &Tokens<'a>) {
+        match token {
+            Token::Start(tag) => self.start(tag, tokens),
+            Token::End(name) => self.end(name, tokens.start()),
+            Token::Doctype(doctype) => {
+                self.is_page |= self.root.is_none() && is_word(doctype, "html");
+                self.entities.declare(doctype);
+            }
+            Token::Text(text) => {
+                let is_bare = text.starts_with('&');
+                self.text(text);
+                if is_bare && self.reading.is_some() {
+                    self.remark(Remark::BareAmpersand);
+                }
+            }
+            Token::Verbatim(text) => self.text(text),
+            Token::Reference(name) => self.reference(name),
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        if let Some(reading) = &mut self.reading {
+            reading.text.push_str(text);
+        }
+    }
+
+    fn reference(&mut self, name: &str) {
+        let Some(reading) = &mut self.reading else {
+            return;
+        };
+        if let Some(character) = html::reference(name) {
+            reading.text.push(character);
+        } else if let Some(text) = self.entities.text(name) {
+            reading.text.push_str(text);
+        } else {
+            reading.text.push('&');
+            reading.text.push_str(name);
+            reading.text.push(';');
+            // With blanks in it, it is a bare `&` and a semicolon later.
+            let is_bare = name.contains(char::is_whitespace);
+            self.remark(if is_bare {
+                Remark::BareAmpersand
+            } else {
+                Remark::UnknownEntity(excerpt(name))
+            });
+        }
+    }
+
+    fn start(&mut self, tag: Tag<'a>, tokens: &Tokens<'a>) {
+        self.root.get_or_insert(tag.name);
+        let marks = (self.bindings.mark(), self.bases.mark());
+        let language = self.declare(&tag);
+        let (prefix, local) = halves(tag.name);
+        // The longest of those that are known, and some.
+        let local = if local.len() > 32 { "" } else { local }.to_ascii_lowercase();
+        let is_inside = self.reading.is_some();
+        let space = if is_inside && self.bindings.mark() == marks.0 && !prefix.is_empty() {
+            Space::Other
+        } else {
+            self.bindings.of(prefix, &mut self.draft.remarks)
+        };
+        self.interrupt(space, &local, tokens.start());
+        let role = self.role(&tag, space, &local, tokens.end());
+        if role == Role::Feed
+            && let Some(language) = language
+        {
+            self.draft.language.offer(1, Some(language));
+        }
+        if tag.is_empty {
+            self.leave(role, tokens.end());
+            self.bindings.back_to(marks.0);
+            self.bases.back_to(marks.1);
+        } else if self.open.len() >= DEEPEST {
+            self.too_deep += 1;
+            self.remark(Remark::TooDeep);
+            self.leave(role, tokens.start());
+            self.bindings.back_to(marks.0);
+            self.bases.back_to(marks.1);
+        } else {
+            self.open.push(Open {
+                name: tag.name,
+                role,
+                bindings: marks.0,
+                bases: marks.1,
+            });
+        }
+    }
+
+    /// Puts what a tag declares in force: namespaces and the base; the language is handed back.
+    fn declare(&mut self, tag: &Tag<'a>) -> Option<String> {
+        let mut language = None;
+        if !tag.may_declare() {
+            return language;
+        }
+        for (name, value) in tag.attributes() {
+            if name == "xmlns" {
+                self.bindings.bind("", value);
+            } else if let Some(prefix) = name.strip_prefix("xmlns:") {
+                self.bindings.bind(prefix, value);
+            } else if name == "xml:base" {
+                self.bases.push(&undone(value));
+            } else if name == "xml:lang" {
+                language = Some(undone(value)).filter(|value| !value.is_empty());
+            }
+        }
+        language
+    }
+
+    /// Closes what was forgotten to be closed: a field at the next field beside it, an item at the next item.
+    fn interrupt(&mut self, space: Space, local: &str, at: usize) {
+        if space != Space::Main || self.too_deep > 0 {
+            return;
+        }
+        let is_item = matches!(local, "item" | "entry");
+        let is_field = is_item || SIBLINGS.contains(&local);
+        if is_field
+            && let Some(reading) = &self.reading
+            && reading.space == Space::Main
+        {
+            let depth = reading.depth;
+            self.remark(Remark::MismatchedTag(local.to_owned()));
+            self.close_down_to(depth, at);
+        }
+        if is_item
+            && self.reading.is_none()
+            && let Some(depth) = self.open.iter().rposition(|open| open.role == Role::Item)
+        {
+            self.remark(Remark::MismatchedTag(local.to_owned()));
+            self.close_down_to(depth, at);
+        }
+    }
+
+    /// What an element is, with what it has in its tag taken.
+    fn role(&mut self, tag: &Tag<'a>, space: Space, local: &str, end: usize) -> Role {
+        if let Some(reading) = &mut self.reading {
+            reading.has_markup = true;
+            return Role::Ignored;
+        }
+        if !self.is_feed {
+            return self.root(tag, space, local);
+        }
+        let parent = self.open.last().map_or(Role::Feed, |open| open.role);
+        if space == Space::Main && matches!(local, "item" | "entry") && parent != Role::Item {
+            let mut item = Item::default();
+            let about = attribute(tag, "about").filter(|about| !about.trim().is_empty());
+            item.guid
+                .offer(1, about.map(|about| about.trim().to_owned()));
+            self.item = Some(item);
+            return Role::Item;
+        }
+        let field = match parent {
+            Role::Outside | Role::Feed => {
+                if let Some(role) = self.part_of_feed(tag, space, local) {
+                    return role;
+                }
+                fields::of_feed(space, local)
+            }
+            Role::Item | Role::Group => {
+                if let Some(role) = self.part_of_item(tag, space, local) {
+                    return role;
+                }
+                fields::of_item(space, local)
+            }
+            Role::Image => (local == "url").then_some(Field::Image(1)),
+            Role::Person => (local == "name").then_some(Field::Author(1)),
+            Role::Hours => (local == "hour").then_some(Field::Hour),
+            Role::Days => (local == "day").then_some(Field::Day),
+            Role::Field | Role::Ignored => None,
+        };
+        match field {
+            Some(field) => self.read_field(field, tag, space, end),
+            None => Role::Ignored,
+        }
+    }
+
+    /// The first elements: whether this is a feed, and of which kind.
+    fn root(&mut self, tag: &Tag<'a>, space: Space, local: &str) -> Role {
+        let version = attribute(tag, "version");
+        let version = version.as_deref().unwrap_or_default().trim();
+        let values = || tag.attributes().map(|(_, value)| value);
+        self.draft.kind = match local {
+            "rss" if version.starts_with("0.9") => Kind::Rss09x,
+            "rss" if version.starts_with('1') => Kind::Rss1,
+            "rss" | "channel" => Kind::Rss20,
+            "rdf" if values().any(|uri| uri.contains("netscape.com")) => Kind::Rss09x,
+            "rdf" => Kind::Rss1,
+            "feed" => {
+                let atom = values().find_map(names::atom);
+                let is_old = atom == Some(Atom::Three) || version.starts_with("0.");
+                if is_old { Kind::Atom03 } else { Kind::Atom10 }
+            }
+            "html"
+                if self.root == Some(tag.name) && matches!(space, Space::Main | Space::Xhtml) =>
+            {
+                self.is_page = true;
+                return Role::Outside;
+            }
+            _ => return Role::Outside,
+        };
+        self.is_feed = true;
+        self.bindings.adopt();
+        Role::Feed
+    }
+
+    /// Parts of a feed that are no plain fields.
+    fn part_of_feed(&mut self, tag: &Tag<'a>, space: Space, local: &str) -> Option<Role> {
+        Some(match (space, local) {
+            (Space::Main, "channel") => {
+                self.bindings.adopt();
+                Role::Feed
+            }
+            (Space::Main, "image") => Role::Image,
+            (Space::Main, "skiphours") => Role::Hours,
+            (Space::Main, "skipdays") => Role::Days,
+            (Space::Main, "author") if self.is_atom() => Role::Person,
+            (Space::Main, "link") => {
+                let link = Link::of(tag)?;
+                let rank = link.rank();
+                let href = rank.map(|_| self.bases.resolve(&link.href));
+                self.draft.site.offer(rank.unwrap_or_default(), href);
+                Role::Ignored
+            }
+            (Space::Itunes, "image") => {
+                let href = attribute(tag, "href").or_else(|| attribute(tag, "url"));
+                let href = href.map(|href| self.bases.resolve(&href));
+                self.draft
+                    .fill(Field::Image(0), &href.unwrap_or_default(), Form::Text);
+                Role::Ignored
+            }
+            _ => return None,
+        })
+    }
+
+    /// Parts of an item that are no plain fields.
+    fn part_of_item(&mut self, tag: &Tag<'a>, space: Space, local: &str) -> Option<Role> {
+        let rank = match (space, local) {
+            (Space::Main, "link") => {
+                let link = Link::of(tag)?;
+                self.link_of_item(&link);
+                return Some(Role::Ignored);
+            }
+            (Space::Main, "enclosure") => 0,
+            (Space::Media, "content") => 1,
+            (Space::Media, "group") => return Some(Role::Group),
+            (Space::Main, "content") => {
+                // Content that is elsewhere.
+                let source = attribute(tag, "src")?;
+                let source = self.bases.resolve(&source);
+                self.item.as_mut()?.link.offer(5, Some(source));
+                return None;
+            }
+            _ => return None,
+        };
+        let url = attribute(tag, "url").or_else(|| attribute(tag, "href"));
+        if let (Some(item), Some(url)) = (&mut self.item, url) {
+            let size = if rank == 0 { "length" } else { "fileSize" };
+            item.enclose(
+                rank,
+                &self.bases.resolve(&url),
+                attribute(tag, "type").as_deref(),
+                attribute(tag, size).as_deref(),
+                &mut self.draft.remarks,
+            );
+        }
+        Some(Role::Group)
+    }
+
+    fn link_of_item(&mut self, link: &Link) {
+        let Some(item) = &mut self.item else {
+            return;
+        };
+        let href = self.bases.resolve(&link.href);
+        if link.rel == "enclosure" {
+            let (media_type, length) = (link.media_type.as_deref(), link.length.as_deref());
+            item.enclose(0, &href, media_type, length, &mut self.draft.remarks);
+        } else if let Some(rank) = link.rank() {
+            item.link
+                .offer(rank, super::text::address(&href, &mut self.draft.remarks));
+        }
+    }
+
+    fn is_atom(&self) -> bool {
+        matches!(self.draft.kind, Kind::Atom10 | Kind::Atom03)
+    }
+
+    /// Begins to read a field.
+    fn read_field(&mut self, field: Field, tag: &Tag<'a>, space: Space, end: usize) -> Role {
+        let field = match field {
+            Field::Guid { is_link: true } => Field::Guid {
+                is_link: attribute(tag, "isPermaLink")
+                    .is_none_or(|is| !is.trim().eq_ignore_ascii_case("false")),
+            },
+            field => field,
+        };
+        let said = attribute(tag, "type").map(|said| said.to_ascii_lowercase());
+        let form = match said.as_deref().map(str::trim) {
+            Some(said) if said.contains("html") || said.contains("xml") => Form::Html,
+            Some(_) if space == Space::Main => Form::Text,
+            None if space == Space::Main && self.is_atom() => Form::Text,
+            _ => Form::Either,
+        };
+        self.reading = Some(Reading {
+            field,
+            form,
+            space,
+            depth: self.open.len(),
+            text: String::new(),
+            start: end,
+            has_markup: false,
+        });
+        Role::Field
+    }
+
+    fn end(&mut self, name: &'a str, at: usize) {
+        let matching = self
+            .open
+            .iter()
+            .rposition(|open| open.name.eq_ignore_ascii_case(name));
+        let is_outer = |depth: usize| matches!(self.open[depth].role, Role::Feed | Role::Item);
+        // Elements that were too deep to be kept end first, but the end of an item is the end of all that is in it.
+        if self.too_deep > 0 {
+            if !matching.is_some_and(is_outer) {
+                self.too_deep -= 1;
+                return;
+            }
+            self.too_deep = 0;
+        }
+        let Some(depth) = matching else {
+            self.remark(Remark::MismatchedTag(excerpt(name)));
+            return;
+        };
+        if depth + 1 < self.open.len() {
+            self.remark(Remark::MismatchedTag(excerpt(name)));
+        }
+        self.close_down_to(depth, at);
+    }
+
+    /// Closes the elements from this one inwards.
+    fn close_down_to(&mut self, depth: usize, at: usize) {
+        while self.open.len() > depth {
+            let Some(open) = self.open.pop() else {
+                return;
+            };
+            self.leave(open.role, at);
+            self.bindings.back_to(open.bindings);
+            self.bases.back_to(open.bases);
+        }
+    }
+
+    /// What is done at the end of an element that ends here.
+    fn leave(&mut self, role: Role, at: usize) {
+        match role {
+            Role::Field => {
+                if let Some(reading) = self.reading.take() {
+                    self.fill(reading, at);
+                }
+            }
+            Role::Item => {
+                if let Some(item) = self.item.take() {
+                    self.draft.episodes.add(item, &mut self.draft.remarks);
+                }
+            }
+            _ => (),
+        }
+    }
+
+    fn fill(&mut self, reading: Reading, at: usize) {
+        let written = self.document.get(reading.start..at).unwrap_or_default();
+        let (text, form) = if reading.has_markup {
+            (written, Form::Html)
+        } else {
+            (reading.text.as_str(), reading.form)
+        };
+        let is_address = matches!(
+            reading.field,
+            Field::Link | Field::Image(_) | Field::MovedTo
+        );
+        let resolved;
+        let text = if is_address {
+            // Markup in it is some link to click on.
+            resolved = self.bases.resolve(&reading.text);
+            &resolved
+        } else {
+            text
+        };
+        match &mut self.item {
+            Some(item) => item.fill(reading.field, text, form, &mut self.draft.remarks),
+            None => self.draft.fill(reading.field, text, form),
+        }
+    }
+
+    /// The feed, at the end of the document.
+    fn finish(mut self, end: usize) -> Result<Feed, Unreadable> {
+        if !self.is_feed {
+            let root = excerpt(self.root.unwrap_or_default());
+            return Err(Unreadable::NoFeed { root });
+        }
+        if !self.open.is_empty() {
+            if !self.is_cut {
+                self.remark(Remark::CutOff);
+            }
+            self.reading = self
+                .reading
+                .take()
+                .filter(|reading| reading.field.may_be_cut());
+            // Without its guid it would be another episode than the whole one.
+            if self
+                .item
+                .as_ref()
+                .is_some_and(|item| item.guid.get().is_none())
+            {
+                self.reading = None;
+                self.item = None;
+                self.draft
+                    .episodes
+                    .leave_out(Remark::CutOff, &mut self.draft.remarks);
+            }
+            self.close_down_to(0, end);
+        }
+        Ok(self.draft.finish())
+    }
+}
+
+/// Elements that stand beside fields and never in them.
+const SIBLINGS: [&str; 11] = [
+    "title",
+    "link",
+    "description",
+    "guid",
+    "pubdate",
+    "enclosure",
+    "id",
+    "updated",
+    "published",
+    "issued",
+    "modified",
+];
+
+/// A link of Atom.
+struct Link {
+    href: String,
+    rel: String,
+    media_type: Option<String>,
+    length: Option<String>,
+}
+
+impl Link {
+    /// Reads it; `None`: it is a link of RSS, whose address is its text.
+    fn of(tag: &Tag<'_>) -> Option<Self> {
+        let href = attribute(tag, "href")?;
+        let rel = attribute(tag, "rel").unwrap_or_default();
+        // RFC 4287 §4.2.7.2: a name or the address of the registry with it.
+        let rel = rel.trim().to_ascii_lowercase();
+        let rel = rel.rsplit('/').next().unwrap_or_default().to_owned();
+        Some(Self {
+            href,
+            rel,
+            media_type: attribute(tag, "type"),
+            length: attribute(tag, "length"),
+        })
+    }
+
+    /// How good it is as the page of what it is in; `None`: it leads elsewhere.
+    fn rank(&self) -> Option<u8> {
+        let is_page = self
+            .media_type
+            .as_ref()
+            .is_none_or(|media_type| media_type.contains("html"));
+        match self.rel.as_str() {
+            "" | "alternate" => Some(if is_page { 0 } else { 2 }),
+            _ => None,
+        }
+    }
+}
+
+/// An attribute with its references undone, whatever its prefix and the case of its letters.
+fn attribute(tag: &Tag<'_>, wanted: &str) -> Option<String> {
+    tag.attributes()
+        .find(|(name, _)| halves(name).1.eq_ignore_ascii_case(wanted))
+        .or_else(|| {
+            tag.attributes()
+                .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
+        })
+        .map(|(_, value)| undone(value))
+}
+
+fn undone(value: &str) -> String {
+    let mut undone = String::with_capacity(value.len());
+    html::undo(value, &mut undone);
+    undone
+}
+
+/// Whether the first word is this one.
+fn is_word(text: &str, word: &str) -> bool {
+    let first = text.split_whitespace().next().unwrap_or_default();
+    first.eq_ignore_ascii_case(word)
+}
