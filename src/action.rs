@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, access};
 
-use crate::spec::JobSpec;
+use crate::{actions::NAMES, spec::JobSpec};
 
 /// Where the programs of jobs are looked for, as in a crontab of root's.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -31,10 +31,23 @@ pub fn path_of(spec: &JobSpec) -> &str {
     own.map_or(PATH, |(_, path)| path)
 }
 
+/// What runs an action on this host, as a program and its arguments: this program itself, where the action is shipped with
+/// it, else [`program`].
+#[must_use]
+pub fn argv(name: &str, path: &str) -> Option<Vec<String>> {
+    let argv = if NAMES.contains(&name) {
+        let this = std::env::current_exe().ok()?;
+        vec![this, "action".into(), name.into()]
+    } else {
+        vec![program(name, path)?]
+    };
+    let text = |part: PathBuf| part.to_str().map(str::to_owned);
+    argv.into_iter().map(text).collect()
+}
+
 /// The program of an action: `crontabber-NAME` in the first directory of `path` that has it and lets this user run it.
 /// Relative directories of `path` are left out: they would mean another program wherever the host happened to be started.
-#[must_use]
-pub fn program(name: &str, path: &str) -> Option<PathBuf> {
+fn program(name: &str, path: &str) -> Option<PathBuf> {
     let directories = path.split(':').map(Path::new);
     let mut programs = directories
         .filter(|directory| directory.is_absolute())
@@ -46,8 +59,8 @@ pub fn program(name: &str, path: &str) -> Option<PathBuf> {
 #[must_use]
 pub fn missing(name: &str, path: &str) -> String {
     format!(
-        "this host has no action `{name}`: there is no program `{PREFIX}{name}` that it may run in {path}; install it \
-         here, or name the hosts that have it in `hosts`"
+        "this host has no action `{name}`: it is not shipped with crontabber, and there is no program `{PREFIX}{name}` \
+         that it may run in {path}; install it here, or name the hosts that have it in `hosts`"
     )
 }
 

@@ -2,3 +2,9 @@
 
 #[cfg(feature = "feeds")]
 pub mod feeds;
+
+/// Their names: `crontabber action NAME`.
+pub const NAMES: &[&str] = &[
+    #[cfg(feature = "feeds")]
+    "feeds",
+];

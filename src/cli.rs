@@ -224,7 +224,7 @@ fn answer(arguments: &[OsString]) -> Exit {
         Command::Import(import) => import.answer(),
         Command::Db(db) => db.answer(&cli.global),
         #[cfg(feature = "feeds")]
-        Command::Action(action) => action.answer(&cli.global),
+        Command::Action(action) => action.answer(),
         // Answered in `main`, before anything was parsed.
         Command::Supervise => Ok(Exit::Usage),
     };

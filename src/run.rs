@@ -142,10 +142,9 @@ async fn order(held: &Held, host: &str) -> Result<Order, String> {
         Kind::Shell(text) => vec!["/bin/sh".to_owned(), "-c".to_owned(), text.clone()],
         Kind::Action { name, with } => {
             let path = action::path_of(&held.spec);
-            let program = action::program(name, path);
-            let program = program.ok_or_else(|| action::missing(name, path))?;
+            let argv = action::argv(name, path);
             stdin = with.to_string().into_bytes();
-            vec![program.to_string_lossy().into_owned()]
+            argv.ok_or_else(|| action::missing(name, path))?
         }
         Kind::Sql(_) => return Err("SQL has no process".to_owned()),
     };

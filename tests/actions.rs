@@ -69,7 +69,8 @@ async fn a_host_without_the_program_leaves_the_job_to_those_that_have_it() {
         .await;
     assert_eq!(claimed, 0, "it was not even claimed");
     let why = site.on("alpha", &["why", "greeting"]).run().await.stdout;
-    let said = "this host has no action `greet`: there is no program `crontabber-greet` that it may run in /bin:";
+    let said = "this host has no action `greet`: it is not shipped with crontabber, and there is no program \
+                `crontabber-greet` that it may run in /bin:";
     assert!(why.contains(said), "{why}");
     let by_hand = site.on("alpha", &["run", "greeting"]).run().await;
     assert_eq!(by_hand.code, Some(78), "{}", by_hand.stderr);

@@ -1,10 +1,21 @@
 //! `feeds`: podcasts and other feeds, fetched politely and read whatever is wrong with them.
 //!
 //! ```text
-//! address ─ http ─▶ body ─ parse ─▶ Feed
+//! feeds (due) ─ store::claim ─▶ fetch ─▶ parse ─▶ policy ─ store::save ─▶ feeds, episodes, feed_fetches
+//!                                └──────── no document ─▶ policy ─ store::note ─▶ feeds, feed_fetches
 //! ```
 
+// What a job says.
+pub mod table;
+// Asking a server.
+pub mod fetch;
 // What the body of a feed says.
 pub mod parse;
-// What is in a feed, for who asks: from an address or a file.
+// What becomes of a feed after a fetch.
+pub mod policy;
+// The tables.
+pub mod store;
+// All that is due: claimed, fetched, read, kept.
+pub mod pass;
+// What is in a feed, for who asks: from an address or a file; nothing is kept.
 pub mod look;

@@ -189,14 +189,7 @@ impl Setting for Bytes {
 
     fn read(found: &Found<'_>, findings: &mut Findings) -> Option<Self> {
         let text = found.text::<Self>(findings)?;
-        let (digits, unit) = memory::UNITS
-            .iter()
-            .find_map(|&(letter, unit)| Some((text.strip_suffix(letter)?, unit)))
-            .unwrap_or((text, 1));
-        let is_number = digits.starts_with(|c: char| c.is_ascii_digit());
-        let number = digits.parse::<u64>().ok().filter(|_| is_number);
-        let bytes = number.and_then(|number| number.checked_mul(unit));
-        let bytes = bytes.filter(|bytes| *bytes > 0);
+        let bytes = memory::parse(text);
         if bytes.is_none() {
             found.bad_value(findings, "a number with K, M, G or T");
         }

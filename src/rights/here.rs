@@ -9,7 +9,7 @@ use nix::{
 
 use super::{CAP_KILL, CAP_SETGID, CAP_SETUID, CAP_SYS_NICE, Me, Rights};
 use crate::{
-    action::{path_of, program},
+    action::{argv, path_of},
     spec::{JobSpec, Kind, RunAs},
     supervise,
 };
@@ -23,7 +23,7 @@ impl Rights {
             _ => None,
         });
         let mut actions: BTreeSet<_> = actions.collect();
-        actions.retain(|(name, path)| program(name, path).is_some());
+        actions.retain(|(name, path)| argv(name, path).is_some());
         let rights = Self::to_run_as(jobs.iter().map(|job| &job.run_as));
         Self { actions, ..rights }
     }

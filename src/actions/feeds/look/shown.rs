@@ -53,8 +53,9 @@ impl Looked {
             permanent_address: answered.and_then(|answered| answered.permanent_address.as_deref()),
             bytes: answered.map(|answered| answered.bytes),
             requests: answered.map(|answered| answered.requests),
-            etag: answered.and_then(|answered| answered.etag.as_deref()),
-            last_modified: answered.and_then(|answered| answered.last_modified.as_deref()),
+            etag: answered.and_then(|answered| answered.validators.etag.as_deref()),
+            last_modified: answered
+                .and_then(|answered| answered.validators.last_modified.as_deref()),
             format: self.feed.kind.as_str(),
             title: self.feed.title.as_deref(),
             site_url: self.feed.site_url.as_deref(),
@@ -79,21 +80,30 @@ fn server(answered: &Answered, lines: &mut Lines) {
     if answered.address != answered.asked {
         lines.labelled("asked", &answered.asked);
     }
-    lines.labelled("remember", answered.permanent_address.as_deref().unwrap_or_default());
+    lines.labelled(
+        "remember",
+        answered.permanent_address.as_deref().unwrap_or_default(),
+    );
     let requests = counted(answered.requests, "request");
     let bytes = counted(answered.bytes, "byte");
-    lines.labelled("answer", &format!("{bytes} in {}, {requests}", short(answered.took)));
+    lines.labelled(
+        "answer",
+        &format!("{bytes} in {}, {requests}", short(answered.took)),
+    );
     lines.labelled("type", answered.content_type.as_deref().unwrap_or_default());
     let validators = [
-        ("ETag", &answered.etag),
-        ("Last-Modified", &answered.last_modified),
+        ("ETag", &answered.validators.etag),
+        ("Last-Modified", &answered.validators.last_modified),
     ];
     let validators = validators.into_iter().filter(|(_, value)| value.is_some());
     let validators: Vec<&str> = validators.map(|(name, _)| name).collect();
-    lines.labelled("unchanged by", &match validators.as_slice() {
-        [] => "nothing: it has to be read whole each time".to_owned(),
-        validators => validators.join(", "),
-    });
+    lines.labelled(
+        "unchanged by",
+        &match validators.as_slice() {
+            [] => "nothing: it has to be read whole each time".to_owned(),
+            validators => validators.join(", "),
+        },
+    );
 }
 
 fn feed(feed: &Feed, lines: &mut Lines) {
@@ -111,13 +121,18 @@ fn feed(feed: &Feed, lines: &mut Lines) {
     if feed.is_complete {
         lines.labelled("complete", "nothing will be added");
     }
-    let hint = feed.interval_hint.map(|hint| format!("not before {}", short(hint)));
+    let hint = feed
+        .interval_hint
+        .map(|hint| format!("not before {}", short(hint)));
     lines.labelled("again", &hint.unwrap_or_default());
     let numbers: Vec<String> = feed.skip_hours.iter().map(ToString::to_string).collect();
     lines.labelled("not at hours", &numbers.join(", "));
     let days: Vec<&str> = feed.skip_days.iter().map(|day| name(*day)).collect();
     lines.labelled("not on", &days.join(", "));
-    let timeless = feed.episodes.iter().filter(|episode| episode.duration.is_none());
+    let timeless = feed
+        .episodes
+        .iter()
+        .filter(|episode| episode.duration.is_none());
     let mut episodes = counted(feed.episodes.len(), "episode");
     for (number, what) in [
         (timeless.count(), "without a duration"),
@@ -136,7 +151,12 @@ fn episodes(feed: &Feed, medium: Medium) -> String {
     newest.sort_by_key(|episode| std::cmp::Reverse(episode.published));
     let (columns, shown) = match medium {
         Medium::Pipe => (
-            vec![Column::left(""), Column::left(""), Column::right(""), Column::left("")],
+            vec![
+                Column::left(""),
+                Column::left(""),
+                Column::right(""),
+                Column::left(""),
+            ],
             newest.len(),
         ),
         Medium::Terminal { .. } => (
@@ -164,13 +184,22 @@ fn row(episode: &Episode, medium: Medium) -> Row {
     let duration = |seconds: u32| match medium {
         Medium::Pipe => seconds.to_string(),
         Medium::Terminal { .. } => {
-            format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+            format!(
+                "{}:{:02}:{:02}",
+                seconds / 3600,
+                seconds / 60 % 60,
+                seconds % 60
+            )
         }
     };
     let mut cells = vec![
         episode.published.map_or_else(String::new, published),
         episode.duration.map_or_else(String::new, duration),
-        episode.title.clone().or_else(|| episode.guid.clone()).unwrap_or_default(),
+        episode
+            .title
+            .clone()
+            .or_else(|| episode.guid.clone())
+            .unwrap_or_default(),
     ];
     if medium == Medium::Pipe {
         cells.insert(0, "episode".to_owned());
@@ -239,7 +268,11 @@ impl<'a> JsonEpisode<'a> {
     fn of(episode: &'a Episode) -> Self {
         let enclosure = episode.enclosure.as_ref();
         Self {
-            key: episode.key.iter().map(|byte| format!("{byte:02x}")).collect(),
+            key: episode
+                .key
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
             guid: episode.guid.as_deref(),
             title: episode.title.as_deref(),
             summary: episode.summary.as_deref(),

@@ -1,0 +1,315 @@
+//! The tables of the action: claims of feeds that are due, and what their fetches have found.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio_postgres::{Row, types::Type};
+
+use super::{
+    parse::{Episode, Feed},
+    policy::{After, Before},
+};
+use crate::{
+    http::Validators,
+    store::{
+        Database, DatabaseError, limited,
+        recurring::Parameter,
+        transaction::{BEGIN, LIMIT, run},
+    },
+};
+
+/// A feed that this process is to fetch.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// Its number.
+    pub id: i64,
+    /// Its address.
+    pub url: String,
+    /// What it was shown last time.
+    pub validators: Option<Validators>,
+    /// Its errors, and how often it is fetched.
+    pub before: Before,
+    /// What makes the claim this one.
+    next_fetch: Timestamp,
+}
+
+/// A document to be kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Document<'a> {
+    /// What it says.
+    pub feed: &'a Feed,
+    /// The address to ask from now on.
+    pub url: &'a str,
+    /// What to show next time.
+    pub validators: &'a Validators,
+    /// How many bytes it had.
+    pub bytes: usize,
+}
+
+/// How many episodes a document has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Changes {
+    /// Those that were not there before.
+    pub added: i64,
+    /// Those that were, and were another.
+    pub changed: i64,
+    /// Those that are not there any more.
+    pub vanished: i64,
+}
+
+/// A feed, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its number.
+    pub id: i64,
+    /// Its address.
+    pub url: String,
+    /// Its state, as the table has it.
+    pub state: String,
+    /// Why, where it is not active.
+    pub reason: Option<String>,
+    /// Its title.
+    pub title: Option<String>,
+    /// Failures in a row.
+    pub errors: i32,
+    /// The last of them.
+    pub last_error: Option<String>,
+    /// When it is fetched next, if it is.
+    pub next_fetch: Timestamp,
+    /// When it was last well.
+    pub last_success: Option<Timestamp>,
+    /// How many episodes of it there are.
+    pub episodes: i64,
+}
+
+/// Makes the tables where they are missing.
+pub async fn prepare(database: &Database) -> Result<(), DatabaseError> {
+    let client = database.get().await?;
+    let sql = format!("{BEGIN}; {}; COMMIT", include_str!("sql/tables.sql"));
+    limited(LIMIT, client.fuse(), client.batch_execute(&sql)).await
+}
+
+/// Takes up to so many feeds that are due, for so long.
+pub async fn claim(
+    database: &Database,
+    number: i64,
+    lasting: Duration,
+) -> Result<Vec<Claimed>, DatabaseError> {
+    let sql = include_str!("sql/claim.sql");
+    let lasting = lasting.as_secs_f64();
+    let parameters: [Parameter<'_>; 2] = [(&number, Type::INT8), (&lasting, Type::FLOAT8)];
+    let rows = run(database, sql, &parameters).await?;
+    rows.iter().map(claimed).collect()
+}
+
+fn claimed(row: &Row) -> Result<Claimed, DatabaseError> {
+    let whose = row.try_get::<_, Option<String>>("validators_url")?;
+    let (etag, last_modified) = (row.try_get("etag")?, row.try_get("last_modified")?);
+    let errors: i32 = row.try_get("error_count")?;
+    Ok(Claimed {
+        id: row.try_get("id")?,
+        url: row.try_get("url")?,
+        validators: whose.map(|address| Validators {
+            address,
+            etag,
+            last_modified,
+        }),
+        before: Before {
+            errors: errors.unsigned_abs(),
+            every: Duration::try_from_secs_f64(row.try_get("every")?).unwrap_or_default(),
+        },
+        next_fetch: row.try_get("next_fetch")?,
+    })
+}
+
+/// Keeps a document. `None`: the feed is not this process's any more, and nothing was kept.
+pub async fn save(
+    database: &Database,
+    claimed: &Claimed,
+    document: Document<'_>,
+    after: &After,
+    took: Duration,
+) -> Result<Option<Changes>, DatabaseError> {
+    let Document {
+        feed,
+        url,
+        validators,
+        bytes,
+    } = document;
+    let columns = Columns::of(&feed.episodes);
+    let (state, wait) = (after.state.as_str(), after.wait.as_secs_f64());
+    let (took, bytes) = (took.as_secs_f64(), i64::try_from(bytes).unwrap_or(i64::MAX));
+    let kind = feed.kind.as_str();
+    let parameters: [Parameter<'_>; 29] = [
+        (&claimed.id, Type::INT8),
+        (&claimed.next_fetch, Type::TIMESTAMPTZ),
+        (&state, Type::TEXT),
+        (&after.reason, Type::TEXT),
+        (&wait, Type::FLOAT8),
+        (&200_i32, Type::INT4),
+        (&url, Type::TEXT),
+        (&validators.etag, Type::TEXT),
+        (&validators.last_modified, Type::TEXT),
+        (&validators.address, Type::TEXT),
+        (&kind, Type::TEXT),
+        (&feed.title, Type::TEXT),
+        (&feed.author, Type::TEXT),
+        (&feed.site_url, Type::TEXT),
+        (&feed.image_url, Type::TEXT),
+        (&feed.language, Type::TEXT),
+        (&took, Type::FLOAT8),
+        (&bytes, Type::INT8),
+        (&columns.key, Type::BYTEA_ARRAY),
+        (&columns.guid, Type::TEXT_ARRAY),
+        (&columns.title, Type::TEXT_ARRAY),
+        (&columns.summary, Type::TEXT_ARRAY),
+        (&columns.link, Type::TEXT_ARRAY),
+        (&columns.enclosure_url, Type::TEXT_ARRAY),
+        (&columns.enclosure_type, Type::TEXT_ARRAY),
+        (&columns.enclosure_bytes, Type::INT8_ARRAY),
+        (&columns.duration, Type::INT4_ARRAY),
+        (&columns.published, Type::TIMESTAMPTZ_ARRAY),
+        (&columns.content_hash, Type::BYTEA_ARRAY),
+    ];
+    let rows = run(database, include_str!("sql/save.sql"), &parameters).await?;
+    let Some(row) = rows.first() else {
+        return Ok(None);
+    };
+    let count = |name| row.try_get::<_, i32>(name).map(i64::from);
+    Ok(Some(Changes {
+        added: count("added")?,
+        changed: count("changed")?,
+        vanished: count("vanished")?,
+    }))
+}
+
+/// Writes down a fetch that has brought no document. `false`: the feed is not this process's any more.
+pub async fn note(
+    database: &Database,
+    claimed: &Claimed,
+    (status, error): (Option<u16>, Option<&str>),
+    after: &After,
+    took: Duration,
+) -> Result<bool, DatabaseError> {
+    let (state, wait) = (after.state.as_str(), after.wait.as_secs_f64());
+    let errors = i32::try_from(after.errors).unwrap_or(i32::MAX);
+    let (status, took) = (status.map(i32::from), took.as_secs_f64());
+    let parameters: [Parameter<'_>; 9] = [
+        (&claimed.id, Type::INT8),
+        (&claimed.next_fetch, Type::TIMESTAMPTZ),
+        (&state, Type::TEXT),
+        (&after.reason, Type::TEXT),
+        (&wait, Type::FLOAT8),
+        (&status, Type::INT4),
+        (&errors, Type::INT4),
+        (&error, Type::TEXT),
+        (&took, Type::FLOAT8),
+    ];
+    let rows = run(database, include_str!("sql/note.sql"), &parameters).await?;
+    Ok(!rows.is_empty())
+}
+
+/// Ends a feed whose new address another feed has already. `false`: no other has it.
+pub async fn is_duplicate(
+    database: &Database,
+    claimed: &Claimed,
+    url: &str,
+) -> Result<bool, DatabaseError> {
+    let parameters: [Parameter<'_>; 3] = [
+        (&claimed.id, Type::INT8),
+        (&claimed.next_fetch, Type::TIMESTAMPTZ),
+        (&url, Type::TEXT),
+    ];
+    let rows = run(database, include_str!("sql/duplicate.sql"), &parameters).await?;
+    Ok(!rows.is_empty())
+}
+
+/// Adds feeds that are not known yet; gives back those that were not.
+pub async fn add(
+    database: &Database,
+    urls: &[String],
+    every: Duration,
+) -> Result<Vec<String>, DatabaseError> {
+    let every = every.as_secs_f64();
+    let parameters: [Parameter<'_>; 2] = [(&urls, Type::TEXT_ARRAY), (&every, Type::FLOAT8)];
+    let rows = run(database, include_str!("sql/add.sql"), &parameters).await?;
+    rows.iter().map(|row| Ok(row.try_get("url")?)).collect()
+}
+
+/// Makes these active again; gives back those that there are.
+pub async fn resume(database: &Database, ids: &[i64]) -> Result<Vec<i64>, DatabaseError> {
+    let parameters: [Parameter<'_>; 1] = [(&ids, Type::INT8_ARRAY)];
+    let rows = run(database, include_str!("sql/resume.sql"), &parameters).await?;
+    rows.iter().map(|row| Ok(row.try_get("id")?)).collect()
+}
+
+/// All feeds, or those in a state.
+pub async fn list(database: &Database, state: Option<&str>) -> Result<Vec<Listed>, DatabaseError> {
+    let parameters: [Parameter<'_>; 1] = [(&state, Type::TEXT)];
+    let rows = run(database, include_str!("sql/list.sql"), &parameters).await?;
+    let listed = rows.iter().map(|row| {
+        Ok(Listed {
+            id: row.try_get("id")?,
+            url: row.try_get("url")?,
+            state: row.try_get("state")?,
+            reason: row.try_get("reason")?,
+            title: row.try_get("title")?,
+            errors: row.try_get("error_count")?,
+            last_error: row.try_get("last_error")?,
+            next_fetch: row.try_get("next_fetch")?,
+            last_success: row.try_get("last_success")?,
+            episodes: row.try_get("episodes")?,
+        })
+    });
+    listed.collect()
+}
+
+/// What the table takes for a duration: no more than a week.
+fn duration(episode: &Episode) -> Option<i32> {
+    let seconds = episode.duration.filter(|seconds| *seconds <= 604_800);
+    seconds.and_then(|seconds| seconds.try_into().ok())
+}
+
+/// Episodes as a statement takes them: a list for each column.
+#[derive(Default)]
+struct Columns<'a> {
+    key: Vec<&'a [u8]>,
+    guid: Vec<Option<&'a str>>,
+    title: Vec<Option<&'a str>>,
+    summary: Vec<Option<&'a str>>,
+    link: Vec<Option<&'a str>>,
+    enclosure_url: Vec<Option<&'a str>>,
+    enclosure_type: Vec<Option<&'a str>>,
+    enclosure_bytes: Vec<Option<i64>>,
+    duration: Vec<Option<i32>>,
+    published: Vec<Option<Timestamp>>,
+    content_hash: Vec<&'a [u8]>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(episodes: &'a [Episode]) -> Self {
+        let mut columns = Self::default();
+        for episode in episodes {
+            let enclosure = episode.enclosure.as_ref();
+            let bytes = enclosure.and_then(|enclosure| enclosure.length);
+            columns.key.push(&episode.key);
+            columns.guid.push(episode.guid.as_deref());
+            columns.title.push(episode.title.as_deref());
+            columns.summary.push(episode.summary.as_deref());
+            columns.link.push(episode.link.as_deref());
+            columns
+                .enclosure_url
+                .push(enclosure.map(|enclosure| enclosure.url.as_str()));
+            columns
+                .enclosure_type
+                .push(enclosure.and_then(|enclosure| enclosure.media_type.as_deref()));
+            columns
+                .enclosure_bytes
+                .push(bytes.and_then(|bytes| bytes.try_into().ok()));
+            columns.duration.push(duration(episode));
+            columns.published.push(episode.published);
+            columns.content_hash.push(&episode.content_hash);
+        }
+        columns
+    }
+}
