@@ -135,7 +135,7 @@ impl HttpError {
         let why = words(error);
         // What the connection says comes wrapped by hyper; an error of input and output on top is the decoder's.
         let first = causes(error).find(|cause| !cause.is::<reqwest::Error>());
-        let is_decoders = first.is_some_and(|cause| cause.is::<io::Error>()) || why == TRAILING;
+        let is_decoders = first.is_some_and(<dyn Error>::is::<io::Error>) || why == TRAILING;
         if is_decoders {
             Self::BadEncoding(why)
         } else {

@@ -90,6 +90,21 @@ async fn a_head_that_comes_byte_by_byte_is_given_up_in_time() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_always_about_to_come_is_given_up_in_time() {
+    let server = Server::new(|_, mut stream| async move {
+        let hint = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n";
+        while stream.write_all(hint).await.is_ok() {}
+    })
+    .await;
+    let total = Duration::from_millis(200);
+    let brief = Limits { total, ..limits() };
+    let failed = get(&client(brief), &server.url("/"))
+        .await
+        .expect_err("no answer");
+    assert_eq!(failed.error, Timeout::Total(total).into());
+}
+
+#[tokio::test]
 async fn a_head_of_a_megabyte_or_of_a_hundred_and_one_fields_is_no_answer() {
     let head = |fields: &str| format!("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n{fields}\r\n");
     for (fields, is_answer) in [
