@@ -135,7 +135,7 @@ impl HttpError {
         let why = words(error);
         // What the connection says comes wrapped by hyper; an error of input and output on top is the decoder's.
         let first = causes(error).find(|cause| !cause.is::<reqwest::Error>());
-        let is_decoders = first.is_some_and(|cause| cause.is::<io::Error>()) || why == TRAILING;
+        let is_decoders = first.is_some_and(<dyn Error>::is::<io::Error>) || why == TRAILING;
         if is_decoders {
             Self::BadEncoding(why)
         } else {
@@ -148,11 +148,18 @@ impl HttpError {
 const TRAILING: &str = "there are extra bytes after body has been decompressed";
 
 fn is_tls(cause: &(dyn Error + 'static)) -> bool {
-    // As the cause of an error of input and output it is not its `source`, but what that wraps.
-    let inner = cause
-        .downcast_ref::<io::Error>()
-        .and_then(io::Error::get_ref);
-    cause.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())
+    // What an error of input and output wraps is not its `source`, and it may wrap another one (hyper-rustls does).
+    let mut inner = cause;
+    for _ in 0..4 {
+        if inner.is::<rustls::Error>() {
+            return true;
+        }
+        match inner.downcast_ref().and_then(io::Error::get_ref) {
+            Some(wrapped) => inner = wrapped,
+            None => return false,
+        }
+    }
+    false
 }
 
 /// An error and what caused it, and so on; a chain that bites its tail ends, too.

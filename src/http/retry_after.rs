@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp, fmt::strtime, tz::TimeZone};
+use jiff::{Timestamp, civil::DateTime, fmt::strtime, tz::TimeZone};
 
-/// The forms of a date (RFC 9110, section 5.6.7): the one that is sent, and two that were.
+/// The forms of a date (RFC 9110, section 5.6.7), after its day of the week: the one that is sent, and two that were.
 const DATES: [&str; 3] = [
-    "%a, %d %b %Y %H:%M:%S GMT",
-    "%A, %d-%b-%y %H:%M:%S GMT",
-    "%a %b %e %H:%M:%S %Y",
+    "%d %b %Y %H:%M:%S GMT",
+    "%d-%b-%y %H:%M:%S GMT",
+    "%b %e %H:%M:%S %Y",
 ];
 
 /// No date is longer: `Wednesday, 09-Nov-94 08:49:37 GMT`.
@@ -38,21 +38,36 @@ pub fn wait(value: &str, now: Timestamp) -> Option<Duration> {
     Some(Duration::try_from(now.duration_until(date)).unwrap_or_default())
 }
 
-/// An `HTTP-date`.
+/// An `HTTP-date`. Its day of the week says nothing that the rest does not, and is not compared with it.
 fn date(value: &str, now: Timestamp) -> Option<Timestamp> {
+    let rest = value
+        .split_once(", ")
+        .or_else(|| value.split_once(' '))
+        .map(|(_, rest)| rest)?;
     let (form, civil) = DATES
         .iter()
         .enumerate()
-        .find_map(|(form, format)| Some((form, strtime::parse(format, value).ok()?)))?;
+        .find_map(|(form, format)| Some((form, strtime::parse(format, rest).ok()?)))?;
     let civil = civil.to_datetime().ok()?;
-    let date = TimeZone::UTC.to_timestamp(civil).ok()?;
-    // Two digits of a year that seem to be more than 50 years ahead are of the century before: RFC 9110, as above.
-    let fifty_years = SignedDuration::from_hours(24 * 365 * 50 + 24 * 12);
-    if form == 1 && now.duration_until(date) > fifty_years {
-        let before = civil.with().year(civil.year() - 100).build().ok()?;
-        return TimeZone::UTC.to_timestamp(before).ok();
-    }
-    Some(date)
+    let civil = if form == 1 {
+        in_its_century(civil, now)?
+    } else {
+        civil
+    };
+    TimeZone::UTC.to_timestamp(civil).ok()
+}
+
+/// The date of a year of two digits: of this century, or of the one before if that is more than 50 years ahead
+/// (RFC 9110, section 5.6.7).
+fn in_its_century(date: DateTime, now: Timestamp) -> Option<DateTime> {
+    let this_year = TimeZone::UTC.to_datetime(now).year();
+    let year = this_year - this_year % 100 + date.year() % 100;
+    let year = if year > this_year + 50 {
+        year - 100
+    } else {
+        year
+    };
+    date.with().year(year).build().ok()
 }
 
 #[cfg(test)]
@@ -103,13 +118,20 @@ mod tests {
 
     #[test]
     fn a_year_of_two_digits_is_never_more_than_fifty_years_ahead() {
-        let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-        let far = wait("Monday, 01-Jan-68 00:00:00 GMT", now);
-        assert!(
-            far.is_some_and(|wait| wait > Duration::from_hours(24 * 365 * 40))
-                || far == Some(Duration::ZERO)
-        );
-        let past = "Saturday, 01-Jan-77 00:00:00 GMT";
-        assert_eq!(wait(past, now), Some(Duration::ZERO));
+        let year = |digits: &str, now: &str| {
+            let now: Timestamp = now.parse().unwrap();
+            let text = format!("Monday, 01-Mar-{digits} 00:00:00 GMT");
+            let date = date(&text, now).unwrap();
+            TimeZone::UTC.to_datetime(date).year()
+        };
+        for (digits, now, expected) in [
+            ("26", "2026-01-01T00:00:00Z", 2026),
+            ("76", "2026-01-01T00:00:00Z", 2076),
+            ("77", "2026-01-01T00:00:00Z", 1977),
+            ("68", "2010-01-01T00:00:00Z", 1968),
+            ("94", "1994-11-06T08:49:07Z", 1994),
+        ] {
+            assert_eq!(year(digits, now), expected, "{digits} in {now}");
+        }
     }
 }
