@@ -28,7 +28,7 @@ pub(super) fn read(text: &str, url: &str, remarks: Remarks) -> Result<Feed, Unre
     let mut tokens = Tokens::new(text);
     while let Some(token) = tokens.next() {
         walk.take(token, &tokens);
-        if walk.is_page {
+        if walk.found == Found::Page {
             return Err(Unreadable::Html);
         }
         for fault in tokens.faults() {
@@ -88,6 +88,15 @@ struct Reading {
     has_markup: bool,
 }
 
+/// What the document turns out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// There was no element yet that says it.
+    Nothing,
+    Feed,
+    Page,
+}
+
 struct Walk<'a> {
     document: &'a str,
     open: Vec<Open<'a>>,
@@ -101,8 +110,7 @@ struct Walk<'a> {
     draft: Draft,
     /// The first element.
     root: Option<&'a str>,
-    is_feed: bool,
-    is_page: bool,
+    found: Found,
     /// Whether it says so; feeds behind such a line have been seen.
     is_html: bool,
     is_cut: bool,
@@ -121,8 +129,7 @@ impl<'a> Walk<'a> {
             item: None,
             draft: Draft::new(Kind::Rss20, remarks),
             root: None,
-            is_feed: false,
-            is_page: false,
+            found: Found::Nothing,
             is_html: false,
             is_cut: false,
         }
@@ -315,7 +322,7 @@ impl<'a> Walk<'a> {
         match role {
             Role::Field => {
                 if let Some(reading) = self.reading.take() {
-                    self.fill(reading, at);
+                    self.fill(&reading, at);
                 }
             }
             Role::Item => {
@@ -327,7 +334,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn fill(&mut self, reading: Reading, at: usize) {
+    fn fill(&mut self, reading: &Reading, at: usize) {
         let written = self.document.get(reading.start..at).unwrap_or_default();
         let is_address = matches!(
             reading.field,
@@ -360,10 +367,10 @@ impl<'a> Walk<'a> {
 
     /// The feed, at the end of the document.
     fn finish(mut self, end: usize) -> Result<Feed, Unreadable> {
-        if !self.is_feed && self.is_html {
+        if self.found != Found::Feed && self.is_html {
             return Err(Unreadable::Html);
         }
-        if !self.is_feed {
+        if self.found != Found::Feed {
             let root = excerpt(self.root.unwrap_or_default());
             return Err(Unreadable::NoFeed { root });
         }

@@ -1,6 +1,6 @@
 //! What an element is, by its parent and its name, and what its attributes say.
 
-use super::{Reading, Role, Walk};
+use super::{Found, Reading, Role, Walk};
 use crate::actions::feeds::parse::{
     Kind,
     fields::{self, Field, Form},
@@ -18,7 +18,7 @@ impl<'a> Walk<'a> {
             reading.has_markup = true;
             return Role::Ignored;
         }
-        if !self.is_feed {
+        if self.found != Found::Feed {
             return self.root(tag, space, local);
         }
         let parent = self.open.last().map_or(Role::Feed, |open| open.role);
@@ -77,12 +77,12 @@ impl<'a> Walk<'a> {
             "html"
                 if self.root == Some(tag.name) && matches!(space, Space::Main | Space::Xhtml) =>
             {
-                self.is_page = true;
+                self.found = Found::Page;
                 return Role::Outside;
             }
             _ => return Role::Outside,
         };
-        self.is_feed = true;
+        self.found = Found::Feed;
         self.bindings.adopt();
         Role::Feed
     }
