@@ -7,7 +7,7 @@ use crontabber::{
     exit::Exit,
 };
 
-const DOCUMENTS: [&str; 16] = [
+const DOCUMENTS: [&str; 17] = [
     "README.md",
     "DESIGN.md",
     "CONTRIBUTING.md",
@@ -24,6 +24,7 @@ const DOCUMENTS: [&str; 16] = [
     "docs/monitoring.md",
     "docs/simulate.md",
     "docs/sql-jobs.md",
+    "docs/feeds-corpus.md",
 ];
 
 fn text(document: &str) -> String {
