@@ -4,13 +4,14 @@
 #   make test     everything, against a real PostgreSQL that it starts itself
 #   make fast     what an engineer runs between two edits
 #   make soak     the long form of the chaos tests
+#   make corpus   feeds of others, beside what feedparser says of them
 #   make bench    the figures of docs/performance.md, as ratios measured side by side
 
 CARGO ?= cargo
 # Tests that need a build with planted faults: such a build is never released.
 FAULTY = --features faults --test planted --test cut_points --test upgrade
 
-.PHONY: test fast soak lint unit faulty need
+.PHONY: test fast soak corpus lint unit faulty need
 
 test: need lint unit faulty
 
@@ -37,6 +38,11 @@ fast:
 soak: need
 	CRONTABBER_LONG=1 $(CARGO) test --test race --test clocks --test money --test fleet --test daemon
 	CRONTABBER_LONG=1 $(CARGO) test $(FAULTY)
+
+# What is fetched stays in the directory of the build: docs/feeds-corpus.md.
+corpus:
+	scripts/feedparser-corpus
+	CRONTABBER_CORPUS=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/feedparser-corpus $(CARGO) test --test corpus -- --nocapture
 
 ## demo
 # Two hosts on one private PostgreSQL; DEMO_SECONDS=20 ends it by itself, Ctrl-C at any time.

@@ -25,6 +25,7 @@ const DOCUMENTS: [&str; 17] = [
     "docs/monitoring.md",
     "docs/simulate.md",
     "docs/sql-jobs.md",
+    "docs/feeds-corpus.md",
 ];
 
 fn text(document: &str) -> String {

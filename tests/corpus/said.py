@@ -40,7 +40,10 @@ def said(path, url):
     line["version"] = feed.get("version")
     line["title"] = feed.feed.get("title")
     for entry in feed.entries:
-        line["entries"].append({name: entry.get(name) for name in ("title", "link", "id")})
+        found = {name: entry.get(name) for name in ("title", "link", "id")}
+        # Without a link feedparser hands out the id as one, whatever it is.
+        found["is_link_an_id"] = not entry.get("links")
+        line["entries"].append(found)
     return line
 
 

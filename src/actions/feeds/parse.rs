@@ -23,6 +23,7 @@ mod remark;
 mod encoding;
 // The text as tokens; elements of tokens; fields of elements.
 mod address;
+mod base64;
 mod doctype;
 mod fields;
 mod html;

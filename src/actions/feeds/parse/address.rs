@@ -49,7 +49,7 @@ impl Bases {
 }
 
 /// Whether it begins with a scheme (RFC 3986 §3.1).
-pub(super) fn has_scheme(address: &str) -> bool {
+fn has_scheme(address: &str) -> bool {
     address.split_once(':').is_some_and(|(scheme, _)| {
         scheme.starts_with(|c: char| c.is_ascii_alphabetic())
             && scheme

@@ -281,10 +281,9 @@ fn zone(word: &str) -> Option<Zone> {
     let name = upper.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, ':' | '+' | '-'));
     let offset = &upper[name.len()..];
     match (name, offset) {
-        ("" | "GMT" | "UTC" | "UT", "") => Some(Zone::East(0)),
+        // RFC 2822 §4.3: the other letters of the military were specified the wrong way round, and mean nothing.
+        ("" | "GMT" | "UTC" | "UT" | "Z", "") => Some(Zone::East(0)),
         ("" | "GMT" | "UTC" | "UT", offset) => distance(offset).map(Zone::East),
-        // RFC 2822 §4.3: the letters of the military were specified the wrong way round, and mean nothing.
-        ("Z", "") => Some(Zone::East(0)),
         (_, "") => Some(named(name)),
         _ => None,
     }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use jiff::{Timestamp, civil::Weekday};
 
 use super::{
-    Enclosure, Feed, Kind, address, date, duration, html,
+    Enclosure, Feed, Kind,
+    address::Bases,
+    date, duration, html,
     identity::Episodes,
     item::{Best, Item},
     names::Space,
@@ -53,11 +55,10 @@ pub(super) fn of_item(space: Space, local: &str) -> Option<Field> {
         (Space::Dublin, "description") => Summary(1),
         (Space::Itunes, "summary") => Summary(2),
         (Space::Content, "encoded") | (Space::Main, "content") => Summary(3),
-        (Space::Xhtml, "body" | "div") => Summary(4),
+        (Space::Main, "body" | "fullitem") | (Space::Xhtml, "body" | "div") => Summary(4),
         (Space::Media, "description") => Summary(5),
         (Space::Itunes, "subtitle") => Summary(6),
-        (Space::Main, "guid") => Guid { is_link: true },
-        (Space::Main, "id") => Guid { is_link: false },
+        (Space::Main, "guid" | "id") => Guid { is_link: true },
         (Space::Main, "link") => Link,
         (Space::Main, "pubdate" | "published" | "issued") => Published(0),
         (Space::Dublin, "date" | "issued") => Published(1),
@@ -77,8 +78,7 @@ pub(super) fn of_feed(space: Space, local: &str) -> Option<Field> {
         (Space::Main, "title") => Title(0),
         (Space::Dublin, "title") => Title(1),
         (Space::Main, "link") => Link,
-        (Space::Main, "language") => Language,
-        (Space::Dublin, "language") => Language,
+        (Space::Main | Space::Dublin, "language") => Language,
         (Space::Itunes, "author") => Author(0),
         (Space::Main, "author" | "managingeditor") => Author(2),
         (Space::Dublin, "creator") => Author(3),
@@ -203,15 +203,23 @@ impl Draft {
 
 impl Item {
     /// Fills a field of an item; addresses are resolved already.
-    pub(super) fn fill(&mut self, field: Field, text: &str, form: Form, remarks: &mut Remarks) {
+    pub(super) fn fill(
+        &mut self,
+        field: Field,
+        text: &str,
+        form: Form,
+        bases: &Bases,
+        remarks: &mut Remarks,
+    ) {
         match field {
             Field::Title(rank) => self.title.offer(rank, title(text, form, remarks)),
             Field::Summary(rank) => self.summary.offer(rank, text::long(text, remarks)),
             Field::Link => self.link.offer(0, text::address(text, remarks)),
             Field::Guid { is_link } => {
                 let guid = text.trim();
-                if is_link && address::has_scheme(guid) && guid.contains("//") {
-                    self.link.offer(9, text::address(guid, remarks));
+                if is_link && is_page(guid) {
+                    self.link
+                        .offer(9, text::address(&bases.resolve(guid), remarks));
                 }
                 self.guid
                     .offer(0, Some(guid.to_owned()).filter(|guid| !guid.is_empty()));
@@ -269,6 +277,16 @@ fn length(text: &str, remarks: &mut Remarks) -> Option<u32> {
         remarks.add(Remark::BadDuration(excerpt(text)));
         None
     })
+}
+
+/// Whether a guid can be the address of a page: of the web, or in the place of the feed. RSS says whether it is one; an
+/// id of Atom often is.
+fn is_page(guid: &str) -> bool {
+    let is_of_the_web = |scheme: &str| {
+        guid.get(..scheme.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    };
+    guid.starts_with('/') || is_of_the_web("http://") || is_of_the_web("https://")
 }
 
 fn is_yes(text: &str) -> bool {

@@ -46,17 +46,14 @@ pub(super) fn text(html: &str) -> String {
     while let Some(at) = rest.find('<') {
         undo(&rest[..at], &mut text);
         let tag = &rest[at..];
-        match tag_length(tag) {
-            Some((length, is_block)) => {
-                if is_block && !text.ends_with(char::is_whitespace) {
-                    text.push(' ');
-                }
-                rest = &tag[length..];
+        if let Some((length, is_block)) = tag_length(tag) {
+            if is_block && !text.ends_with(char::is_whitespace) {
+                text.push(' ');
             }
-            None => {
-                text.push('<');
-                rest = &tag[1..];
-            }
+            rest = &tag[length..];
+        } else {
+            text.push('<');
+            rest = &tag[1..];
         }
     }
     undo(rest, &mut text);
@@ -74,8 +71,8 @@ pub(super) fn maybe(text: &str) -> String {
 
 /// How long the tag or comment at the beginning is, and whether it parts words; `None`: it is none.
 fn tag_length(text: &str) -> Option<(usize, bool)> {
-    // Longer ones are none either: a `<` without its `>` would otherwise be looked for to the end, each time.
-    const LONGEST: usize = 4_096;
+    // Longer ones are none either: the end of each `<` without one would be looked for to the end of the text.
+    const LONGEST: usize = 512;
     let near = &text[..text.floor_char_boundary(LONGEST)];
     if near.starts_with("<!--") {
         return near.find("-->").map(|end| (end + 3, false));

@@ -120,11 +120,17 @@ impl Reader {
             }
         }
         if let Some(title) = string("title") {
-            item.fill(Field::Title(0), title, Form::Text, remarks);
+            item.fill(Field::Title(0), title, Form::Text, &self.bases, remarks);
         }
         for (rank, name) in [(0, "summary"), (1, "content_text"), (2, "content_html")] {
             if let Some(summary) = string(name) {
-                item.fill(Field::Summary(rank), summary, Form::Text, remarks);
+                item.fill(
+                    Field::Summary(rank),
+                    summary,
+                    Form::Text,
+                    &self.bases,
+                    remarks,
+                );
             }
         }
         for (rank, name) in [(0, "url"), (1, "external_url")] {
@@ -163,6 +169,7 @@ fn attach(item: &mut Item, value: &Value, bases: &Bases, remarks: &mut Remarks) 
             Field::Duration,
             &format!("{seconds:.0}"),
             Form::Text,
+            bases,
             remarks,
         );
     }

@@ -6,14 +6,18 @@
 use super::{
     Feed, Kind, Unreadable,
     address::Bases,
+    base64,
     doctype::Entities,
-    fields::{self, Draft, Field, Form},
+    fields::{Draft, Field, Form},
     html,
     item::Item,
-    names::{self, Atom, Bindings, Space, halves},
+    names::{Bindings, Space, halves},
     remark::{Remark, Remarks, excerpt},
     tokens::{Fault, Tag, Token, Tokens},
 };
+
+// What an element is.
+mod roles;
 
 /// How deep elements may be inside each other.
 const DEEPEST: usize = 256;
@@ -24,7 +28,7 @@ pub(super) fn read(text: &str, url: &str, remarks: Remarks) -> Result<Feed, Unre
     let mut tokens = Tokens::new(text);
     while let Some(token) = tokens.next() {
         walk.take(token, &tokens);
-        if walk.is_page {
+        if walk.found == Found::Page {
             return Err(Unreadable::Html);
         }
         for fault in tokens.faults() {
@@ -79,8 +83,18 @@ struct Reading {
     text: String,
     /// Where its text begins in the document.
     start: usize,
+    is_base64: bool,
     /// Whether there are elements in it: then it is markup, as it is written.
     has_markup: bool,
+}
+
+/// What the document turns out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// There was no element yet that says it.
+    Nothing,
+    Feed,
+    Page,
 }
 
 struct Walk<'a> {
@@ -96,8 +110,9 @@ struct Walk<'a> {
     draft: Draft,
     /// The first element.
     root: Option<&'a str>,
-    is_feed: bool,
-    is_page: bool,
+    found: Found,
+    /// Whether it says so; feeds behind such a line have been seen.
+    is_html: bool,
     is_cut: bool,
 }
 
@@ -114,8 +129,8 @@ impl<'a> Walk<'a> {
             item: None,
             draft: Draft::new(Kind::Rss20, remarks),
             root: None,
-            is_feed: false,
-            is_page: false,
+            found: Found::Nothing,
+            is_html: false,
             is_cut: false,
         }
     }
@@ -139,7 +154,7 @@ impl<'a> Walk<'a> {
             Token::Start(tag) => self.start(tag, tokens),
             Token::End(name) => self.end(name, tokens.start()),
             Token::Doctype(doctype) => {
-                self.is_page |= self.root.is_none() && is_word(doctype, "html");
+                self.is_html |= is_word(doctype, "html");
                 self.entities.declare(doctype);
             }
             Token::Text(text) => {
@@ -234,9 +249,9 @@ impl<'a> Walk<'a> {
             } else if let Some(prefix) = name.strip_prefix("xmlns:") {
                 self.bindings.bind(prefix, value);
             } else if name == "xml:base" {
-                self.bases.push(&undone(value));
+                self.bases.push(&roles::undone(value));
             } else if name == "xml:lang" {
-                language = Some(undone(value)).filter(|value| !value.is_empty());
+                language = Some(roles::undone(value)).filter(|value| !value.is_empty());
             }
         }
         language
@@ -264,187 +279,6 @@ impl<'a> Walk<'a> {
             self.remark(Remark::MismatchedTag(local.to_owned()));
             self.close_down_to(depth, at);
         }
-    }
-
-    /// What an element is, with what it has in its tag taken.
-    fn role(&mut self, tag: &Tag<'a>, space: Space, local: &str, end: usize) -> Role {
-        if let Some(reading) = &mut self.reading {
-            reading.has_markup = true;
-            return Role::Ignored;
-        }
-        if !self.is_feed {
-            return self.root(tag, space, local);
-        }
-        let parent = self.open.last().map_or(Role::Feed, |open| open.role);
-        if space == Space::Main && matches!(local, "item" | "entry") && parent != Role::Item {
-            let mut item = Item::default();
-            let about = attribute(tag, "about").filter(|about| !about.trim().is_empty());
-            item.guid
-                .offer(1, about.map(|about| about.trim().to_owned()));
-            self.item = Some(item);
-            return Role::Item;
-        }
-        let field = match parent {
-            Role::Outside | Role::Feed => {
-                if let Some(role) = self.part_of_feed(tag, space, local) {
-                    return role;
-                }
-                fields::of_feed(space, local)
-            }
-            Role::Item | Role::Group => {
-                if let Some(role) = self.part_of_item(tag, space, local) {
-                    return role;
-                }
-                fields::of_item(space, local)
-            }
-            Role::Image => (local == "url").then_some(Field::Image(1)),
-            Role::Person => (local == "name").then_some(Field::Author(1)),
-            Role::Hours => (local == "hour").then_some(Field::Hour),
-            Role::Days => (local == "day").then_some(Field::Day),
-            Role::Field | Role::Ignored => None,
-        };
-        match field {
-            Some(field) => self.read_field(field, tag, space, end),
-            None => Role::Ignored,
-        }
-    }
-
-    /// The first elements: whether this is a feed, and of which kind.
-    fn root(&mut self, tag: &Tag<'a>, space: Space, local: &str) -> Role {
-        let version = attribute(tag, "version");
-        let version = version.as_deref().unwrap_or_default().trim();
-        let values = || tag.attributes().map(|(_, value)| value);
-        self.draft.kind = match local {
-            "rss" if version.starts_with("0.9") => Kind::Rss09x,
-            "rss" if version.starts_with('1') => Kind::Rss1,
-            "rss" | "channel" => Kind::Rss20,
-            "rdf" if values().any(|uri| uri.contains("netscape.com")) => Kind::Rss09x,
-            "rdf" => Kind::Rss1,
-            "feed" => {
-                let atom = values().find_map(names::atom);
-                let is_old = atom == Some(Atom::Three) || version.starts_with("0.");
-                if is_old { Kind::Atom03 } else { Kind::Atom10 }
-            }
-            "html"
-                if self.root == Some(tag.name) && matches!(space, Space::Main | Space::Xhtml) =>
-            {
-                self.is_page = true;
-                return Role::Outside;
-            }
-            _ => return Role::Outside,
-        };
-        self.is_feed = true;
-        self.bindings.adopt();
-        Role::Feed
-    }
-
-    /// Parts of a feed that are no plain fields.
-    fn part_of_feed(&mut self, tag: &Tag<'a>, space: Space, local: &str) -> Option<Role> {
-        Some(match (space, local) {
-            (Space::Main, "channel") => {
-                self.bindings.adopt();
-                Role::Feed
-            }
-            (Space::Main, "image") => Role::Image,
-            (Space::Main, "skiphours") => Role::Hours,
-            (Space::Main, "skipdays") => Role::Days,
-            (Space::Main, "author") if self.is_atom() => Role::Person,
-            (Space::Main, "link") => {
-                let link = Link::of(tag)?;
-                let rank = link.rank();
-                let href = rank.map(|_| self.bases.resolve(&link.href));
-                self.draft.site.offer(rank.unwrap_or_default(), href);
-                Role::Ignored
-            }
-            (Space::Itunes, "image") => {
-                let href = attribute(tag, "href").or_else(|| attribute(tag, "url"));
-                let href = href.map(|href| self.bases.resolve(&href));
-                self.draft
-                    .fill(Field::Image(0), &href.unwrap_or_default(), Form::Text);
-                Role::Ignored
-            }
-            _ => return None,
-        })
-    }
-
-    /// Parts of an item that are no plain fields.
-    fn part_of_item(&mut self, tag: &Tag<'a>, space: Space, local: &str) -> Option<Role> {
-        let rank = match (space, local) {
-            (Space::Main, "link") => {
-                let link = Link::of(tag)?;
-                self.link_of_item(&link);
-                return Some(Role::Ignored);
-            }
-            (Space::Main, "enclosure") => 0,
-            (Space::Media, "content") => 1,
-            (Space::Media, "group") => return Some(Role::Group),
-            (Space::Main, "content") => {
-                // Content that is elsewhere.
-                let source = attribute(tag, "src")?;
-                let source = self.bases.resolve(&source);
-                self.item.as_mut()?.link.offer(5, Some(source));
-                return None;
-            }
-            _ => return None,
-        };
-        let url = attribute(tag, "url").or_else(|| attribute(tag, "href"));
-        if let (Some(item), Some(url)) = (&mut self.item, url) {
-            let size = if rank == 0 { "length" } else { "fileSize" };
-            item.enclose(
-                rank,
-                &self.bases.resolve(&url),
-                attribute(tag, "type").as_deref(),
-                attribute(tag, size).as_deref(),
-                &mut self.draft.remarks,
-            );
-        }
-        Some(Role::Group)
-    }
-
-    fn link_of_item(&mut self, link: &Link) {
-        let Some(item) = &mut self.item else {
-            return;
-        };
-        let href = self.bases.resolve(&link.href);
-        if link.rel == "enclosure" {
-            let (media_type, length) = (link.media_type.as_deref(), link.length.as_deref());
-            item.enclose(0, &href, media_type, length, &mut self.draft.remarks);
-        } else if let Some(rank) = link.rank() {
-            item.link
-                .offer(rank, super::text::address(&href, &mut self.draft.remarks));
-        }
-    }
-
-    fn is_atom(&self) -> bool {
-        matches!(self.draft.kind, Kind::Atom10 | Kind::Atom03)
-    }
-
-    /// Begins to read a field.
-    fn read_field(&mut self, field: Field, tag: &Tag<'a>, space: Space, end: usize) -> Role {
-        let field = match field {
-            Field::Guid { is_link: true } => Field::Guid {
-                is_link: attribute(tag, "isPermaLink")
-                    .is_none_or(|is| !is.trim().eq_ignore_ascii_case("false")),
-            },
-            field => field,
-        };
-        let said = attribute(tag, "type").map(|said| said.to_ascii_lowercase());
-        let form = match said.as_deref().map(str::trim) {
-            Some(said) if said.contains("html") || said.contains("xml") => Form::Html,
-            Some(_) if space == Space::Main => Form::Text,
-            None if space == Space::Main && self.is_atom() => Form::Text,
-            _ => Form::Either,
-        };
-        self.reading = Some(Reading {
-            field,
-            form,
-            space,
-            depth: self.open.len(),
-            text: String::new(),
-            start: end,
-            has_markup: false,
-        });
-        Role::Field
     }
 
     fn end(&mut self, name: &'a str, at: usize) {
@@ -488,7 +322,7 @@ impl<'a> Walk<'a> {
         match role {
             Role::Field => {
                 if let Some(reading) = self.reading.take() {
-                    self.fill(reading, at);
+                    self.fill(&reading, at);
                 }
             }
             Role::Item => {
@@ -500,34 +334,43 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn fill(&mut self, reading: Reading, at: usize) {
+    fn fill(&mut self, reading: &Reading, at: usize) {
         let written = self.document.get(reading.start..at).unwrap_or_default();
-        let (text, form) = if reading.has_markup {
-            (written, Form::Html)
-        } else {
-            (reading.text.as_str(), reading.form)
-        };
         let is_address = matches!(
             reading.field,
             Field::Link | Field::Image(_) | Field::MovedTo
         );
-        let resolved;
-        let text = if is_address {
+        let made;
+        let (text, form) = if is_address {
             // Markup in it is some link to click on.
-            resolved = self.bases.resolve(&reading.text);
-            &resolved
+            made = self.bases.resolve(&reading.text);
+            (made.as_str(), Form::Text)
+        } else if reading.has_markup {
+            (written, Form::Html)
+        } else if reading.is_base64 {
+            made = String::from_utf8_lossy(&base64::decoded(&reading.text)).into_owned();
+            (made.as_str(), reading.form)
         } else {
-            text
+            (reading.text.as_str(), reading.form)
         };
         match &mut self.item {
-            Some(item) => item.fill(reading.field, text, form, &mut self.draft.remarks),
+            Some(item) => item.fill(
+                reading.field,
+                text,
+                form,
+                &self.bases,
+                &mut self.draft.remarks,
+            ),
             None => self.draft.fill(reading.field, text, form),
         }
     }
 
     /// The feed, at the end of the document.
     fn finish(mut self, end: usize) -> Result<Feed, Unreadable> {
-        if !self.is_feed {
+        if self.found != Found::Feed && self.is_html {
+            return Err(Unreadable::Html);
+        }
+        if self.found != Found::Feed {
             let root = excerpt(self.root.unwrap_or_default());
             return Err(Unreadable::NoFeed { root });
         }
@@ -571,60 +414,6 @@ const SIBLINGS: [&str; 11] = [
     "issued",
     "modified",
 ];
-
-/// A link of Atom.
-struct Link {
-    href: String,
-    rel: String,
-    media_type: Option<String>,
-    length: Option<String>,
-}
-
-impl Link {
-    /// Reads it; `None`: it is a link of RSS, whose address is its text.
-    fn of(tag: &Tag<'_>) -> Option<Self> {
-        let href = attribute(tag, "href")?;
-        let rel = attribute(tag, "rel").unwrap_or_default();
-        // RFC 4287 §4.2.7.2: a name or the address of the registry with it.
-        let rel = rel.trim().to_ascii_lowercase();
-        let rel = rel.rsplit('/').next().unwrap_or_default().to_owned();
-        Some(Self {
-            href,
-            rel,
-            media_type: attribute(tag, "type"),
-            length: attribute(tag, "length"),
-        })
-    }
-
-    /// How good it is as the page of what it is in; `None`: it leads elsewhere.
-    fn rank(&self) -> Option<u8> {
-        let is_page = self
-            .media_type
-            .as_ref()
-            .is_none_or(|media_type| media_type.contains("html"));
-        match self.rel.as_str() {
-            "" | "alternate" => Some(if is_page { 0 } else { 2 }),
-            _ => None,
-        }
-    }
-}
-
-/// An attribute with its references undone, whatever its prefix and the case of its letters.
-fn attribute(tag: &Tag<'_>, wanted: &str) -> Option<String> {
-    tag.attributes()
-        .find(|(name, _)| halves(name).1.eq_ignore_ascii_case(wanted))
-        .or_else(|| {
-            tag.attributes()
-                .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
-        })
-        .map(|(_, value)| undone(value))
-}
-
-fn undone(value: &str) -> String {
-    let mut undone = String::with_capacity(value.len());
-    html::undo(value, &mut undone);
-    undone
-}
 
 /// Whether the first word is this one.
 fn is_word(text: &str, word: &str) -> bool {
