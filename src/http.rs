@@ -44,7 +44,7 @@ pub use reqwest::{
 
 pub use self::{
     client::{Answer, Attempt, Client, Failed, Request, Settings, Validators},
-    error::{HttpError, SettingsError, Timeout},
+    error::{HttpError, SettingsError, Timeout, shown_address},
     exchange::Limits,
     guard::Refused,
     host_gate::HostGate,

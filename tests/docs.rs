@@ -7,7 +7,7 @@ use crontabber::{
     exit::Exit,
 };
 
-const DOCUMENTS: [&str; 17] = [
+const DOCUMENTS: [&str; 18] = [
     "README.md",
     "DESIGN.md",
     "CONTRIBUTING.md",

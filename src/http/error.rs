@@ -188,6 +188,16 @@ fn words(error: &reqwest::Error) -> String {
     one_line(&all)
 }
 
+/// An address as texts may show it: without query, fragment and `user:password@`, where secrets live. What is no address is
+/// shown as it is, but for what follows a `?`.
+#[must_use]
+pub fn shown_address(address: &str) -> String {
+    Url::parse(address).map_or_else(
+        |_| address.split('?').next().unwrap_or_default().to_owned(),
+        |url| shown(&url),
+    )
+}
+
 /// A URL as texts may show it: without query, fragment and `user:password@`.
 pub(super) fn shown(url: &Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path())

@@ -22,7 +22,9 @@ async fn world(with: &str) -> (Server, Site, Database) {
 
 /// A command of the action, by hand.
 async fn by_hand(database: &Database, arguments: &[&str]) -> Finished {
-    let arguments = ["action", "feeds"].into_iter().chain(arguments.iter().copied());
+    let arguments = ["action", "feeds"]
+        .into_iter()
+        .chain(arguments.iter().copied());
     Crontabber::new(arguments.collect::<Vec<_>>())
         .env("DATABASE_URL", database.url())
         .run()
@@ -68,25 +70,42 @@ async fn what_a_feed_has_is_kept_and_told_from_what_was_there() {
     let url = server.url("/feed");
     server.has("/feed", "", &feed(&[item("1", "One"), item("2", "Two")]));
     let added = by_hand(&database, &["add", &url]).await;
-    assert_eq!((added.code, added.stdout), (Some(0), format!("{url}\tadded\n")));
+    assert_eq!(
+        (added.code, added.stdout),
+        (Some(0), format!("{url}\tadded\n"))
+    );
     let said = pass(&site, &database).await;
     let expected = "success: {\"fetched\":1,\"not_modified\":0,\"failed\":0,\"ended\":{},\"added\":2,\"changed\":0,\
                     \"vanished\":0,\"taken_over\":0}\n";
     assert_eq!(said, expected);
 
     // One is as it was, one is another, one is new; and the next time the first is gone.
-    server.has("/feed", "", &feed(&[item("1", "One"), item("2", "Second"), item("3", "Three")]));
+    server.has(
+        "/feed",
+        "",
+        &feed(&[item("1", "One"), item("2", "Second"), item("3", "Three")]),
+    );
     all_due(&database).await;
     let said = pass(&site, &database).await;
-    assert!(said.contains("\"added\":1,\"changed\":1,\"vanished\":0"), "{said}");
+    assert!(
+        said.contains("\"added\":1,\"changed\":1,\"vanished\":0"),
+        "{said}"
+    );
     let untouched: bool = database
         .query_one("SELECT xmax = 0 AND changed_at IS NULL FROM episodes WHERE guid = '1'")
         .await;
     assert!(untouched, "an episode that has not changed is not written");
-    server.has("/feed", "", &feed(&[item("2", "Second"), item("3", "Three")]));
+    server.has(
+        "/feed",
+        "",
+        &feed(&[item("2", "Second"), item("3", "Three")]),
+    );
     all_due(&database).await;
     let said = pass(&site, &database).await;
-    assert!(said.contains("\"added\":0,\"changed\":0,\"vanished\":1"), "{said}");
+    assert!(
+        said.contains("\"added\":0,\"changed\":0,\"vanished\":1"),
+        "{said}"
+    );
     let kept: String = database
         .query_one("SELECT title FROM episodes WHERE gone_at IS NOT NULL")
         .await;
@@ -94,7 +113,8 @@ async fn what_a_feed_has_is_kept_and_told_from_what_was_there() {
 }
 
 #[tokio::test]
-async fn a_server_is_shown_its_own_validators_word_for_word_and_nothing_is_written_when_nothing_is_new() {
+async fn a_server_is_shown_its_own_validators_word_for_word_and_nothing_is_written_when_nothing_is_new()
+ {
     let (server, site, database) = world("").await;
     let fields = "ETag: W/\"a b\"\r\nLast-Modified: Sat, 21 Nov 2026 10:00:00 GMT\r\n";
     server.has("/feed", fields, &feed(&[item("1", "One")]));
@@ -103,18 +123,32 @@ async fn a_server_is_shown_its_own_validators_word_for_word_and_nothing_is_writt
     server.says("/feed", "304 Not Modified", "");
     all_due(&database).await;
     let said = pass(&site, &database).await;
-    assert!(said.contains("\"fetched\":1,\"not_modified\":1,\"failed\":0"), "{said}");
+    assert!(
+        said.contains("\"fetched\":1,\"not_modified\":1,\"failed\":0"),
+        "{said}"
+    );
     let requests = server.requests("/feed");
     let head = requests[1].to_ascii_lowercase();
     assert!(head.contains("if-none-match: w/\"a b\"\r\n"), "{head}");
-    assert!(head.contains("if-modified-since: sat, 21 nov 2026 10:00:00 gmt\r\n"), "{head}");
-    assert!(!requests[0].to_ascii_lowercase().contains("if-"), "{}", requests[0]);
+    assert!(
+        head.contains("if-modified-since: sat, 21 nov 2026 10:00:00 gmt\r\n"),
+        "{head}"
+    );
+    assert!(
+        !requests[0].to_ascii_lowercase().contains("if-"),
+        "{}",
+        requests[0]
+    );
 }
 
 #[tokio::test]
 async fn validators_of_a_document_that_cannot_be_read_are_not_kept() {
     let (server, site, database) = world("").await;
-    server.has("/feed", "ETag: \"broken\"\r\n", "<html><body>moved</body></html>");
+    server.has(
+        "/feed",
+        "ETag: \"broken\"\r\n",
+        "<html><body>moved</body></html>",
+    );
     by_hand(&database, &["add", &server.url("/feed")]).await;
     let said = pass(&site, &database).await;
     assert!(said.starts_with("failure: feed 1 ("), "{said}");
@@ -139,7 +173,10 @@ async fn a_feed_that_is_gone_is_asked_for_once_and_one_that_fails_ever_more_rare
         .await;
     let said = pass(&site, &database).await;
     assert!(said.starts_with("success: "), "{said}");
-    assert!(said.contains("\"failed\":3,\"ended\":{\"gone\":1,\"suspended\":1}"), "{said}");
+    assert!(
+        said.contains("\"failed\":3,\"ended\":{\"gone\":1,\"suspended\":1}"),
+        "{said}"
+    );
     let rows = database
         .rows(
             "SELECT concat_ws(' ', substring(url from '[a-z]+$'), state, error_count, last_status,
@@ -148,12 +185,21 @@ async fn a_feed_that_is_gone_is_asked_for_once_and_one_that_fails_ever_more_rare
         )
         .await
         .concat();
-    assert_eq!(rows, ["gone gone 1 410", "busy active 1 503 5", "lost suspended 10 404"]);
+    assert_eq!(
+        rows,
+        [
+            "gone gone 1 410",
+            "busy active 1 503 5",
+            "lost suspended 10 404"
+        ]
+    );
     all_due(&database).await;
     pass(&site, &database).await;
     assert_eq!(server.requests("/gone").len(), 1);
 
-    let listed = by_hand(&database, &["list", "--state", "suspended"]).await.stdout;
+    let listed = by_hand(&database, &["list", "--state", "suspended"])
+        .await
+        .stdout;
     let cells: Vec<&str> = listed.trim_end().split('\t').collect();
     assert_eq!(cells[..4], ["3", "suspended", "10", "0"], "{listed}");
     let resumed = by_hand(&database, &["resume", "3"]).await;
@@ -170,14 +216,21 @@ async fn a_feed_that_is_gone_is_asked_for_once_and_one_that_fails_ever_more_rare
 async fn a_feed_that_moves_for_good_is_asked_for_there_and_one_that_moves_to_another_ends() {
     let (server, site, database) = world("").await;
     let there = server.url("/there");
-    server.says("/old", "301 Moved Permanently", &format!("Location: {there}\r\n"));
+    server.says(
+        "/old",
+        "301 Moved Permanently",
+        &format!("Location: {there}\r\n"),
+    );
     server.says("/for-now", "302 Found", &format!("Location: {there}\r\n"));
     server.has("/there", "", &feed(&[item("1", "One")]));
     for path in ["/old", "/for-now"] {
         by_hand(&database, &["add", &server.url(path)]).await;
     }
     pass(&site, &database).await;
-    let rows = database.rows("SELECT url FROM feeds ORDER BY id").await.concat();
+    let rows = database
+        .rows("SELECT url FROM feeds ORDER BY id")
+        .await
+        .concat();
     assert_eq!(rows, [there.clone(), server.url("/for-now")]);
 
     by_hand(&database, &["add", &server.url("/old")]).await;

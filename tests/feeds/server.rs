@@ -64,7 +64,9 @@ impl Server {
     /// The heads of all requests for a page so far.
     pub(crate) fn requests(&self, path: &str) -> Vec<String> {
         let pages = self.pages.lock().expect("nobody panics with it");
-        pages.get(path).map_or_else(Vec::new, |page| page.requests.clone())
+        pages
+            .get(path)
+            .map_or_else(Vec::new, |page| page.requests.clone())
     }
 }
 

@@ -16,7 +16,10 @@ use super::{
     policy::{Came, State, after},
     store::{self, Changes, Claimed, Document},
 };
-use crate::store::{Database, DatabaseError};
+use crate::{
+    http::shown_address,
+    store::{Database, DatabaseError},
+};
 
 /// What a pass has done.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -101,9 +104,13 @@ pub async fn pass(
             Fared::Failed(why) => {
                 done.failed += 1;
                 match done.failed {
-                    ..=TOLD => tell(&format!("feed {} ({}): {why}", claimed.id, claimed.url)),
+                    ..=TOLD => tell(&format!(
+                        "feed {} ({}): {why}",
+                        claimed.id,
+                        shown_address(&claimed.url)
+                    )),
                     number if number == TOLD + 1 => {
-                        tell("and others: see `crontabber action feeds list`")
+                        tell("and others: see `crontabber action feeds list`");
                     }
                     _ => {}
                 }

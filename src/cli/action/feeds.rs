@@ -255,7 +255,7 @@ fn row(feed: &Listed, medium: Medium) -> Row {
     };
     let (sign, tone) = match (feed.state.as_str(), feed.errors) {
         ("active", 0) => (' ', Tone::Well),
-        ("active", _) | ("complete" | "duplicate", _) => (' ', Tone::Odd),
+        ("active" | "complete" | "duplicate", _) => (' ', Tone::Odd),
         _ => ('!', Tone::Bad),
     };
     let why = feed.last_error.as_ref().or(feed.reason.as_ref());

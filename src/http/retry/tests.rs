@@ -36,6 +36,9 @@ fn waits(policy: &Policy, method: &Method, ends: &[Ended], remaining: Duration) 
     waits
 }
 
+/// What it is, the policy, what is sent, how each attempt ends, and the waits in milliseconds.
+type Vector<'a> = (&'a str, Policy, &'a Method, &'a [Ended], &'a [u128]);
+
 #[test]
 fn requests_are_sent_again_as_urllib3_sends_them() {
     use Ended::{Unanswered, Unheard};
@@ -50,7 +53,7 @@ fn requests_are_sent_again_as_urllib3_sends_them() {
     };
     let (get, post) = (&Method::GET, &Method::POST);
     let full = &[0, 600, 1_200][..];
-    let vectors: [(&str, Policy, &Method, &[Ended], &[u128]); 27] = [
+    let vectors: [Vector<'_>; 27] = [
         ("refused GET", usual.clone(), get, &[Unheard], full),
         ("refused POST", usual.clone(), post, &[Unheard], full),
         ("500", usual.clone(), get, &[status(500)], full),

@@ -1,5 +1,7 @@
 //! A feed as text and as JSON.
 
+use std::fmt::Write as _;
+
 use jiff::{Timestamp, civil::Weekday};
 use serde::Serialize;
 
@@ -133,16 +135,15 @@ fn feed(feed: &Feed, lines: &mut Lines) {
         .episodes
         .iter()
         .filter(|episode| episode.duration.is_none());
-    let mut episodes = counted(feed.episodes.len(), "episode");
-    for (number, what) in [
+    let all = counted(feed.episodes.len(), "episode");
+    let some = [
         (timeless.count(), "without a duration"),
         (feed.left_out, "left out"),
-    ] {
-        if number > 0 {
-            episodes += &format!(", {number} {what}");
-        }
-    }
-    lines.labelled("episodes", &episodes);
+    ];
+    let some = some.into_iter().filter(|(number, _)| *number > 0);
+    let some = some.map(|(number, what)| format!("{number} {what}"));
+    let words: Vec<String> = [all].into_iter().chain(some).collect();
+    lines.labelled("episodes", &words.join(", "));
 }
 
 /// The newest for people, all for programs, the newest first.
@@ -268,11 +269,7 @@ impl<'a> JsonEpisode<'a> {
     fn of(episode: &'a Episode) -> Self {
         let enclosure = episode.enclosure.as_ref();
         Self {
-            key: episode
-                .key
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
+            key: hex(&episode.key),
             guid: episode.guid.as_deref(),
             title: episode.title.as_deref(),
             summary: episode.summary.as_deref(),
@@ -284,4 +281,12 @@ impl<'a> JsonEpisode<'a> {
             published: episode.published,
         }
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        write!(text, "{byte:02x}").expect("a text takes everything");
+    }
+    text
 }

@@ -19,13 +19,17 @@ WITH feed AS (
     SELECT feed.id, e.*
       FROM feed,
            unnest($19::bytea[], $20::text[], $21::text[], $22::text[], $23::text[], $24::text[], $25::text[],
-                  $26::bigint[], $27::integer[], $28::timestamptz[], $29::bytea[]) AS e
+                  $26::bigint[], $27::integer[], $28::timestamptz[], $29::bytea[]) AS e (key, guid, title, summary, link, url, type, bytes, duration,
+                                                                        published, hash)
+     -- Asked for, and not left to the conflict: that locks the row, which is a write.
+     WHERE NOT EXISTS (SELECT FROM episodes known
+                        WHERE known.feed_id = feed.id AND known.key = e.key AND known.content_hash = e.hash
+                          AND known.gone_at IS NULL)
         ON CONFLICT (feed_id, key) DO UPDATE
        SET guid = excluded.guid, title = excluded.title, summary = excluded.summary, link = excluded.link,
            enclosure_url = excluded.enclosure_url, enclosure_type = excluded.enclosure_type,
            enclosure_bytes = excluded.enclosure_bytes, duration = excluded.duration, published = excluded.published,
            content_hash = excluded.content_hash, changed_at = clock_timestamp(), gone_at = NULL
-     WHERE episodes.content_hash <> excluded.content_hash OR episodes.gone_at IS NOT NULL
     RETURNING (xmax = 0) AS is_new
 ), vanished AS (
     UPDATE episodes

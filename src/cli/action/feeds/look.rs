@@ -37,7 +37,7 @@ pub(super) struct Look {
     /// A network that may be asked although it is private or this host's own, such as 10.0.0.0/8; again for another
     #[arg(long, value_name = "NETWORK")]
     allow: Vec<Network>,
-    /// How to reach you, for the operators of the server, such as +https://example.com/bot
+    /// How to reach you, for the operators of the server, such as an address of mail
     #[arg(long, value_name = "TEXT")]
     contact: Option<String>,
     /// As an object with everything that would be taken (docs/json.md)
