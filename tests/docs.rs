@@ -7,7 +7,7 @@ use crontabber::{
     exit::Exit,
 };
 
-const DOCUMENTS: [&str; 18] = [
+const DOCUMENTS: [&str; 19] = [
     "README.md",
     "DESIGN.md",
     "CONTRIBUTING.md",
@@ -26,6 +26,7 @@ const DOCUMENTS: [&str; 18] = [
     "docs/simulate.md",
     "docs/sql-jobs.md",
     "docs/feeds-corpus.md",
+    "docs/feeds.md",
 ];
 
 fn text(document: &str) -> String {

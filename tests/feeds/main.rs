@@ -4,8 +4,17 @@
 mod common;
 mod server;
 
-use common::{Crontabber, Database, Finished, Site, tables};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use common::{Crontabber, Database, Finished, Site, tables, until};
+use nix::sys::signal::Signal;
 use server::Server;
+
+const SOON: Duration = Duration::from_secs(30);
 
 /// A job of the action, whose tables are beside crontabber's own.
 async fn world(with: &str) -> (Server, Site, Database) {
@@ -253,14 +262,8 @@ async fn passes_at_the_same_time_fetch_each_feed_once() {
     let mut add = vec!["add"];
     add.extend(urls.iter().map(String::as_str));
     assert_eq!(by_hand(&database, &add).await.code, Some(0));
-    let table = "echo '{\"allow\": [\"127.0.0.1\"], \"gap\": \"0s\"}' | \"$@\"";
-    let one = || async {
-        Crontabber::new(["action", "feeds"])
-            .env("DATABASE_URL", database.url())
-            .behind_shell(table)
-            .run()
-            .await
-    };
+    let table = "{\"allow\": [\"127.0.0.1\"], \"gap\": \"0s\"}";
+    let one = || by_table(&database, table).run();
     let (first, second, third) = tokio::join!(one(), one(), one());
     for pass in [&first, &second, &third] {
         assert_eq!(pass.code, Some(0), "{pass:?}");
@@ -270,6 +273,100 @@ async fn passes_at_the_same_time_fetch_each_feed_once() {
     }
     let episodes: i64 = database.query_one("SELECT count(*) FROM episodes").await;
     assert_eq!(episodes, 40);
+}
+
+/// A pass by hand, of this table.
+fn by_table(database: &Database, table: &str) -> Crontabber {
+    Crontabber::new(["action", "feeds"])
+        .env("DATABASE_URL", database.url())
+        .behind_shell(&format!("exec \"$@\" <<'END'\n{table}\nEND"))
+}
+
+#[tokio::test]
+async fn passes_that_are_killed_half_way_lose_nothing_and_double_nothing() {
+    let (server, _site, database) = world("").await;
+    let paths: Vec<String> = (0..24).map(|number| format!("/{number}")).collect();
+    for path in &paths {
+        server.has(
+            path,
+            "ETag: \"1\"\r\n",
+            &feed(&[item("1", path), item("2", path)]),
+        );
+    }
+    let hanging: Vec<&String> = paths.iter().step_by(2).collect();
+    hanging.iter().for_each(|path| server.hangs(path));
+    let mut add = vec!["add".to_owned()];
+    add.extend(paths.iter().map(|path| server.url(path)));
+    let add: Vec<&str> = add.iter().map(String::as_str).collect();
+    assert_eq!(by_hand(&database, &add).await.code, Some(0));
+
+    let table = "{\"allow\": [\"127.0.0.1\"], \"gap\": \"0s\", \"parallel\": 3}";
+    let passes = [(); 2].map(|()| by_table(&database, table).spawn());
+    let is_asked_for = |path: &&String| !server.requests(path).is_empty();
+    // One request at a time to a host: each waits for one answer.
+    until(SOON, "both passes wait for an answer", async || {
+        hanging.iter().copied().filter(is_asked_for).count() == 2
+    })
+    .await;
+    for pass in passes {
+        pass.signal(Signal::SIGKILL);
+        pass.finished().await;
+    }
+    let ahead: i64 = database
+        .query_one(
+            "SELECT count(*) FROM feeds WHERE etag IS NOT NULL
+                AND (SELECT count(*) FROM episodes WHERE feed_id = feeds.id) <> 2",
+        )
+        .await;
+    assert_eq!(ahead, 0, "a validator is ahead of its episodes");
+    let asked: Vec<&String> = paths.iter().filter(is_asked_for).collect();
+    for path in &hanging {
+        server.has(
+            path,
+            "ETag: \"1\"\r\n",
+            &feed(&[item("1", path), item("2", path)]),
+        );
+    }
+    // What the dead have claimed nobody takes before their time is over.
+    let before = by_table(&database, table).run().await;
+    assert_eq!(before.code, Some(0), "{before:?}");
+    for path in asked {
+        assert_eq!(server.requests(path).len(), 1, "{path}");
+    }
+    database
+        .execute("UPDATE feeds SET next_fetch = clock_timestamp() WHERE last_success IS NULL")
+        .await;
+    let after = by_table(&database, table).run().await;
+    assert_eq!(after.code, Some(0), "{after:?}");
+    let episodes: i64 = database.query_one("SELECT count(*) FROM episodes").await;
+    assert_eq!(episodes, 48);
+    for path in &paths {
+        let requests = server.requests(path).len();
+        assert!(requests <= 2, "{path} was asked for {requests} times");
+    }
+}
+
+#[test]
+fn the_engine_knows_no_action() {
+    fn look(directory: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(directory).expect("a directory").flatten() {
+            let path = entry.path();
+            if path.ends_with("src/actions") || path.ends_with("src/cli/action") {
+                continue;
+            }
+            if path.is_dir() {
+                look(&path, found);
+            } else if fs::read_to_string(&path).is_ok_and(|text| text.contains("actions::feeds")) {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    look(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+        &mut found,
+    );
+    assert_eq!(found, [PathBuf::new(); 0]);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Mutex},
     thread,
+    time::Duration,
 };
 
 /// An answer, as it goes over the wire, and how often it was asked for.
@@ -14,6 +15,9 @@ struct Page {
     answer: String,
     requests: Vec<String>,
 }
+
+/// In the place of an answer that is still to come.
+const LATER: &str = "later";
 
 type Pages = Arc<Mutex<HashMap<String, Page>>>;
 
@@ -56,6 +60,11 @@ impl Server {
         self.set(path, answer);
     }
 
+    /// Lets whoever asks wait until the page has another answer.
+    pub(crate) fn hangs(&self, path: &str) {
+        self.set(path, LATER.to_owned());
+    }
+
     fn set(&self, path: &str, answer: String) {
         let mut pages = self.pages.lock().expect("nobody panics with it");
         pages.entry(path.to_owned()).or_default().answer = answer;
@@ -82,12 +91,27 @@ fn serve(stream: &TcpStream, pages: &Pages) {
         let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
         let answer = {
             let mut pages = pages.lock().expect("nobody panics with it");
-            let page = pages.entry(path).or_default();
+            let page = pages.entry(path.clone()).or_default();
             page.requests.push(head);
             page.answer.clone()
         };
+        let answer = match answer.as_str() {
+            LATER => awaited(&path, pages),
+            _ => answer,
+        };
         if answer.is_empty() || (&mut &*stream).write_all(answer.as_bytes()).is_err() {
             return;
+        }
+    }
+}
+
+fn awaited(path: &str, pages: &Pages) -> String {
+    loop {
+        thread::sleep(Duration::from_millis(5));
+        let pages = pages.lock().expect("nobody panics with it");
+        let page = pages.get(path).expect("it was asked for");
+        if page.answer != LATER {
+            return page.answer.clone();
         }
     }
 }
