@@ -32,7 +32,7 @@ pub fn path_of(spec: &JobSpec) -> &str {
 }
 
 /// What runs an action on this host, as a program and its arguments: this program itself, where the action is shipped with
-/// it, else [`program`].
+/// it, else `crontabber-NAME` in the first directory of `path` that has it and lets this user run it.
 #[must_use]
 pub fn argv(name: &str, path: &str) -> Option<Vec<String>> {
     let argv = if NAMES.contains(&name) {
