@@ -275,6 +275,29 @@ async fn passes_at_the_same_time_fetch_each_feed_once() {
     assert_eq!(episodes, 40);
 }
 
+#[tokio::test]
+async fn a_feed_that_cannot_be_kept_keeps_no_other_from_it() {
+    let (server, site, database) = world("fail_above = \"50%\"").await;
+    for path in ["/poison", "/sound"] {
+        server.has(path, "ETag: \"1\"\r\n", &feed(&[item("1", &path[1..])]));
+        by_hand(&database, &["add", &server.url(path)]).await;
+    }
+    database
+        .execute("ALTER TABLE episodes ADD CHECK (title <> 'poison')")
+        .await;
+    let said = pass(&site, &database).await;
+    assert!(said.starts_with("success: feed 1 ("), "{said}");
+    assert!(
+        said.contains("\"fetched\":2,\"not_modified\":0,\"failed\":1"),
+        "{said}"
+    );
+    let rows = database
+        .rows("SELECT concat_ws(' ', etag, left(last_error, 14)) FROM feeds ORDER BY id")
+        .await
+        .concat();
+    assert_eq!(rows, ["cannot be kept", "\"1\""]);
+}
+
 /// A pass by hand, of this table.
 fn by_table(database: &Database, table: &str) -> Crontabber {
     Crontabber::new(["action", "feeds"])

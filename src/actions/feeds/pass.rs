@@ -13,7 +13,7 @@ use tokio::{task::spawn_blocking, time::Instant};
 use super::{
     fetch::{Fetched, Fetcher},
     parse::{Unreadable, parse},
-    policy::{Came, State, after},
+    policy::{self, Came, State, after},
     store::{self, Changes, Claimed, Document},
 };
 use crate::{
@@ -146,9 +146,9 @@ async fn feed(
             return note(database, claimed, noted, started.elapsed()).await;
         }
     };
-    let url = feed.moved_to.clone().or(document.permanent_address);
-    let url = url.unwrap_or_else(|| claimed.url.clone());
-    if url != claimed.url && store::is_duplicate(database, claimed, &url).await? {
+    let told = [&feed.moved_to, &document.permanent_address];
+    let url = policy::address(&claimed.url, told.into_iter().flatten());
+    if url != claimed.url && store::is_duplicate(database, claimed, url).await? {
         return Ok((Fared::Duplicate, State::Active));
     }
     let came = Came::Well {
@@ -158,15 +158,26 @@ async fn feed(
     let after = after(claimed.before, came, chance());
     let document = Document {
         feed: &feed,
-        url: &url,
+        url,
         validators: &document.validators,
         bytes,
     };
-    let kept = store::save(database, claimed, document, &after, started.elapsed()).await?;
-    Ok(match kept {
-        Some(changes) => (Fared::Kept(changes), after.state),
-        None => (Fared::TakenOver, State::Active),
-    })
+    match store::save(database, claimed, document, &after, started.elapsed()).await {
+        Ok(Some(changes)) => Ok((Fared::Kept(changes), after.state)),
+        Ok(None) => Ok((Fared::TakenOver, State::Active)),
+        // One that cannot be kept must not keep the others from it.
+        Err(error @ DatabaseError::Other(_))
+            if error.server().is_some() && !error.is_transient() =>
+        {
+            let noted = (
+                Came::NoFeed,
+                Some(200),
+                Some(format!("cannot be kept: {error}")),
+            );
+            note(database, claimed, noted, started.elapsed()).await
+        }
+        Err(error) => Err(error),
+    }
 }
 
 async fn note(

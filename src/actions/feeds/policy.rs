@@ -148,6 +148,17 @@ fn patience_with(status: u16) -> Option<u32> {
     }
 }
 
+/// The address to ask from now on: the first that it is said to have moved to and that is one of a feed; or the known one.
+/// From `https` nothing moves to `http`: whoever listens on the way could say so.
+#[must_use]
+pub fn address<'a>(known: &'a str, told: impl IntoIterator<Item = &'a String>) -> &'a str {
+    let is_safe = |address: &&String| {
+        address.starts_with("https://")
+            || (address.starts_with("http://") && !known.starts_with("https://"))
+    };
+    told.into_iter().find(is_safe).map_or(known, String::as_str)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -250,6 +261,24 @@ mod tests {
         let is_complete = true;
         let complete = after(before, Came::Well { hint, is_complete }, 0.0);
         assert_eq!(complete.state, State::Complete);
+    }
+
+    #[test]
+    fn a_feed_moves_to_where_a_feed_can_be_and_not_where_others_can_listen() {
+        for (known, told, then) in [
+            ("http://a/", &["https://b/"][..], "https://b/"),
+            ("http://a/", &["http://b/"], "http://b/"),
+            ("https://a/", &["http://b/"], "https://a/"),
+            (
+                "https://a/",
+                &["javascript:b", "/b", "", "https://c/"],
+                "https://c/",
+            ),
+            ("https://a/", &[], "https://a/"),
+        ] {
+            let told: Vec<String> = told.iter().map(ToString::to_string).collect();
+            assert_eq!(address(known, &told), then, "{known} {told:?}");
+        }
     }
 
     #[test]
