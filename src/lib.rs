@@ -32,8 +32,8 @@ mod state_directory;
 // A private PostgreSQL of the machine's own, for who has none.
 #[cfg(feature = "embedded")]
 pub mod embedded;
-// Which program an action is.
-pub mod action;
+// Which programs actions are, and those that are shipped, each in a process of its own.
+pub mod actions;
 // As whom, how willingly and with how much memory: what jobs ask for, and what this host may do of it.
 pub mod rights;
 // Hosts, as jobs and other hosts see them.
@@ -101,8 +101,6 @@ pub mod doctor;
 // HTTP as a client, for actions.
 #[cfg(feature = "http")]
 pub mod http;
-// The work that is shipped with the program, each in a process of its own.
-pub mod actions;
 // What the exit codes mean.
 pub mod exit;
 // What went on, for people and for machines.

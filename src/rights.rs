@@ -10,7 +10,7 @@ mod here;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    action::{missing, path_of},
+    actions::{missing, path_of},
     memory,
     spec::{JobSpec, Kind, RunAs},
 };

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::{
-    action,
+    actions,
     claim::{Claim, Held},
     ended::Ended,
     heartbeat::{Cut, Heart},
@@ -141,10 +141,10 @@ async fn order(held: &Held, host: &str) -> Result<Order, String> {
             .collect::<Result<Vec<_>, _>>()?,
         Kind::Shell(text) => vec!["/bin/sh".to_owned(), "-c".to_owned(), text.clone()],
         Kind::Action { name, with } => {
-            let path = action::path_of(&held.spec);
-            let argv = action::argv(name, path);
+            let path = actions::path_of(&held.spec);
+            let argv = actions::argv(name, path);
             stdin = with.to_string().into_bytes();
-            argv.ok_or_else(|| action::missing(name, path))?
+            argv.ok_or_else(|| actions::missing(name, path))?
         }
         Kind::Sql(_) => return Err("SQL has no process".to_owned()),
     };

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::{action, run::placeholder, spec::is_host_name};
+use crate::{actions, run::placeholder, spec::is_host_name};
 
 use super::{
     diagnostic::{Code, Findings},
@@ -103,7 +103,7 @@ impl Setting for ActionName {
 
     fn read(found: &Found<'_>, findings: &mut Findings) -> Option<Self> {
         let text = found.text::<Self>(findings)?;
-        if !action::is_name(text) {
+        if !actions::is_name(text) {
             let allowed =
                 "small letters, digits, `-` and `_`, a letter first: it runs as `crontabber-NAME`";
             found.bad_value(findings, allowed);

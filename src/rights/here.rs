@@ -9,7 +9,7 @@ use nix::{
 
 use super::{CAP_KILL, CAP_SETGID, CAP_SETUID, CAP_SYS_NICE, Me, Rights};
 use crate::{
-    action::{argv, path_of},
+    actions::{argv, path_of},
     spec::{JobSpec, Kind, RunAs},
     supervise,
 };

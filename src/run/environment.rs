@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::placeholder::{Values, instant};
-use crate::{action::PATH, claim::Held, config::Surroundings, rights::Account, spec::NO_TIMEOUT};
+use crate::{actions::PATH, claim::Held, config::Surroundings, rights::Account, spec::NO_TIMEOUT};
 
 /// Where secrets are looked for: copied once, and not for each of a thousand runs.
 static HERE: LazyLock<Surroundings> = LazyLock::new(Surroundings::of_this_process);

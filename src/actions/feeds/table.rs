@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::{duration, http::Network, memory};
@@ -64,8 +65,10 @@ impl Default for Written {
 impl Table {
     /// Reads it from JSON.
     pub fn parse(json: &str) -> Result<Self, BadTable> {
-        let written: Written =
+        let json: Map<String, Value> =
             serde_json::from_str(json).map_err(|error| BadTable(error.to_string()))?;
+        let written = Written::deserialize(Value::Object(json));
+        let written = written.map_err(|error| BadTable(error.to_string()))?;
         let bad =
             |key: &str, text: &str, why: &str| BadTable(format!("`{key} = \"{text}\"`: {why}"));
         let long = |key: &str, text: &str| {
@@ -138,7 +141,7 @@ mod tests {
             (r#"{"max_body": "much"}"#, "write a size such as 15M"),
             (r#"{"fail_above": "120%"}"#, "write a share such as 20%"),
             (r#"{"allow": ["here"]}"#, "`here` is no network"),
-            ("[]", "invalid"),
+            ("[]", "invalid type: sequence, expected a map"),
         ] {
             let error = Table::parse(json).unwrap_err().to_string();
             assert!(error.contains(why), "{json}: {error}");
