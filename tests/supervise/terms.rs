@@ -246,10 +246,11 @@ async fn a_forked_program_finds_what_a_spawned_one_finds() {
 #[tokio::test]
 async fn a_forked_run_ends_as_any_other_does() {
     let house = House::new();
-    let mut order = house.order("echo $$; exit 3");
+    let mut order = house.order("echo $$; read x < $D/gate; exit 3");
     order.terms.nice = Some(1);
     let run = house.start(&order).await;
     let (program, ..) = above(&run);
+    house.open_gate(1);
     let ended = over(run).await;
     assert_eq!(ended.how, How::Exited(3));
     assert_eq!(ended.output.text(), format!("{program}\n"));
