@@ -40,6 +40,8 @@
 //! before that, on a clock that goes on in suspend and that nobody sets, counted from *before* the statement
 //! that granted the lease was sent. After that instant the run is dead: see [`crate::supervise`].
 
+mod needs;
+
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -58,13 +60,15 @@ use crate::{
     backoff,
     clock::Boottime,
     place::Place,
-    plan::{Due, Live, Needs, Trigger},
+    plan::{Due, Live, Trigger},
     spec::{JobSpec, OnDbLoss, OnLost, RowName},
     store::{
         Connection, Database, error::DatabaseError, instant::Instant, limited,
         recurring::Parameter, transaction,
     },
 };
+
+pub(crate) use needs::Needs;
 
 /// Proof that this host, and no other, may run one job.
 ///

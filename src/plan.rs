@@ -154,24 +154,6 @@ pub struct Need {
     pub on: Needed,
 }
 
-/// Needs as a statement takes them.
-pub(crate) struct Needs<'a> {
-    pub(crate) parents: Vec<&'a str>,
-    pub(crate) slots: Vec<Timestamp>,
-    /// Of each whether it is enough that a run has ended.
-    pub(crate) finishes: Vec<bool>,
-}
-
-impl<'a> Needs<'a> {
-    pub(crate) fn of(needs: &'a [Need]) -> Self {
-        Self {
-            parents: needs.iter().map(|need| need.parent.as_str()).collect(),
-            slots: needs.iter().map(|need| need.slot).collect(),
-            finishes: needs.iter().map(Need::is_finish).collect(),
-        }
-    }
-}
-
 impl Need {
     /// Whether it is enough that a run has ended.
     #[must_use]

@@ -8,8 +8,9 @@ use tokio_postgres::types::{ToSql, Type};
 use jiff::Timestamp;
 
 use crate::{
+    claim::Needs,
     place::Place,
-    plan::{Needs, Skip},
+    plan::Skip,
     spec::{JobSpec, RowName},
     store::{Database, error::DatabaseError, table::JobState, transaction},
 };

@@ -96,7 +96,7 @@ settings! {
         sql: Script,
         /// A file with SQL, named relative to the file that names it.
         sql_file: Script,
-        /// The program `crontabber-NAME` of the PATH.
+        /// An action that is shipped with crontabber, or the program `crontabber-NAME` of the PATH.
         action: ActionName,
         /// The table that the action is given.
         with: With,

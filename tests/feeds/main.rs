@@ -61,6 +61,14 @@ async fn all_due(database: &Database) {
     database.execute(sql).await;
 }
 
+/// Adds these pages of the server.
+async fn add_all(database: &Database, server: &Server, paths: &[String]) {
+    let urls: Vec<String> = paths.iter().map(|path| server.url(path)).collect();
+    let mut add = vec!["add"];
+    add.extend(urls.iter().map(String::as_str));
+    assert_eq!(by_hand(database, &add).await.code, Some(0));
+}
+
 fn item(guid: &str, title: &str) -> String {
     format!(
         "<item><guid>{guid}</guid><title>{title}</title><pubDate>Sat, 21 Nov 2026 10:00:00 GMT</pubDate>\
@@ -258,10 +266,7 @@ async fn passes_at_the_same_time_fetch_each_feed_once() {
     for path in &paths {
         server.has(path, "", &feed(&[item("1", path)]));
     }
-    let urls: Vec<String> = paths.iter().map(|path| server.url(path)).collect();
-    let mut add = vec!["add"];
-    add.extend(urls.iter().map(String::as_str));
-    assert_eq!(by_hand(&database, &add).await.code, Some(0));
+    add_all(&database, &server, &paths).await;
     let table = "{\"allow\": [\"127.0.0.1\"], \"gap\": \"0s\"}";
     let one = || by_table(&database, table).run();
     let (first, second, third) = tokio::join!(one(), one(), one());
@@ -273,6 +278,79 @@ async fn passes_at_the_same_time_fetch_each_feed_once() {
     }
     let episodes: i64 = database.query_one("SELECT count(*) FROM episodes").await;
     assert_eq!(episodes, 40);
+}
+
+#[tokio::test]
+async fn what_may_be_secret_in_an_address_is_told_nowhere() {
+    let (server, site, database) = world("fail_above = \"100%\"").await;
+    server.says("/missing?token=1234567", "404 Not Found", "");
+    server.has("/page?token=1234567", "", "<html></html>");
+    for path in ["/missing?token=1234567", "/page?token=1234567"] {
+        by_hand(&database, &["add", &server.url(path)]).await;
+    }
+    let said = pass(&site, &database).await;
+    assert!(said.contains("\"failed\":2"), "{said}");
+    assert!(!said.contains("1234567"), "{said}");
+    let errors: Vec<String> = database
+        .rows("SELECT last_error FROM feeds UNION SELECT error FROM feed_fetches")
+        .await
+        .concat();
+    assert!(!errors.is_empty());
+    assert!(
+        errors.iter().all(|error| !error.contains("1234567")),
+        "{errors:?}"
+    );
+    let allow = [
+        "look",
+        "--allow",
+        "127.0.0.1",
+        &server.url("/page?token=1234567"),
+    ];
+    let looked = by_hand(&database, &allow).await;
+    assert_eq!(looked.code, Some(1));
+    assert!(!looked.stderr.contains("1234567"), "{}", looked.stderr);
+}
+
+#[tokio::test]
+async fn who_only_uses_the_tables_needs_no_right_to_make_any() {
+    let (server, _site, database) = world("").await;
+    server.has("/feed", "", &feed(&[item("1", "One")]));
+    by_hand(&database, &["add", &server.url("/feed")]).await;
+    let role = format!("reader_{}", std::process::id());
+    database
+        .execute(&format!(
+            "DROP ROLE IF EXISTS {role};
+             CREATE ROLE {role} LOGIN;
+             REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+             GRANT SELECT, INSERT, UPDATE ON feeds, episodes, feed_fetches TO {role}"
+        ))
+        .await;
+    let url = database
+        .url()
+        .replace("user=crontabber", &format!("user={role}"));
+    assert_ne!(url, database.url());
+    let work = || by_table(&database, "{\"allow\": [\"127.0.0.1\"]}").env("DATABASE_URL", &url);
+    let worked = work().run().await;
+    assert_eq!(worked.code, Some(0), "{worked:?}");
+    assert!(worked.stdout.contains("\"added\":1"), "{}", worked.stdout);
+
+    // And one who lacks a right is told which.
+    database
+        .execute(&format!("REVOKE INSERT ON episodes FROM {role}"))
+        .await;
+    all_due(&database).await;
+    server.has("/feed", "", &feed(&[item("2", "Two")]));
+    let refused = work().run().await;
+    assert_ne!(refused.code, Some(0));
+    assert!(
+        refused
+            .stderr
+            .contains("permission denied for table episodes"),
+        "{refused:?}"
+    );
+    database
+        .execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"))
+        .await;
 }
 
 #[tokio::test]
@@ -320,10 +398,7 @@ async fn passes_that_are_killed_half_way_lose_nothing_and_double_nothing() {
     for path in &hanging {
         server.hangs(path);
     }
-    let mut add = vec!["add".to_owned()];
-    add.extend(paths.iter().map(|path| server.url(path)));
-    let add: Vec<&str> = add.iter().map(String::as_str).collect();
-    assert_eq!(by_hand(&database, &add).await.code, Some(0));
+    add_all(&database, &server, &paths).await;
 
     let table = "{\"allow\": [\"127.0.0.1\"], \"gap\": \"0s\", \"parallel\": 3}";
     let passes = [(); 2].map(|()| by_table(&database, table).spawn());

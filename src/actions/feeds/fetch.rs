@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use thiserror::Error;
 use tokio::time::Instant;
 
 use super::policy::Came;
 use crate::http::{
     Client, HeaderMap, HeaderValue, HostGate, Limits, Method, Network, Policy, Request, Settings,
-    SettingsError, Validators, header,
+    SettingsError, Validators, header, shown_address,
 };
 
 /// Fetches feeds: one request at a time for each host.
@@ -43,16 +44,16 @@ impl Default for Manners {
     }
 }
 
-/// What has come.
-#[derive(Debug)]
-pub enum Fetched {
-    /// A document.
-    Document(Box<Document>),
+/// What came instead of a document.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Without {
     /// Word that there is nothing new.
+    #[error("there is nothing new")]
     NotModified,
     /// Another status.
+    #[error("{address} answers {status}{}", .retry_after.map(asks).unwrap_or_default())]
     Status {
-        /// Who says so.
+        /// Who says so; without what may be secret.
         address: String,
         /// It.
         status: u16,
@@ -60,7 +61,12 @@ pub enum Fetched {
         retry_after: Option<Duration>,
     },
     /// Nothing that counts, and why.
-    Nothing(String),
+    #[error("{0}")]
+    Unanswered(String),
+}
+
+fn asks(to_wait: Duration) -> String {
+    format!(", and asks to be left alone for {} s", to_wait.as_secs())
 }
 
 /// A document as it came.
@@ -84,6 +90,10 @@ pub struct Document {
 const ACCEPT: &str = "application/rss+xml, application/atom+xml, application/feed+json, application/rdf+xml, \
                       application/xml;q=0.9, text/xml;q=0.9, application/json;q=0.8, */*;q=0.5";
 
+/// How long a fetch may take, with redirects, retries and the waits between; a server that asks for more of them is
+/// asked again another time.
+const WITHIN: Duration = Duration::from_mins(3);
+
 impl Fetcher {
     /// One with its own connections.
     pub fn new(manners: Manners) -> Result<Self, SettingsError> {
@@ -105,13 +115,12 @@ impl Fetcher {
         })
     }
 
-    /// Fetches a feed, when its host's turn has come; `within` counts from then, and holds for all of it.
+    /// Fetches a feed, when its host's turn has come.
     pub async fn fetch(
         &self,
         address: &str,
         validators: Option<&Validators>,
-        within: Duration,
-    ) -> Fetched {
+    ) -> Result<Document, Without> {
         let _turn = self.gate.enter(address).await;
         let request = Request {
             method: &Method::GET,
@@ -120,25 +129,23 @@ impl Fetcher {
             validators,
             body: None,
             retry: &self.retry,
-            deadline: Instant::now() + within,
+            deadline: Instant::now() + WITHIN,
         };
-        let answer = match self.client.send(request).await {
-            Ok(answer) => answer,
-            Err(failed) => return Fetched::Nothing(failed.to_string()),
-        };
+        let answer = self.client.send(request).await;
+        let answer = answer.map_err(|failed| Without::Unanswered(failed.to_string()))?;
         match answer.status {
-            304 if validators.is_some() => return Fetched::NotModified,
+            304 if validators.is_some() => return Err(Without::NotModified),
             200 => {}
             status => {
-                return Fetched::Status {
-                    address: answer.address,
+                return Err(Without::Status {
+                    address: shown_address(&answer.address),
                     status,
                     retry_after: answer.retry_after,
-                };
+                });
             }
         }
         let said = |name| answer.header(&name).map(str::to_owned);
-        Fetched::Document(Box::new(Document {
+        Ok(Document {
             content_type: said(header::CONTENT_TYPE),
             validators: Validators {
                 address: answer.address.clone(),
@@ -149,35 +156,38 @@ impl Fetcher {
             body: answer.body,
             address: answer.address,
             permanent_address: answer.permanent_address,
-        }))
+        })
     }
 }
 
-impl Fetched {
-    /// What came instead of a document: for the policy, its status, and the error, if it is one.
+impl Without {
+    /// What the policy makes of it.
     #[must_use]
-    pub fn told(&self) -> (Came, Option<u16>, Option<String>) {
+    pub fn came(&self) -> Came {
         match self {
-            Self::Document(_) | Self::NotModified => {
-                let hint = None;
-                let is_complete = false;
-                (Came::Well { hint, is_complete }, Some(304), None)
-            }
+            Self::NotModified => Came::Well {
+                hint: None,
+                is_complete: false,
+            },
             Self::Status {
-                address,
                 status,
                 retry_after,
-            } => {
-                let came = Came::Status {
-                    status: *status,
-                    retry_after: *retry_after,
-                };
-                let asks = retry_after
-                    .map(|after| format!(", and asks to be left alone for {} s", after.as_secs()));
-                let why = format!("{address} answers {status}{}", asks.unwrap_or_default());
-                (came, Some(*status), Some(why))
-            }
-            Self::Nothing(why) => (Came::Nothing, None, Some(why.clone())),
+                ..
+            } => Came::Status {
+                status: *status,
+                retry_after: *retry_after,
+            },
+            Self::Unanswered(_) => Came::Nothing,
+        }
+    }
+
+    /// The status, if there was an answer.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::NotModified => Some(304),
+            Self::Status { status, .. } => Some(*status),
+            Self::Unanswered(_) => None,
         }
     }
 }

@@ -8,10 +8,10 @@ use thiserror::Error;
 use tokio::time::Instant;
 
 use super::{
-    fetch::{Fetched, Fetcher},
+    fetch::{Fetcher, Without},
     parse::{Feed, Unreadable, parse},
 };
-use crate::http::Validators;
+use crate::http::{Validators, shown_address};
 
 /// Where a feed came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub struct Looked {
 pub enum NoFeed {
     /// No answer, or not one that brings a document.
     #[error("{0}")]
-    Unanswered(String),
+    Without(#[from] Without),
     /// What came is no feed.
     #[error("{from}: {why}")]
     Unreadable {
@@ -69,20 +69,13 @@ pub enum NoFeed {
 }
 
 /// Fetches a feed and reads it.
-pub async fn at(address: &str, fetcher: &Fetcher, within: Duration) -> Result<Looked, NoFeed> {
+pub async fn at(address: &str, fetcher: &Fetcher) -> Result<Looked, NoFeed> {
     let started = Instant::now();
-    let fetched = fetcher.fetch(address, None, within).await;
-    let document = match fetched {
-        Fetched::Document(document) => document,
-        other => {
-            let (_, _, why) = other.told();
-            return Err(NoFeed::Unanswered(why.unwrap_or_default()));
-        }
-    };
+    let document = fetcher.fetch(address, None).await?;
     let content_type = document.content_type.as_deref();
     let feed = parse(&document.body, content_type, &document.address);
     let feed = feed.map_err(|why| NoFeed::Unreadable {
-        from: document.address.clone(),
+        from: shown_address(&document.address),
         why,
     })?;
     let answered = Answered {

@@ -11,10 +11,10 @@ use serde::Serialize;
 use tokio::{task::spawn_blocking, time::Instant};
 
 use super::{
-    fetch::{Fetched, Fetcher},
-    parse::{Unreadable, parse},
+    fetch::{Fetcher, Without},
+    parse::parse,
     policy::{self, Came, State, after},
-    store::{self, Changes, Claimed, Document},
+    store::{self, Changes, Claimed, Reading},
 };
 use crate::{
     http::shown_address,
@@ -48,15 +48,12 @@ enum Fared {
     Kept(Changes),
     NotModified,
     Failed(String),
-    Duplicate,
+    Ended,
     TakenOver,
 }
 
-/// How long a claim is ours: longer than a fetch with all its retries can take.
+/// How long a claim is ours: longer than a fetch can take, and some that wait for it at the same host.
 const CLAIM: Duration = Duration::from_mins(15);
-
-/// How long a fetch may take, with redirects, retries and waits.
-const FETCH: Duration = Duration::from_mins(10);
 
 /// How many failures are told one by one.
 const TOLD: usize = 20;
@@ -99,7 +96,7 @@ pub async fn pass(
                 done.vanished += changes.vanished;
             }
             Fared::NotModified => done.not_modified += 1,
-            Fared::Duplicate => *done.ended.entry("duplicate").or_default() += 1,
+            Fared::Ended => {}
             Fared::TakenOver => done.taken_over += 1,
             Fared::Failed(why) => {
                 done.failed += 1;
@@ -127,42 +124,49 @@ async fn feed(
 ) -> Result<(Fared, State), DatabaseError> {
     let started = Instant::now();
     let fetched = fetcher
-        .fetch(&claimed.url, claimed.validators.as_ref(), FETCH)
+        .fetch(&claimed.url, claimed.validators.as_ref())
         .await;
-    let Fetched::Document(document) = fetched else {
-        let (came, status, error) = fetched.told();
-        return note(database, claimed, (came, status, error), started.elapsed()).await;
+    let document = match fetched {
+        Ok(document) => document,
+        Err(without) => {
+            let error = (without != Without::NotModified).then(|| without.to_string());
+            let noted = (without.came(), without.status(), error);
+            return note(database, claimed, noted, started.elapsed()).await;
+        }
     };
     let bytes = document.body.len();
     let (content_type, address) = (document.content_type.clone(), document.address.clone());
     // Milliseconds for a long one: the others need not wait.
     let body = document.body;
     let read = spawn_blocking(move || parse(&body, content_type.as_deref(), &address)).await;
-    let read = read.unwrap_or(Err(Unreadable::Empty));
+    let read = match read {
+        Ok(read) => read.map_err(|why| why.to_string()),
+        Err(_) => Err("reading it has failed: this is a bug in crontabber".to_owned()),
+    };
     let feed = match read {
         Ok(feed) => feed,
         Err(why) => {
-            let noted = (Came::NoFeed, Some(200), Some(why.to_string()));
+            let noted = (Came::NoFeed, Some(200), Some(why));
             return note(database, claimed, noted, started.elapsed()).await;
         }
     };
     let told = [&feed.moved_to, &document.permanent_address];
     let url = policy::address(&claimed.url, told.into_iter().flatten());
-    if url != claimed.url && store::is_duplicate(database, claimed, url).await? {
-        return Ok((Fared::Duplicate, State::Active));
+    if url != claimed.url && store::end_as_duplicate(database, claimed, url).await? {
+        return Ok((Fared::Ended, State::Duplicate));
     }
     let came = Came::Well {
         hint: feed.interval_hint,
         is_complete: feed.is_complete,
     };
     let after = after(claimed.before, came, chance());
-    let document = Document {
+    let reading = Reading {
         feed: &feed,
         url,
         validators: &document.validators,
         bytes,
     };
-    match store::save(database, claimed, document, &after, started.elapsed()).await {
+    match store::save(database, claimed, reading, &after, started.elapsed()).await {
         Ok(Some(changes)) => Ok((Fared::Kept(changes), after.state)),
         Ok(None) => Ok((Fared::TakenOver, State::Active)),
         // One that cannot be kept must not keep the others from it.

@@ -15,6 +15,8 @@ pub enum State {
     Gone,
     /// It says itself that nothing will be added.
     Complete,
+    /// It has moved to an address that another feed has.
+    Duplicate,
 }
 
 impl State {
@@ -26,6 +28,7 @@ impl State {
             Self::Suspended => "suspended",
             Self::Gone => "gone",
             Self::Complete => "complete",
+            Self::Duplicate => "duplicate",
         }
     }
 }

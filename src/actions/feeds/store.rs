@@ -33,9 +33,9 @@ pub struct Claimed {
     next_fetch: Timestamp,
 }
 
-/// A document to be kept.
+/// A document that was read, to be kept.
 #[derive(Debug, Clone, Copy)]
-pub struct Document<'a> {
+pub struct Reading<'a> {
     /// What it says.
     pub feed: &'a Feed,
     /// The address to ask from now on.
@@ -82,11 +82,21 @@ pub struct Listed {
     pub episodes: i64,
 }
 
-/// Makes the tables where they are missing.
+/// Makes the tables where they are missing: who only uses them need not be allowed to.
 pub async fn prepare(database: &Database) -> Result<(), DatabaseError> {
+    let there = run(database, include_str!("sql/are_there.sql"), &[]).await?;
+    let are_there = there.first().map(|row| row.try_get(0)).transpose()?;
+    if are_there == Some(true) {
+        return Ok(());
+    }
     let client = database.get().await?;
     let sql = format!("{BEGIN}; {}; COMMIT", include_str!("sql/tables.sql"));
-    limited(LIMIT, client.fuse(), client.batch_execute(&sql)).await
+    let made = limited(LIMIT, client.fuse(), client.batch_execute(&sql)).await;
+    if made.is_err() {
+        // Its transaction is still open.
+        client.retire();
+    }
+    made
 }
 
 /// Takes up to so many feeds that are due, for so long.
@@ -126,16 +136,16 @@ fn claimed(row: &Row) -> Result<Claimed, DatabaseError> {
 pub async fn save(
     database: &Database,
     claimed: &Claimed,
-    document: Document<'_>,
+    reading: Reading<'_>,
     after: &After,
     took: Duration,
 ) -> Result<Option<Changes>, DatabaseError> {
-    let Document {
+    let Reading {
         feed,
         url,
         validators,
         bytes,
-    } = document;
+    } = reading;
     let columns = Columns::of(&feed.episodes);
     let (state, wait) = (after.state.as_str(), after.wait.as_secs_f64());
     let (took, bytes) = (took.as_secs_f64(), i64::try_from(bytes).unwrap_or(i64::MAX));
@@ -210,7 +220,7 @@ pub async fn note(
 }
 
 /// Ends a feed whose new address another feed has already. `false`: no other has it.
-pub async fn is_duplicate(
+pub async fn end_as_duplicate(
     database: &Database,
     claimed: &Claimed,
     url: &str,

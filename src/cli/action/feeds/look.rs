@@ -3,7 +3,6 @@
 use std::{
     fs::File,
     io::{self, Read},
-    time::Duration,
 };
 
 use clap::Args;
@@ -45,9 +44,6 @@ pub(super) struct Look {
     json: bool,
 }
 
-/// How long a look may take: three retries of a server that takes its time.
-const WITHIN: Duration = Duration::from_mins(3);
-
 /// The longest file that is read, in bytes.
 const LONGEST: u64 = 64 << 20;
 
@@ -85,7 +81,7 @@ impl Look {
             ..Manners::default()
         });
         let fetcher = fetcher.map_err(|error| Failure::Usage(error.to_string()))?;
-        block_on(async { Ok(look::at(&self.feed, &fetcher, WITHIN).await) })
+        block_on(async { Ok(look::at(&self.feed, &fetcher).await) })
     }
 
     fn unread(&self, error: &io::Error) -> Failure {
