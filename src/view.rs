@@ -21,6 +21,8 @@ pub mod mark;
 pub mod table;
 // Labelled lines.
 pub mod lines;
+// What a run has counted.
+pub mod counts;
 // One run, or slots that did not run, out of the log.
 pub mod entry;
 // Who passed when, on what they disagree, and where each job ran last.

@@ -60,6 +60,28 @@ async fn an_action_without_a_table_reads_an_empty_one() {
 }
 
 #[tokio::test]
+async fn what_a_run_has_counted_is_told_by_history_and_show() {
+    let (site, _database) = greeting("").await;
+    install(
+        &site,
+        "echo good day; echo '{\"greeted\": 41, \"deaf\": 0}'",
+    );
+    assert_eq!(site.on("alpha", &["tick"]).run().await.code, Some(0));
+    let read = async |arguments: &[&str]| site.on("alpha", arguments).run().await.stdout;
+    let history = read(&["history"]).await;
+    assert!(
+        history.ends_with("\t{\"deaf\":0,\"greeted\":41}\n"),
+        "{history}"
+    );
+    let show = read(&["show", "greeting"]).await;
+    assert!(show.contains("last counts\tgreeted 41\n"), "{show}");
+    assert!(show.contains("last output\tgood day\n"), "{show}");
+    let show: serde_json::Value =
+        serde_json::from_str(&read(&["show", "greeting", "--json"]).await).expect("JSON");
+    assert_eq!(show["runs"][0]["counts"]["greeted"], 41);
+}
+
+#[tokio::test]
 async fn a_host_without_the_program_leaves_the_job_to_those_that_have_it() {
     let (site, database) = greeting("").await;
     let pass = site.on("alpha", &["tick"]).run().await;

@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::{
     exit::Exit,
-    view::{Medium, entry, history},
+    view::{Medium, counts, entry, history},
 };
 
 use super::{
@@ -19,7 +19,8 @@ use super::{
 /// Newest first; and the slots that did not run, with the reason.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-In a pipe the columns are: run, job, started, took (seconds), attempt, outcome, trigger, host, why.
+In a pipe the columns are: run, job, started, took (seconds), attempt, outcome, trigger, host, why, what it has
+counted (JSON; docs/actions.md).
 
 Examples:
   crontabber history report -n 5     the last five of one job
@@ -48,7 +49,7 @@ impl History {
                 jobs: jobs.as_deref(),
                 failed: self.failed,
                 entries: self.n,
-                output: 0,
+                output: counts::LONGEST.into(),
             };
             let entries = entry::newest(&*view.connection().await?, &wanted).await?;
             if let Some(job) = self.job.as_deref().filter(|_| entries.is_empty()) {

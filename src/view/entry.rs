@@ -10,6 +10,8 @@ use uuid::Uuid;
 
 use crate::store::{Connection, error::DatabaseError, limited, transaction};
 
+use super::counts::{self, Counts};
+
 /// An entry of the log. In JSON as it stands here, without the output.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Entry {
@@ -43,6 +45,8 @@ pub struct Entry {
     pub exit_code: Option<i32>,
     /// The signal that ended it.
     pub signal: Option<i32>,
+    /// What it has counted, if it says so at the end of what it printed.
+    pub counts: Option<Counts>,
     /// What it printed, as far as it was asked for.
     #[serde(skip)]
     pub output: Option<String>,
@@ -57,7 +61,8 @@ pub struct Wanted<'a> {
     pub failed: bool,
     /// How many, at most.
     pub entries: u32,
-    /// How many characters of the end of each output.
+    /// How many characters of the end of each output; [`counts::LONGEST`](super::counts::LONGEST) for what it has
+    /// counted.
     pub output: u32,
 }
 
@@ -109,14 +114,18 @@ pub struct OfSlot {
     pub others: Vec<Entry>,
 }
 
-/// The entries of the slot that an instant names, or else of the newest before it, without their output.
+/// The entries of the slot that an instant names, or else of the newest before it, without their output but for what they have
+/// counted.
 pub async fn of_slot(
     client: &Connection,
     job: &str,
     at: Timestamp,
 ) -> Result<OfSlot, DatabaseError> {
-    let parameters: [(&(dyn ToSql + Sync), Type); 2] =
-        [(&job, Type::TEXT), (&at, Type::TIMESTAMPTZ)];
+    let parameters: [(&(dyn ToSql + Sync), Type); 3] = [
+        (&job, Type::TEXT),
+        (&at, Type::TIMESTAMPTZ),
+        (&i32::from(counts::LONGEST), Type::INT4),
+    ];
     let rows = rows(client, include_str!("../../sql/read_slot.sql"), &parameters).await?;
     let mut of_slot = OfSlot::default();
     for row in &rows {
@@ -178,7 +187,9 @@ async fn rows(
 
 impl Entry {
     fn from_row(row: &Row) -> Result<Self, tokio_postgres::Error> {
+        let output: Option<String> = row.try_get("output")?;
         Ok(Self {
+            counts: output.as_deref().and_then(Counts::at_the_end_of),
             run_id: row.try_get("run_id")?,
             // Nullable in a table that Python made; such a row has no job to be asked for.
             name: row
@@ -199,7 +210,7 @@ impl Entry {
             finished_at: row.try_get("finished_at")?,
             exit_code: row.try_get("exit_code")?,
             signal: row.try_get("signal")?,
-            output: row.try_get("output")?,
+            output,
         })
     }
 

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     Medium, Times,
+    counts::Counts,
     entry::{Entry, short},
     mark::Mark,
     table::{Column, Row, render},
@@ -14,6 +15,8 @@ use super::{
 #[must_use]
 pub fn text(entries: &[Entry], now: Timestamp, medium: Medium) -> String {
     let times = Times { now, medium };
+    // Most jobs count nothing, and people need not read of what there is none.
+    let counts = entries.iter().any(|entry| entry.counts.is_some());
     let columns = [
         Column::left("RUN"),
         Column::left("JOB").yields(2, 16),
@@ -23,7 +26,7 @@ pub fn text(entries: &[Entry], now: Timestamp, medium: Medium) -> String {
         Column::left("OUTCOME").toned(),
         Column::left("TRIGGER"),
         Column::left("HOST"),
-        Column::left("WHY").yields(1, 30),
+        Column::left(if counts { "WHY, COUNTS" } else { "WHY" }).yields(1, 30),
     ];
     let rows: Vec<Row> = entries.iter().map(|entry| row(entry, &times)).collect();
     match (medium, rows.as_slice()) {
@@ -43,7 +46,7 @@ fn row(entry: &Entry, times: &Times) -> Row {
     let attempt = entry.attempt.filter(|&attempt| attempt > 0);
     // A range of slots that did not run has no start: when its verdict was written stands in for it.
     let at = entry.started_at.or(entry.finished_at);
-    let cells = vec![
+    let mut cells = vec![
         entry
             .run_id
             .map(|id| if people { short(id) } else { id.to_string() })
@@ -57,11 +60,24 @@ fn row(entry: &Entry, times: &Times) -> Row {
         entry.outcome.clone(),
         entry.trigger.clone().unwrap_or_default(),
         entry.host.clone().unwrap_or_default(),
-        why(entry, times),
     ];
+    cells.extend(why_and_counts(entry, times));
     Row {
         mark: Mark::of_outcome(&entry.outcome),
         cells,
+    }
+}
+
+/// Why, and what it has counted: people read both in one cell, for few entries have both.
+fn why_and_counts(entry: &Entry, times: &Times) -> Vec<String> {
+    let (why, counts) = (why(entry, times), entry.counts.as_ref());
+    match times.medium {
+        Medium::Pipe => vec![why, counts.map(Counts::json).unwrap_or_default()],
+        Medium::Terminal { .. } => {
+            let both = [Some(why), counts.map(Counts::text)];
+            let told = both.into_iter().flatten().filter(|text| !text.is_empty());
+            vec![told.collect::<Vec<_>>().join("; ")]
+        }
     }
 }
 
@@ -176,8 +192,29 @@ mod tests {
         assert_eq!(
             text,
             format!(
-                "{nil}\tmail\t2031-05-05T11:50:00Z\t60.000\t2\tfailure\tschedule\tweb1\texit 1: \\u{{1b}}[31mno\\nroom\n"
+                "{nil}\tmail\t2031-05-05T11:50:00Z\t60.000\t2\tfailure\tschedule\tweb1\texit 1: \\u{{1b}}[31mno\\nroom\t\n"
             )
+        );
+    }
+
+    #[test]
+    fn what_runs_have_counted_is_told_where_one_has() {
+        let counts = Counts::at_the_end_of("{\"sent\": 4, \"failed\": 0}");
+        let mut entries = entries().split_off(2);
+        entries[1].counts = counts;
+        let people = Medium::Terminal {
+            width: 120,
+            colour: false,
+        };
+        let expected = "  RUN  JOB   STARTED  TOOK  ATTEMPT  OUTCOME  TRIGGER   HOST    WHY, COUNTS
+○ –    mail  30m ago     –        –  skipped  schedule  –       missed: 6 slots from 2031-05-05 10:30:00Z to 2031-05-05…
+✓ –    old   10m ago    2m        –  success  –         python  sent 4
+";
+        assert_eq!(text(&entries, now(), people), expected);
+        let tabbed = text(&entries, now(), Medium::Pipe);
+        assert!(
+            tabbed.ends_with("\tpython\t\t{\"failed\":0,\"sent\":4}\n"),
+            "{tabbed}"
         );
     }
 

@@ -19,6 +19,7 @@ use crate::{
 
 use super::{
     Medium, Times,
+    counts::before_the_last_line,
     entry::{Entry, short},
     lines::Lines,
     list::Listed,
@@ -154,7 +155,11 @@ impl<'a> Show<'a> {
     fn runs(&self, times: &Times, lines: &mut Lines) {
         lines.labelled("last runs", &self.strip(times.medium));
         let Some(run) = self.newest_run() else { return };
-        let printed = run.output.as_deref().unwrap_or_default().trim_end();
+        let mut printed = run.output.as_deref().unwrap_or_default().trim_end();
+        if let Some(counts) = &run.counts {
+            lines.labelled("last counts", &counts.text());
+            printed = before_the_last_line(printed);
+        }
         let tail = printed.lines().count().saturating_sub(OUTPUT);
         let label = run.run_id.map_or_else(String::new, short);
         for (number, line) in printed.lines().skip(tail).enumerate() {

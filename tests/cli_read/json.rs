@@ -118,7 +118,11 @@ fn all_keys(value: &Value) -> Vec<String> {
     match value {
         Value::Object(map) => map
             .iter()
-            .flat_map(|(key, value)| [vec![key.clone()], all_keys(value)].concat())
+            .flat_map(|(key, value)| match key.as_str() {
+                // What a job counts is its own affair.
+                "counts" => vec![key.clone()],
+                _ => [vec![key.clone()], all_keys(value)].concat(),
+            })
             .collect(),
         Value::Array(values) => values.iter().flat_map(all_keys).collect(),
         _ => Vec::new(),

@@ -304,8 +304,8 @@ async fn history_is_newest_first_and_knows_the_runs_of_python_hosts() {
     assert_eq!(column(&["history", "-n", "1"], 1).await.len(), 1);
     assert_eq!(
         host.read(&["history", "old"]).await,
-        "\told\t2020-01-01T23:59:58Z\t2.000\t\tfailure\t\tpython\tno such feed\n\
-         \told\t2020-01-01T00:00:00Z\t60.000\t\tsuccess\t\tpython\t\n"
+        "\told\t2020-01-01T23:59:58Z\t2.000\t\tfailure\t\tpython\tno such feed\t\n\
+         \told\t2020-01-01T00:00:00Z\t60.000\t\tsuccess\t\tpython\t\t\n"
     );
 }
 

@@ -10,7 +10,7 @@ use crontabber::{
         identity::Identity,
         table::{JobState, LiveClaim, Table, never},
     },
-    view::entry::Entry,
+    view::{counts::Counts, entry::Entry},
 };
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
@@ -314,6 +314,11 @@ pub(crate) fn entries() -> Vec<Entry> {
             ..run(2, "failure", -12)
         },
         skipped,
-        run(1, "success", -4_000),
+        Entry {
+            counts: Counts::at_the_end_of(
+                "{\"sent\": 12, \"failed\": 0, \"bounced\": {\"full\": 1}}",
+            ),
+            ..run(1, "success", -4_000)
+        },
     ]
 }
