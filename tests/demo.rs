@@ -94,6 +94,8 @@ async fn twenty_seconds_show_everything_and_nothing_runs_twice() {
         "repeated by the other host",
         "children started after",
         "races lost politely",
+        "episodes of feeds that were kept",
+        "feeds suspended",
     ] {
         assert!(figure(&finished, seen) > 0, "{seen}");
     }
@@ -102,6 +104,15 @@ async fn twenty_seconds_show_everything_and_nothing_runs_twice() {
     assert!(
         !finished.stdout.contains('\x1b'),
         "colours, although it is no terminal"
+    );
+    let suspended = finished
+        .stdout
+        .lines()
+        .find(|line| line.contains("/members"));
+    assert!(
+        suspended.is_some_and(|line| line.contains("suspended") && line.contains("403")),
+        "{}",
+        finished.stdout
     );
     assert!(
         finished

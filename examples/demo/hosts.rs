@@ -26,6 +26,8 @@ pub(crate) struct Host {
     number: usize,
     program: PathBuf,
     configuration: PathBuf,
+    /// Of the database, for the job that asks its host for one.
+    url: String,
     log: File,
     daemon: Option<Child>,
     cues: SyncSender<Cue>,
@@ -49,6 +51,7 @@ impl Host {
             number,
             program: stage.program().to_owned(),
             configuration: stage.configuration(),
+            url: stage.url(),
             log,
             daemon: None,
             cues,
@@ -78,6 +81,7 @@ impl Host {
             .env_clear()
             .env("HOME", home)
             .env(processes::MARK, processes::mark())
+            .env("FEEDS_DATABASE_URL", &self.url)
             // Ctrl-C is for us: we say when it is over.
             .process_group(0)
             .stdin(Stdio::null())

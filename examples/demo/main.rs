@@ -3,6 +3,7 @@
 //! ```text
 //! stage      a directory, a server and a configuration of the demo's own
 //! database   the driver's own questions to that server
+//! feeds      a server of feeds for the shipped job that fetches them
 //! hosts      alpha and beta: the real program, a daemon each, which wake at the same instants
 //! event      what one line of a host's log says
 //! timeline   how it is shown
@@ -20,6 +21,7 @@
 
 mod database;
 mod event;
+mod feeds;
 mod hosts;
 mod ledger;
 mod narrator;
@@ -30,7 +32,12 @@ mod show;
 mod stage;
 mod timeline;
 
-use std::{env, io, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    env, io,
+    path::PathBuf,
+    process::{ExitCode, ExitStatus},
+    time::Duration,
+};
 
 use crontabber::{
     embedded::EmbeddedError,
@@ -67,7 +74,10 @@ fn demo() -> Result<Proof, DemoError> {
     let played = stage
         .set(&timeline)
         .and_then(|()| Show::new(&stage, cues, &timeline)?.play(length))
-        .and_then(|races| Proof::take(&stage, races));
+        .and_then(|races| {
+            feeds::list(&stage, &timeline)?;
+            Proof::take(&stage, races)
+        });
     let struck = stage.strike();
     let proof = played?;
     struck?;
@@ -129,6 +139,9 @@ enum DemoError {
     /// The server's URL is not understood.
     #[error(transparent)]
     Address(#[from] AddressError),
+    /// The feeds could not be made known.
+    #[error("`crontabber action feeds add` has ended with {0}")]
+    Feeds(ExitStatus),
     /// The configuration that the hosts go by has mistakes.
     #[error("{0}")]
     Mistakes(String),

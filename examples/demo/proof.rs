@@ -22,6 +22,9 @@ use crate::{
 /// The figures by SQL.
 const PROOF: &str = include_str!("proof.sql");
 
+/// Those about feeds.
+const FEEDS: &str = include_str!("feeds.sql");
+
 /// What became of each job.
 const JOBS: &str = include_str!("jobs.sql");
 
@@ -147,7 +150,10 @@ impl Proof {
             done,
         } = self.races;
         timeline.say("")?;
-        timeline.line("proof, by SQL over crontabber_log:", Tone::Striking)?;
+        timeline.line(
+            "proof, by SQL over crontabber_log and the tables of the feeds:",
+            Tone::Striking,
+        )?;
         print_all(&self.log, timeline)?;
         timeline.line(
             "by what the hosts said, the jobs noted, and the kernel knows:",
@@ -166,6 +172,7 @@ impl Proof {
             "  psql \"$({program} --config {configuration} db url)\" <<'END'"
         ))?;
         timeline.line(PROOF.trim_end(), Tone::Faint)?;
+        timeline.line(FEEDS.trim_end(), Tone::Faint)?;
         timeline.say("END")
     }
 }
@@ -206,13 +213,13 @@ struct Answers {
 
 impl Answers {
     async fn of(stage: &Stage, client: &Connection) -> Result<Self, DemoError> {
-        let rows = query(client, PROOF).await?;
         let figure = |row: &Row| Figure {
             name: row.get(0),
             wanted: row.get::<_, i32>(1).into(),
             seen: row.get(2),
         };
-        let log = rows.iter().map(figure).collect();
+        let (log, feeds) = (query(client, PROOF).await?, query(client, FEEDS).await?);
+        let log = log.iter().chain(&feeds).map(figure).collect();
         let rows = query(
             client,
             "SELECT run_id::text, outcome FROM crontabber_log WHERE run_id IS NOT NULL",

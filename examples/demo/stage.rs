@@ -12,7 +12,7 @@ use std::{
 use crontabber::{embedded::Cluster, store::error::DatabaseError};
 use toml::{Table, Value};
 
-use crate::{DemoError, database, processes, timeline::Timeline};
+use crate::{DemoError, database, feeds, processes, timeline::Timeline};
 
 /// The file by which a directory is known to be a demo's, and locked while one plays there.
 const LOCK: &str = "demo.lock";
@@ -66,6 +66,7 @@ impl Stage {
                 .await
                 .map_err(DatabaseError::from)?)
         })?;
+        feeds::begin(self)?;
         timeline.say(&format!(
             "PostgreSQL {}: made a private cluster in {} (Unix socket only), {:.1}s",
             self.major(),
@@ -142,20 +143,37 @@ impl Stage {
             .unwrap_or_default()
     }
 
+    /// Copies the shipped jobs; `feeds` may ask the server of feeds that we are.
+    fn copy_shipped_jobs(&self) -> Result<PathBuf, DemoError> {
+        let (shipped, copies) = (self.project.join("jobs"), self.directory.join("jobs"));
+        fs::create_dir(&copies).map_err(DemoError::io("create", &copies))?;
+        let files = fs::read_dir(&shipped).map_err(DemoError::io("read", &shipped))?;
+        for file in files {
+            let path = file.map_err(DemoError::io("read", &shipped))?.path();
+            let mut table = read(path.clone())?;
+            let feeds = table.get_mut("jobs").and_then(|jobs| jobs.get_mut("feeds"));
+            if let Some(Value::Table(feeds)) = feeds {
+                let with = entry(feeds, "with");
+                with.insert("allow".into(), Value::Array(vec![feeds::ALLOWED.into()]));
+                // All of them are on one host, and nobody has to be spared.
+                with.insert("gap".into(), "0s".into());
+            }
+            let copy = copies.join(path.file_name().unwrap_or_default());
+            fs::write(&copy, table.to_string()).map_err(DemoError::io("write", &copy))?;
+        }
+        Ok(copies)
+    }
+
     /// Copies the example's configuration, and adds what only we know.
     fn write_configuration(&self, psql: &Path) -> Result<(), DemoError> {
         let example = self.project.join("examples/demo");
-        let path = example.join("crontabber.toml");
-        let text = fs::read_to_string(&path).map_err(DemoError::io("read", &path))?;
-        let mut table: Table = text
-            .parse()
-            .map_err(|source| DemoError::Configuration { path, source })?;
+        let mut table = read(example.join("crontabber.toml"))?;
         let from_here = |path: &Path| Value::from(path.display().to_string());
-        if let Some(Value::Array(jobs)) = table.get_mut("jobs") {
-            for job in jobs {
-                *job = from_here(&example.join(job.as_str().unwrap_or_default()));
-            }
-        }
+        let jobs = vec![
+            from_here(&example.join("jobs.d")),
+            from_here(&self.copy_shipped_jobs()?),
+        ];
+        table.insert("jobs".into(), Value::Array(jobs));
         entry(&mut table, "database").insert(
             "directory".into(),
             from_here(&self.directory.join("postgres")),
@@ -181,6 +199,13 @@ impl Stage {
             format!("# Written by `make demo` from examples/demo/crontabber.toml.\n\n{table}");
         fs::write(&path, text).map_err(DemoError::io("write", &path))
     }
+}
+
+/// Reads a file of TOML.
+fn read(path: PathBuf) -> Result<Table, DemoError> {
+    let text = fs::read_to_string(&path).map_err(DemoError::io("read", &path))?;
+    text.parse()
+        .map_err(|source| DemoError::Configuration { path, source })
 }
 
 /// A path in a variable that is set and not empty.
