@@ -196,6 +196,7 @@ fn json_feed_is_read_and_an_item_without_id_left_out() {
         r#"{"version":"https://jsonfeed.org/version/1.1","items":[{"id":"1"},{"id":"2"},{"id"#;
     let cut = read(whole);
     assert_eq!((cut.episodes.len(), remarks(&cut).len()), (2, 1));
+    assert!(feed.is_whole && !cut.is_whole);
 }
 
 #[test]
@@ -227,6 +228,7 @@ fn a_feed_that_is_cut_off_gives_what_came_before() {
             "{}",
             &whole[..end]
         );
+        assert!(!feed.is_whole);
         let has_second = end >= second + "<guid>2</guid>".len();
         let has_first = end >= whole.find("</guid>").unwrap() + "</guid>".len();
         assert_eq!(
@@ -236,6 +238,7 @@ fn a_feed_that_is_cut_off_gives_what_came_before() {
             &whole[..end]
         );
     }
+    assert!(read(whole).is_whole);
     let inside = read(&whole[..whole.find("text").unwrap()]);
     assert_eq!(inside.episodes[1].summary.as_deref(), Some("some"));
 }
@@ -451,4 +454,50 @@ proptest::proptest! {
         }
         let _ = parse(&body, Some("text/xml; charset=utf-16"), "-");
     }
+}
+
+/// Peak memory of this process so far, in KiB.
+fn peak() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+    let words = line.and_then(|line| line.split_whitespace().nth(1));
+    words.and_then(|kib| kib.parse().ok()).expect("a number")
+}
+
+/// Not a test by itself: it is run alone in a process by the test below.
+#[test]
+fn made_to_read_lists_by_the_test_below() {
+    if std::env::var_os("LISTS").is_none() {
+        return;
+    }
+    let lists = format!("[{}[]]", "[],".repeat(1_000_000));
+    let document = format!(
+        "{{\"version\": \"https://jsonfeed.org/version/1.1\", \"extra\": {lists}, \"title\": {lists}, \"items\": [\
+         {{\"id\": 1, \"_ours\": {lists}, \"title\": {lists}, \"attachments\": {lists}}}, {{\"id\": 2, \"title\": \"Two\"}}]}}"
+    );
+    let before = peak();
+    let feed = read(&document);
+    println!("grown: {} KiB", peak() - before);
+    assert_eq!(titles(&feed), ["", "Two"]);
+    assert_eq!(remarks(&feed), ["`title` is not what it should be"]);
+}
+
+#[test]
+fn what_is_not_wanted_of_json_is_passed_over_and_never_kept() {
+    let alone = std::process::Command::new(std::env::current_exe().expect("this test"))
+        .args([
+            "--exact",
+            "made_to_read_lists_by_the_test_below",
+            "--nocapture",
+        ])
+        .env("LISTS", "1")
+        .output()
+        .expect("it can be run again");
+    let said = String::from_utf8_lossy(&alone.stdout);
+    assert!(alone.status.success(), "{said}");
+    let grown = said.lines().find_map(|line| line.split_once("grown: "));
+    let grown: usize = grown
+        .and_then(|(_, grown)| grown.split(' ').next()?.parse().ok())
+        .unwrap_or_else(|| panic!("{said}"));
+    assert!(grown < 8 << 10, "a document of 15 MB took {grown} KiB");
 }

@@ -75,6 +75,8 @@ pub struct Feed {
     pub episodes: Vec<Episode>,
     /// How many items of the document are no episodes: without identity, twice, or cut off. Remarks say why.
     pub left_out: usize,
+    /// Whether it was read to its end: what is not in it otherwise may be there all the same.
+    pub is_whole: bool,
     /// What was wrong and was got over.
     pub remarks: Remarks,
 }

@@ -196,6 +196,7 @@ impl Draft {
             skip_days: self.days,
             episodes,
             left_out,
+            is_whole: !self.remarks.is_end_missing(),
             remarks: self.remarks,
         }
     }

@@ -5,7 +5,6 @@
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
 
 use super::{
     Feed, Kind, Unreadable,
@@ -15,6 +14,10 @@ use super::{
     remark::{Remark, Remarks, excerpt},
     text,
 };
+use value::{Attachment, Authors, Scalar, Written, keep};
+
+// Values of which only what is wanted is kept while they are read.
+mod value;
 
 /// Reads a feed in JSON.
 pub(super) fn read(text: &str, url: &str, remarks: Remarks) -> Result<Feed, Unreadable> {
@@ -60,17 +63,21 @@ impl Reader {
         self.draft.remarks.add(Remark::BadField(excerpt(field)));
     }
 
-    fn field(&mut self, name: &str, value: &Value) {
+    /// Takes a member of the feed itself; `false`: it is none that is wanted, and was not read.
+    fn field<'de, A: MapAccess<'de>>(
+        &mut self,
+        name: &str,
+        object: &mut A,
+    ) -> Result<bool, A::Error> {
         let field = match name {
-            "version" => {
-                self.version = value.as_str().map(excerpt);
-                return;
-            }
-            "expired" => {
-                if value == &Value::Bool(true) {
-                    self.draft.is_over();
+            "version" | "expired" => {
+                let value: Scalar = object.next_value_seed(keep())?;
+                match name {
+                    "version" => self.version = value.text().map(excerpt),
+                    _ if value == Scalar::Bool(true) => self.draft.is_over(),
+                    _ => (),
                 }
-                return;
+                return Ok(true);
             }
             "title" => Field::Title(0),
             "home_page_url" => Field::Link,
@@ -79,31 +86,32 @@ impl Reader {
             "language" => Field::Language,
             // 1.1 has a list of them, 1.0 one.
             "authors" | "author" => Field::Author(0),
-            _ => return,
+            _ => return Ok(false),
         };
         let value = match field {
-            Field::Author(_) => value.get(0).unwrap_or(value).get("name"),
-            _ => Some(value),
+            Field::Author(_) => object.next_value_seed(keep::<Authors>())?.name,
+            _ => object.next_value_seed(keep())?,
         };
         match value {
-            Some(Value::String(text)) => {
+            Scalar::Text(text) => {
                 let is_address = matches!(field, Field::Link | Field::Image(_));
-                let resolved = is_address.then(|| self.bases.resolve(text));
+                let resolved = is_address.then(|| self.bases.resolve(&text));
                 self.draft
-                    .fill(field, resolved.as_ref().unwrap_or(text), Form::Text);
+                    .fill(field, resolved.as_ref().unwrap_or(&text), Form::Text);
             }
-            Some(Value::Null) | None => (),
-            Some(_) => self.remark(name),
+            Scalar::Null | Scalar::Absent => (),
+            Scalar::Number(_) | Scalar::Bool(_) | Scalar::Other => self.remark(name),
         }
+        Ok(true)
     }
 
-    fn item(&mut self, value: &Value) {
+    fn item(&mut self, written: &Written) {
         let remarks = &mut self.draft.remarks;
-        let string = |name: &str| value.get(name).and_then(Value::as_str);
+        let string = |name: &str| written.get(name).text();
         // The specification, `items`: an id that is a number is made text, and without one the item is no item.
-        let id = match value.get("id") {
-            Some(Value::String(id)) => Some(id.trim().to_owned()),
-            Some(Value::Number(id)) => Some(id.to_string()),
+        let id = match written.get("id") {
+            Scalar::Text(id) => Some(id.trim().to_owned()),
+            Scalar::Number(id) => Some(id.to_string()),
             _ => None,
         };
         let mut item = Item::default();
@@ -139,32 +147,24 @@ impl Reader {
                 item.link.offer(rank, text::address(&link, remarks));
             }
         }
-        attach(&mut item, value, &self.bases, remarks);
+        if let Some(attachment) = &written.attachment {
+            attach(&mut item, attachment, &self.bases, remarks);
+        }
         self.draft.episodes.add(item, remarks);
     }
 }
 
-/// The first attachment with an address.
-fn attach(item: &mut Item, value: &Value, bases: &Bases, remarks: &mut Remarks) {
-    let attachments = value.get("attachments").and_then(Value::as_array);
-    let mut with_address = attachments.into_iter().flatten().filter_map(|attachment| {
-        let url = attachment.get("url").and_then(Value::as_str)?;
-        Some((attachment, url))
-    });
-    let Some((attachment, url)) = with_address.next() else {
-        return;
-    };
-    let number = |name: &str| attachment.get(name).and_then(Value::as_f64);
-    let media_type = attachment.get("mime_type").and_then(Value::as_str);
-    let length = number("size_in_bytes").map(|length| format!("{length:.0}"));
+fn attach(item: &mut Item, attachment: &Attachment, bases: &Bases, remarks: &mut Remarks) {
+    let length = attachment.size.number();
+    let length = length.map(|length| format!("{length:.0}"));
     item.enclose(
         0,
-        &bases.resolve(url),
-        media_type,
+        &bases.resolve(attachment.url.text().unwrap_or_default()),
+        attachment.media_type.text(),
         length.as_deref(),
         remarks,
     );
-    if let Some(seconds) = number("duration_in_seconds") {
+    if let Some(seconds) = attachment.duration.number() {
         item.fill(
             Field::Duration,
             &format!("{seconds:.0}"),
@@ -184,19 +184,11 @@ impl<'de> Visitor<'de> for &mut Reader {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(name) = map.next_key::<String>()? {
-            match name.as_str() {
-                "items" => {
-                    self.has_items = true;
-                    map.next_value_seed(Items(self))?;
-                }
-                // Long, or of others: not even kept while it is read.
-                "description" | "hubs" => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-                name => {
-                    let value: Value = map.next_value()?;
-                    self.field(name, &value);
-                }
+            if name == "items" {
+                self.has_items = true;
+                map.next_value_seed(Items(self))?;
+            } else if !self.field(&name, &mut map)? {
+                map.next_value::<IgnoredAny>()?;
             }
         }
         Ok(())
@@ -222,8 +214,8 @@ impl<'de> Visitor<'de> for Items<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while let Some(value) = list.next_element::<Value>()? {
-            self.0.item(&value);
+        while let Some(written) = list.next_element_seed(keep())? {
+            self.0.item(&written);
         }
         Ok(())
     }

@@ -95,6 +95,8 @@ impl fmt::Display for Remark {
 pub struct Remarks {
     listed: Vec<Remark>,
     unlisted: usize,
+    /// Whether one of them, listed or not, says that the end of the document was not read.
+    is_end_missing: bool,
 }
 
 impl Remarks {
@@ -119,7 +121,13 @@ impl Remarks {
         self.listed.is_empty()
     }
 
+    /// Whether the end of the document was not read.
+    pub(super) fn is_end_missing(&self) -> bool {
+        self.is_end_missing
+    }
+
     pub(super) fn add(&mut self, remark: Remark) {
+        self.is_end_missing |= matches!(remark, Remark::CutOff | Remark::TooManyItems);
         if self.listed.len() < Self::MOST && !self.listed.contains(&remark) {
             self.listed.push(remark);
         } else {
@@ -165,6 +173,9 @@ mod tests {
         }
         assert_eq!(remarks.listed().len(), 20);
         assert_eq!(remarks.unlisted(), 999_980);
+        assert!(!remarks.is_end_missing());
+        remarks.add(Remark::CutOff);
+        assert!(remarks.is_end_missing(), "though it is not listed");
     }
 
     #[test]
