@@ -1,34 +1,23 @@
 //! `action feeds`: what a job runs, and what people ask of its tables.
 
+// A pass, as a job runs it.
+mod work;
+// What people ask of its tables, and of one feed.
+mod add;
+mod list;
 mod look;
+mod resume;
 
-use std::{
-    io::{self, IsTerminal as _, Read as _},
-    time::Duration,
-};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use jiff::Timestamp;
 
 use crate::{
-    actions::feeds::{
-        fetch::{Fetcher, Manners},
-        pass::pass,
-        store::{self, Listed},
-        table::Table,
-    },
-    duration,
     exit::Exit,
     store::{Address, Database, Environment},
-    view::{
-        Medium,
-        mark::{Mark, Tone},
-        table::{Column, Row, render},
-        text::harmless,
-    },
 };
 
-use crate::cli::{fail::Failure, open::block_on, print};
+use crate::cli::fail::Failure;
 
 /// Podcasts and other feeds, fetched politely and kept in tables
 ///
@@ -60,171 +49,22 @@ pub(in crate::cli) struct Feeds {
 #[derive(Debug, Subcommand)]
 enum Command {
     Look(look::Look),
-    Add(Add),
-    List(List),
-    Resume(Resume),
-}
-
-/// Adds feeds; each is fetched by the next pass
-#[derive(Debug, Args)]
-struct Add {
-    /// Their addresses
-    #[arg(required = true, value_name = "ADDRESS")]
-    addresses: Vec<String>,
-    /// How often they are fetched
-    #[arg(long, value_name = "DURATION", default_value = "1h")]
-    every: String,
-}
-
-/// The feeds, those that need somebody first
-#[derive(Debug, Args)]
-#[command(after_help = "\
-In a pipe the columns are: number, state, errors, episodes, next fetch, address, title, reason or last error.")]
-struct List {
-    /// Those in a state: active, suspended, gone, complete or duplicate
-    #[arg(long, value_name = "STATE", value_parser = ["active", "suspended", "gone", "complete", "duplicate"])]
-    state: Option<String>,
-}
-
-/// Fetches feeds again that have been given up
-#[derive(Debug, Args)]
-struct Resume {
-    /// Their numbers, as `list` has them
-    #[arg(required = true, value_name = "NUMBER")]
-    numbers: Vec<i64>,
+    Add(add::Add),
+    List(list::List),
+    Resume(resume::Resume),
 }
 
 /// How long a database may take to answer at first.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// The longest table of a job, in bytes.
-const LONGEST: u64 = 1 << 20;
-
 impl Feeds {
-    pub(super) fn answer(self) -> Result<Exit, Failure> {
+    pub(super) fn answer(&self) -> Result<Exit, Failure> {
         match &self.command {
             None => self.work(),
             Some(Command::Look(look)) => look.answer(),
-            Some(Command::Add(add)) => self.add(add),
-            Some(Command::List(list)) => self.list(list),
-            Some(Command::Resume(resume)) => self.resume(resume),
-        }
-    }
-
-    fn work(&self) -> Result<Exit, Failure> {
-        if io::stdin().is_terminal() {
-            return Err(Failure::Usage(
-                "a pass reads the job's table from its standard input: echo '{}' | crontabber action feeds; other \
-                 commands: crontabber action feeds --help"
-                    .to_owned(),
-            ));
-        }
-        let mut json = String::new();
-        io::stdin().lock().take(LONGEST).read_to_string(&mut json)?;
-        let table = match Table::parse(&json) {
-            Ok(table) => table,
-            Err(bad) => {
-                eprintln!("error: {}", harmless(&bad.to_string()));
-                return Ok(Exit::Configuration);
-            }
-        };
-        let database = self.database(table.parallel + 1)?;
-        let fetcher = Fetcher::new(Manners {
-            contact: table.contact,
-            allowed: table.allow,
-            gap: table.gap,
-            max_body: table.max_body,
-        });
-        let fetcher = fetcher.map_err(|error| Failure::Usage(error.to_string()))?;
-        let done = block_on(async {
-            store::prepare(&database).await?;
-            if !table.feeds.is_empty() {
-                store::add(&database, &table.feeds, table.every).await?;
-            }
-            let tell = |why: &str| println!("{}", harmless(why));
-            Ok(pass(&database, &fetcher, table.parallel, tell).await?)
-        })?;
-        let json = serde_json::to_string(&done).expect("counts have a JSON form");
-        print(&format!("{json}\n"))?;
-        #[expect(clippy::cast_precision_loss, reason = "a share of feeds, not of atoms")]
-        let share = done.failed as f64 / done.fetched.max(1) as f64;
-        Ok(if share > table.fail_above {
-            Exit::Failed
-        } else {
-            Exit::Ok
-        })
-    }
-
-    fn add(&self, add: &Add) -> Result<Exit, Failure> {
-        let every = duration::parse(&add.every).map_err(|_| {
-            Failure::Usage(format!(
-                "`{}` is no duration such as 6h",
-                harmless(&add.every)
-            ))
-        })?;
-        if every < Duration::from_mins(1) {
-            return Err(Failure::Usage(
-                "a feed is fetched every minute at most".to_owned(),
-            ));
-        }
-        let strange = add
-            .addresses
-            .iter()
-            .find(|address| !(address.starts_with("http://") || address.starts_with("https://")));
-        if let Some(strange) = strange {
-            let strange = harmless(strange);
-            return Err(Failure::Usage(format!(
-                "`{strange}` is no address of a feed: https://..."
-            )));
-        }
-        let database = self.database(1)?;
-        let added = block_on(async {
-            store::prepare(&database).await?;
-            Ok(store::add(&database, &add.addresses, every).await?)
-        })?;
-        for address in &add.addresses {
-            let what = if added.contains(address) {
-                "added"
-            } else {
-                "is there already"
-            };
-            print(&format!("{}\t{what}\n", harmless(address)))?;
-        }
-        Ok(Exit::Ok)
-    }
-
-    fn list(&self, list: &List) -> Result<Exit, Failure> {
-        let database = self.database(1)?;
-        let feeds = block_on(async {
-            store::prepare(&database).await?;
-            Ok(store::list(&database, list.state.as_deref()).await?)
-        })?;
-        let columns = [
-            Column::right("FEED"),
-            Column::left("STATE").toned(),
-            Column::right("ERRORS"),
-            Column::right("EPISODES"),
-            Column::left("NEXT FETCH"),
-            Column::left("ADDRESS").yields(1, 30),
-            Column::left("TITLE").yields(0, 16),
-            Column::left("WHY").yields(2, 30),
-        ];
-        let medium = Medium::of_stdout();
-        let rows: Vec<Row> = feeds.iter().map(|feed| row(feed, medium)).collect();
-        print(&render(&columns, &rows, medium))?;
-        Ok(Exit::Ok)
-    }
-
-    fn resume(&self, resume: &Resume) -> Result<Exit, Failure> {
-        let database = self.database(1)?;
-        let resumed = block_on(async { Ok(store::resume(&database, &resume.numbers).await?) })?;
-        let unknown = resume
-            .numbers
-            .iter()
-            .find(|number| !resumed.contains(number));
-        match unknown {
-            Some(number) => Err(Failure::Usage(format!("there is no feed {number}"))),
-            None => Ok(Exit::Ok),
+            Some(Command::Add(add)) => add.answer(&self),
+            Some(Command::List(list)) => list.answer(&self),
+            Some(Command::Resume(resume)) => resume.answer(&self),
         }
     }
 
@@ -244,36 +84,5 @@ impl Feeds {
             connections,
             CONNECT,
         ))
-    }
-}
-
-fn row(feed: &Listed, medium: Medium) -> Row {
-    let is_active = feed.state == "active";
-    let next = |at: Timestamp| match medium {
-        Medium::Pipe => at.to_string(),
-        Medium::Terminal { .. } => at.strftime("%F %R").to_string(),
-    };
-    let (sign, tone) = match (feed.state.as_str(), feed.errors) {
-        ("active", 0) => (' ', Tone::Well),
-        ("active" | "complete" | "duplicate", _) => (' ', Tone::Odd),
-        _ => ('!', Tone::Bad),
-    };
-    let why = feed.last_error.as_ref().or(feed.reason.as_ref());
-    Row {
-        mark: Mark { sign, tone },
-        cells: vec![
-            feed.id.to_string(),
-            feed.state.clone(),
-            feed.errors.to_string(),
-            feed.episodes.to_string(),
-            if is_active {
-                next(feed.next_fetch)
-            } else {
-                String::new()
-            },
-            feed.url.clone(),
-            feed.title.clone().unwrap_or_default(),
-            why.cloned().unwrap_or_default(),
-        ],
     }
 }
