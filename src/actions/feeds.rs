@@ -19,3 +19,5 @@ pub mod store;
 pub mod pass;
 // What is in a feed, for who asks: from an address or a file; nothing is kept.
 pub mod look;
+// Lists of feeds for other programs.
+pub mod opml;
