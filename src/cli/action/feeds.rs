@@ -4,20 +4,31 @@
 mod work;
 // What people ask of its tables, and of one feed.
 mod add;
+mod export;
+mod import;
 mod list;
 mod look;
+mod remove;
 mod resume;
+mod show;
+// What they read.
+mod input;
 
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
 use crate::{
+    actions::feeds::{
+        by_hand::{self, Found, Named, NotFound},
+        store,
+    },
+    cli::fail::Failure,
+    duration,
     exit::Exit,
     store::{Address, Database, Environment},
+    view::text::harmless,
 };
-
-use crate::cli::fail::Failure;
 
 /// Podcasts and other feeds, fetched politely and kept in tables
 ///
@@ -30,8 +41,9 @@ Examples:
   crontabber action feeds add https://example.com/podcast.xml --every 6h
   echo '{}' | crontabber action feeds
   crontabber action feeds list --state suspended
+  crontabber action feeds import subscriptions.opml
 
-Exit codes: 0 well; 1 too many feeds have failed, or one cannot be read; 64 usage; 69 no database; 78 the job's table.")]
+Exit codes: 0 well; 1 too many feeds have failed, one cannot be read, or there is none of that name; 64 usage; 69 no database; 78 the job's table, or a source that it names.")]
 pub(in crate::cli) struct Feeds {
     /// The database whose tables hold the feeds: an address as of libpq
     #[arg(
@@ -51,7 +63,11 @@ enum Command {
     Look(look::Look),
     Add(add::Add),
     List(list::List),
+    Show(show::Show),
     Resume(resume::Resume),
+    Remove(remove::Remove),
+    Import(import::Import),
+    Export(export::Export),
 }
 
 /// How long a database may take to answer at first.
@@ -64,8 +80,19 @@ impl Feeds {
             Some(Command::Look(look)) => look.answer(),
             Some(Command::Add(add)) => add.answer(&self),
             Some(Command::List(list)) => list.answer(&self),
+            Some(Command::Show(show)) => show.answer(&self),
             Some(Command::Resume(resume)) => resume.answer(&self),
+            Some(Command::Remove(remove)) => remove.answer(&self),
+            Some(Command::Import(import)) => import.answer(&self),
+            Some(Command::Export(export)) => export.answer(&self),
         }
+    }
+
+    /// The database, with the tables in it. In a runtime.
+    async fn tables(&self) -> Result<Database, Failure> {
+        let database = self.database(1)?;
+        store::prepare(&database).await?;
+        Ok(database)
     }
 
     fn database(&self, connections: usize) -> Result<Database, Failure> {
@@ -85,4 +112,28 @@ impl Feeds {
             CONNECT,
         ))
     }
+}
+
+/// The feeds of these names, all of them.
+async fn find(database: &Database, names: &[Named]) -> Result<Vec<Found>, Failure> {
+    by_hand::find(database, names)
+        .await
+        .map_err(|error| match error {
+            NotFound::Database(error) => error.into(),
+            unknown @ NotFound::Unknown(_) => {
+                Failure::NotFound(harmless(&unknown.to_string()).into_owned())
+            }
+        })
+}
+
+/// How often feeds are to be fetched, as somebody has typed it.
+fn every(text: &str) -> Result<Duration, Failure> {
+    let every = duration::parse(text)
+        .map_err(|_| Failure::Usage(format!("`{}` is no duration such as 6h", harmless(text))))?;
+    if every < Duration::from_mins(1) {
+        return Err(Failure::Usage(
+            "a feed is fetched every minute at most".to_owned(),
+        ));
+    }
+    Ok(every)
 }

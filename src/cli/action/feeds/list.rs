@@ -1,81 +1,55 @@
 //! `action feeds list`: the feeds and how they are.
 
 use clap::Args;
-use jiff::Timestamp;
 
 use super::Feeds;
 use crate::{
-    actions::feeds::store::{self, Listed},
+    actions::feeds::by_hand::{self, MOST_LISTED},
     cli::{fail::Failure, open::block_on, print},
     exit::Exit,
-    view::{
-        Medium,
-        mark::{Mark, Tone},
-        table::{Column, Row, render},
-    },
+    view::{Medium, text::json},
 };
 
 /// The feeds, those that need somebody first
+///
+/// Addresses are shown without what may be secret in them: user, password and query. 10,000 feeds are listed at most.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-In a pipe the columns are: number, state, errors, episodes, next fetch, address, title, reason or last error.")]
+In a pipe the columns are: number, state, errors, episodes, next fetch, address, title, last error or reason.
+
+Examples:
+  crontabber action feeds list --state suspended
+  crontabber action feeds list --json
+
+Exit codes: 0; 64 usage; 69 no database.")]
 pub(super) struct List {
     /// Those in a state: active, suspended, gone, complete or duplicate
     #[arg(long, value_name = "STATE", value_parser = ["active", "suspended", "gone", "complete", "duplicate"])]
     state: Option<String>,
+    /// As an array of objects, with whole addresses (docs/json.md)
+    #[arg(long)]
+    json: bool,
 }
 
 impl List {
     pub(super) fn answer(&self, feeds: &Feeds) -> Result<Exit, Failure> {
-        let database = feeds.database(1)?;
-        let listed = block_on(async {
-            store::prepare(&database).await?;
-            Ok(store::list(&database, self.state.as_deref()).await?)
+        let mut listed = block_on(async {
+            let database = feeds.tables().await?;
+            Ok(by_hand::list(&database, self.state.as_deref()).await?)
         })?;
-        let columns = [
-            Column::right("FEED"),
-            Column::left("STATE").toned(),
-            Column::right("ERRORS"),
-            Column::right("EPISODES"),
-            Column::left("NEXT FETCH"),
-            Column::left("ADDRESS").yields(1, 30),
-            Column::left("TITLE").yields(0, 16),
-            Column::left("WHY").yields(2, 30),
-        ];
-        let medium = Medium::of_stdout();
-        let rows: Vec<Row> = listed.iter().map(|feed| row(feed, medium)).collect();
-        print(&render(&columns, &rows, medium))?;
+        let are_all = listed.len() <= MOST_LISTED;
+        listed.truncate(MOST_LISTED);
+        print(&if self.json {
+            json(&listed)
+        } else {
+            by_hand::list_text(&listed, Medium::of_stdout())
+        })?;
+        if !are_all {
+            eprintln!(
+                "there are more than these {MOST_LISTED}: --state narrows them down, `crontabber action feeds export \
+                 --all` has all of them"
+            );
+        }
         Ok(Exit::Ok)
-    }
-}
-
-fn row(feed: &Listed, medium: Medium) -> Row {
-    let is_active = feed.state == "active";
-    let next = |at: Timestamp| match medium {
-        Medium::Pipe => at.to_string(),
-        Medium::Terminal { .. } => at.strftime("%F %R").to_string(),
-    };
-    let (sign, tone) = match (feed.state.as_str(), feed.errors) {
-        ("active", 0) => (' ', Tone::Well),
-        ("active" | "complete" | "duplicate", _) => (' ', Tone::Odd),
-        _ => ('!', Tone::Bad),
-    };
-    let why = feed.last_error.as_ref().or(feed.reason.as_ref());
-    Row {
-        mark: Mark { sign, tone },
-        cells: vec![
-            feed.id.to_string(),
-            feed.state.clone(),
-            feed.errors.to_string(),
-            feed.episodes.to_string(),
-            if is_active {
-                next(feed.next_fetch)
-            } else {
-                String::new()
-            },
-            feed.url.clone(),
-            feed.title.clone().unwrap_or_default(),
-            why.cloned().unwrap_or_default(),
-        ],
     }
 }

@@ -6,12 +6,14 @@ use super::Feeds;
 use crate::{
     actions::feeds::{
         fetch::{Fetcher, Manners},
-        pass::pass,
+        pass::{Done, pass},
+        sources::{self, NoSource},
         store,
         table::Table,
     },
     cli::{fail::Failure, open::block_on, print},
     exit::Exit,
+    store::Database,
     view::text::harmless,
 };
 
@@ -31,27 +33,27 @@ impl Feeds {
         io::stdin().lock().take(LONGEST).read_to_string(&mut json)?;
         let table = match Table::parse(&json) {
             Ok(table) => table,
-            Err(bad) => {
-                eprintln!("error: {}", harmless(&bad.to_string()));
-                return Ok(Exit::Configuration);
-            }
+            Err(bad) => return Ok(misconfigured(&bad.to_string())),
         };
         let database = self.database(table.parallel + 1)?;
         let fetcher = Fetcher::new(Manners {
-            contact: table.contact,
-            allowed: table.allow,
+            contact: table.contact.clone(),
+            allowed: table.allow.clone(),
             gap: table.gap,
             max_body: table.max_body,
         });
         let fetcher = fetcher.map_err(|error| Failure::Usage(error.to_string()))?;
         let done = block_on(async {
-            store::prepare(&database).await?;
-            if !table.feeds.is_empty() {
-                store::add(&database, &table.feeds, table.every).await?;
+            match all_that_is_due(&database, &fetcher, &table).await {
+                Ok(done) => Ok(Ok(done)),
+                Err(NoSource::Database(error)) => Err(error.into()),
+                Err(why) => Ok(Err(why)),
             }
-            let tell = |why: &str| println!("{}", harmless(why));
-            Ok(pass(&database, &fetcher, table.parallel, tell).await?)
         })?;
+        let done = match done {
+            Ok(done) => done,
+            Err(why) => return Ok(misconfigured(&why.to_string())),
+        };
         let json = serde_json::to_string(&done).expect("counts have a JSON form");
         print(&format!("{json}\n"))?;
         #[expect(clippy::cast_precision_loss, reason = "a share of feeds, not of atoms")]
@@ -62,4 +64,22 @@ impl Feeds {
             Exit::Ok
         })
     }
+}
+
+/// What the sources name is added before anything is fetched; a source that gives nothing ends it there.
+async fn all_that_is_due(
+    database: &Database,
+    fetcher: &Fetcher,
+    table: &Table,
+) -> Result<Done, NoSource> {
+    let tell = |why: &str| println!("{}", harmless(why));
+    store::prepare(database).await?;
+    let wanted = sources::wanted(database, table, tell).await?;
+    sources::add(database, &wanted, table.every).await?;
+    Ok(pass(database, fetcher, table.parallel, tell).await?)
+}
+
+fn misconfigured(why: &str) -> Exit {
+    eprintln!("error: {}", harmless(why));
+    Exit::Configuration
 }
