@@ -99,7 +99,7 @@ fn opml(path: &Path, tell: &mut impl FnMut(&str)) -> Result<Vec<Outline>, String
         return Err(unread(&"it is no file"));
     }
     let body = read(path).map_err(|error| unread(&error))?;
-    if !body.iter().any(|byte| *byte == b'<') {
+    if !body.contains(&b'<') {
         return Err(format!("`{shown}` is no OPML"));
     }
     let list = outlines(&body).map_err(|why| format!("`{shown}`: {why}"))?;

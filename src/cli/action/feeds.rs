@@ -78,13 +78,13 @@ impl Feeds {
         match &self.command {
             None => self.work(),
             Some(Command::Look(look)) => look.answer(),
-            Some(Command::Add(add)) => add.answer(&self),
-            Some(Command::List(list)) => list.answer(&self),
-            Some(Command::Show(show)) => show.answer(&self),
-            Some(Command::Resume(resume)) => resume.answer(&self),
-            Some(Command::Remove(remove)) => remove.answer(&self),
-            Some(Command::Import(import)) => import.answer(&self),
-            Some(Command::Export(export)) => export.answer(&self),
+            Some(Command::Add(add)) => add.answer(self),
+            Some(Command::List(list)) => list.answer(self),
+            Some(Command::Show(show)) => show.answer(self),
+            Some(Command::Resume(resume)) => resume.answer(self),
+            Some(Command::Remove(remove)) => remove.answer(self),
+            Some(Command::Import(import)) => import.answer(self),
+            Some(Command::Export(export)) => export.answer(self),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Feeds as they are seen: in a list, and one with all about it. They are JSON as they are.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
@@ -128,6 +128,9 @@ pub struct Newest {
 /// How many feeds are listed at most.
 pub const MOST_LISTED: usize = 10_000;
 
+/// Of how many feeds the episodes are counted in one statement.
+const COUNTED: usize = 250;
+
 /// How many fetches are shown.
 const FETCHES: i64 = 10;
 
@@ -139,10 +142,24 @@ pub async fn list(database: &Database, state: Option<&str>) -> Result<Vec<Listed
     let most = i64::try_from(MOST_LISTED + 1).unwrap_or(i64::MAX);
     let parameters: [Parameter<'_>; 2] = [(&state, Type::TEXT), (&most, Type::INT8)];
     let rows = run(database, include_str!("../sql/list.sql"), &parameters).await?;
-    rows.iter().map(listed).collect()
+    let rows = rows.iter().map(|row| listed(row, 0));
+    let mut feeds = rows.collect::<Result<Vec<Listed>, _>>()?;
+    for some in feeds.chunks_mut(COUNTED) {
+        let ids: Vec<i64> = some.iter().map(|feed| feed.id).collect();
+        let parameters: [Parameter<'_>; 1] = [(&ids, Type::INT8_ARRAY)];
+        let rows = run(database, include_str!("../sql/count.sql"), &parameters).await?;
+        let counts = rows
+            .iter()
+            .map(|row| Ok((row.try_get("feed_id")?, row.try_get("episodes")?)));
+        let counts = counts.collect::<Result<HashMap<i64, i64>, DatabaseError>>()?;
+        for feed in some {
+            feed.episodes = counts.get(&feed.id).copied().unwrap_or_default();
+        }
+    }
+    Ok(feeds)
 }
 
-fn listed(row: &Row) -> Result<Listed, DatabaseError> {
+fn listed(row: &Row, episodes: i64) -> Result<Listed, DatabaseError> {
     let state: String = row.try_get("state")?;
     let next_fetch = row.try_get("next_fetch")?;
     Ok(Listed {
@@ -156,7 +173,7 @@ fn listed(row: &Row) -> Result<Listed, DatabaseError> {
         error_count: row.try_get("error_count")?,
         last_error: row.try_get("last_error")?,
         last_success: row.try_get("last_success")?,
-        episodes: row.try_get("episodes")?,
+        episodes,
     })
 }
 
@@ -178,7 +195,7 @@ pub async fn show(database: &Database, id: i64) -> Result<Option<Shown>, Databas
         return Ok(None);
     };
     Ok(Some(Shown {
-        listed: listed(row)?,
+        listed: listed(row, row.try_get("episodes")?)?,
         duplicate_of: row.try_get("duplicate_of")?,
         last_fetch: row.try_get("last_fetch")?,
         last_change: row.try_get("last_change")?,
@@ -229,10 +246,6 @@ fn seconds(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde hands over references"
-)]
 fn whole<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_u64(duration.as_secs())
 }

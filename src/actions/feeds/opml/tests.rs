@@ -17,7 +17,7 @@ fn read(body: &str) -> (Vec<Outline>, Vec<String>) {
     (list.feeds, remarks.collect())
 }
 
-const SOUND: &str = r##"<?xml version="1.0"?>
+const SOUND: &str = r#"<?xml version="1.0"?>
 <!-- <outline xmlUrl="https://example.com/commented-out"/> -->
 <opml version="2.0"><head><title>Mine</title></head><body>
 <outline text="Talks">
@@ -26,7 +26,7 @@ const SOUND: &str = r##"<?xml version="1.0"?>
 </outline>
 <outline xmlurl="https://example.com/a?b=1&amp;c=2" text="again"/>
 <outline text="a page" type="link" url="https://example.com/page"/>
-</body></opml>"##;
+</body></opml>"#;
 
 #[test]
 fn a_list_has_the_feeds_of_all_its_outlines_each_once() {

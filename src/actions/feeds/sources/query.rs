@@ -4,7 +4,7 @@
 //! and its rows are fetched a few at a time, so that it cannot fill this process.
 
 use tokio_postgres::{
-    Error, Row,
+    Column, Error, Row,
     error::SqlState,
     types::{FromSql as _, Type},
 };
@@ -60,7 +60,7 @@ async fn ask(client: &Connection, sql: &str) -> Result<Result<Vec<String>, Strin
 }
 
 fn address(row: &Row) -> Result<Result<String, Error>, String> {
-    let types: Vec<&Type> = row.columns().iter().map(|column| column.type_()).collect();
+    let types: Vec<&Type> = row.columns().iter().map(Column::type_).collect();
     match types.as_slice() {
         [one] if String::accepts(one) => Ok(row
             .try_get::<_, Option<String>>(0)
