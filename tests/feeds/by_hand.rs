@@ -90,6 +90,38 @@ async fn an_export_has_the_active_feeds_or_all_however_many_there_are() {
 }
 
 #[tokio::test]
+async fn a_list_counts_the_episodes_of_each_feed_and_says_that_there_are_more_than_it_has() {
+    let database = tables().await;
+    by_hand(&database, &["list"]).await;
+    database
+        .execute(
+            "INSERT INTO feeds (url) SELECT 'https://example.com/' || n FROM generate_series(1, 10001) n;
+             INSERT INTO episodes (feed_id, key, content_hash)
+             SELECT id, sha256(n::text::bytea), '' FROM feeds, generate_series(1, 1 + id % 2) n",
+        )
+        .await;
+    let listed = by_hand(&database, &["list", "--json"]).await;
+    assert!(
+        listed.stderr.contains("more than these 10000"),
+        "{}",
+        listed.stderr
+    );
+    let listed: Value = serde_json::from_str(&listed.stdout).expect("it is JSON");
+    let listed = listed.as_array().expect("an array");
+    assert_eq!(listed.len(), 10_000);
+    for feed in listed {
+        let id = feed["id"].as_i64().expect("a number");
+        assert_eq!(feed["episodes"], 1 + id % 2, "{feed}");
+    }
+    database.execute("DELETE FROM feeds WHERE id = 1").await;
+    let listed = by_hand(&database, &["list"]).await;
+    assert_eq!(
+        (listed.stdout.lines().count(), listed.stderr.as_str()),
+        (10_000, "")
+    );
+}
+
+#[tokio::test]
 async fn an_import_of_lines_tells_which_are_refused_and_takes_the_others() {
     let database = tables().await;
     let list = file(
@@ -157,8 +189,8 @@ async fn a_feed_is_shown_with_its_fetches_and_its_newest_episodes_by_number_and_
         "kind\trss2.0",
         "title\tNights",
         "unchanged by\tETag \"2\"",
-        "episodes\t5",
-        "vanished\t2",
+        "episodes\t7",
+        "vanished\t2 of them",
     ] {
         assert_eq!(has(line), 1, "{line}: {text}");
     }
@@ -169,7 +201,7 @@ async fn a_feed_is_shown_with_its_fetches_and_its_newest_episodes_by_number_and_
     assert_eq!(shown["url"], server.url("/feed"));
     assert_eq!(
         (&shown["episodes"], &shown["vanished"]),
-        (&5.into(), &2.into())
+        (&7.into(), &2.into())
     );
     assert_eq!(
         (&shown["every_seconds"], &shown["next_fetch"]),

@@ -144,6 +144,48 @@ async fn feeds_of_a_query_are_fetched_and_what_is_no_address_is_told_without_its
     assert_eq!(numbers.concat(), ["1", "2"]);
 }
 
+/// Queries that write or make no sense, and what is said of them.
+const WRONG: [(&str, &str); 11] = [
+    (
+        "SELECT sneak()",
+        "cannot execute INSERT in a read-only transaction",
+    ),
+    (
+        "SELECT nextval('numbers')::text",
+        "cannot execute nextval() in a read-only transaction",
+    ),
+    (
+        "INSERT INTO mine VALUES ('x') RETURNING text",
+        "syntax error",
+    ),
+    (
+        "WITH x AS (INSERT INTO mine VALUES ('x') RETURNING text) SELECT text FROM x",
+        "must not contain data-modifying statements",
+    ),
+    (
+        "SELECT 'x'; DROP TABLE mine",
+        "cannot insert multiple commands",
+    ),
+    (
+        "SELECT 'x'; COMMIT; DROP TABLE mine",
+        "cannot insert multiple commands",
+    ),
+    ("COMMIT", "syntax error"),
+    (
+        "SELECT set_config('transaction_read_only', 'off', true) || sneak()",
+        "transaction read-write mode must be set before any query",
+    ),
+    (
+        "SELECT text, text FROM mine UNION SELECT 'a', 'b'",
+        "it gives 2 columns",
+    ),
+    ("SELECT 1", "it gives one column of type int4"),
+    (
+        "SELECT url FROM nowhere",
+        "relation \"nowhere\" does not exist",
+    ),
+];
+
 #[tokio::test]
 async fn a_query_can_change_nothing_and_what_is_wrong_with_it_ends_the_run() {
     let (server, _site, database) = world("").await;
@@ -157,46 +199,7 @@ async fn a_query_can_change_nothing_and_what_is_wrong_with_it_ends_the_run() {
              $$ INSERT INTO mine VALUES ('sneaked in') RETURNING text $$",
         )
         .await;
-    for (sql, why) in [
-        (
-            "SELECT sneak()",
-            "cannot execute INSERT in a read-only transaction",
-        ),
-        (
-            "SELECT nextval('numbers')::text",
-            "cannot execute nextval() in a read-only transaction",
-        ),
-        (
-            "INSERT INTO mine VALUES ('x') RETURNING text",
-            "syntax error",
-        ),
-        (
-            "WITH x AS (INSERT INTO mine VALUES ('x') RETURNING text) SELECT text FROM x",
-            "must not contain data-modifying statements",
-        ),
-        (
-            "SELECT 'x'; DROP TABLE mine",
-            "cannot insert multiple commands",
-        ),
-        (
-            "SELECT 'x'; COMMIT; DROP TABLE mine",
-            "cannot insert multiple commands",
-        ),
-        ("COMMIT", "syntax error"),
-        (
-            "SELECT set_config('transaction_read_only', 'off', true) || sneak()",
-            "transaction read-write mode must be set before any query",
-        ),
-        (
-            "SELECT text, text FROM mine UNION SELECT 'a', 'b'",
-            "it gives 2 columns",
-        ),
-        ("SELECT 1", "it gives one column of type int4"),
-        (
-            "SELECT url FROM nowhere",
-            "relation \"nowhere\" does not exist",
-        ),
-    ] {
+    for (sql, why) in WRONG {
         let said = with(&database, &query(sql)).await;
         assert_eq!(said.code, Some(78), "{sql}: {said:?}");
         assert!(

@@ -43,7 +43,7 @@ pub struct Listed {
 /// All about a feed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Shown {
-    /// What is in a list, too; of its episodes those that have not vanished.
+    /// What is in a list, too.
     #[serde(flatten)]
     pub listed: Listed,
     /// The feed whose address it has moved to.
@@ -72,7 +72,7 @@ pub struct Shown {
     pub language: Option<String>,
     /// When it was added.
     pub created_at: Timestamp,
-    /// How many of its episodes are not in its document any more.
+    /// How many of all its episodes are not in its document any more.
     pub vanished: i64,
     /// Its last fetches, the newest first.
     pub fetches: Vec<Fetch>,

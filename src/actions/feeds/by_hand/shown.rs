@@ -106,7 +106,10 @@ pub fn show_text(feed: &Shown, medium: Medium) -> String {
         ("unchanged by", validators.join(", ")),
         ("added", when(Some(feed.created_at), medium)),
         ("episodes", listed.episodes.to_string()),
-        ("vanished", text(number(feed.vanished))),
+        (
+            "vanished",
+            text(number(feed.vanished).map(|number| format!("{number} of them"))),
+        ),
     ] {
         lines.labelled(label, &what);
     }

@@ -13,7 +13,9 @@ use super::NoSource;
 use crate::{
     actions::feeds::parse::MOST_OUTLINES,
     store::{
-        Connection, Database, DatabaseError, limited,
+        Connection, Database, DatabaseError,
+        error::Doing,
+        limited,
         transaction::{BEGIN, LIMIT},
     },
 };
@@ -78,6 +80,14 @@ fn address(row: &Row) -> Result<Result<String, Error>, String> {
 /// Whose mistake it is: that of who wrote the query, if the server has understood us and not the query, may not do what it
 /// says, or has not done it in time.
 fn whose(error: DatabaseError) -> NoSource {
+    if let DatabaseError::TimedOut {
+        doing: Doing::Working,
+        limit,
+    } = error
+    {
+        let limit = limit.as_secs();
+        return NoSource::Query(format!("it has not given its rows within {limit} s"));
+    }
     let told = error.server().and_then(|server| {
         let code = server.code().code();
         let is_its = ["0A", "22", "25", "42"]
