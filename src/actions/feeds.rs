@@ -1,12 +1,15 @@
 //! `feeds`: podcasts and other feeds, fetched politely and read whatever is wrong with them.
 //!
 //! ```text
+//! list, OPML, query ─ sources ─▶ feeds
 //! feeds (due) ─ store::claim ─▶ fetch ─▶ parse ─▶ policy ─ store::save ─▶ feeds, episodes, feed_fetches
 //!                                └──────── no document ─▶ policy ─ store::note ─▶ feeds, feed_fetches
 //! ```
 
 // What a job says.
 pub mod table;
+// Where feeds come from beside the table.
+pub mod sources;
 // Asking a server.
 pub mod fetch;
 // What the body of a feed says.
@@ -19,3 +22,7 @@ pub mod store;
 pub mod pass;
 // What is in a feed, for who asks: from an address or a file; nothing is kept.
 pub mod look;
+// What people ask of the tables and change in them.
+pub mod by_hand;
+// Lists of feeds for other programs.
+pub mod opml;

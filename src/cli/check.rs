@@ -202,6 +202,7 @@ fn meaning(failure: &Failure) -> Answer {
         }
         Failure::NoDatabase(message)
         | Failure::Usage(message)
+        | Failure::NotFound(message)
         | Failure::Schedule(message)
         | Failure::NotImported(message)
         | Failure::JobNotFound(message) => (Status::Unknown, message.clone()),

@@ -18,6 +18,9 @@ pub(super) enum Failure {
     /// What was typed names something that is not there.
     #[error("error: {0}")]
     Usage(String),
+    /// What was typed is right, and there is no such thing.
+    #[error("error: {0}")]
+    NotFound(String),
     /// A schedule that was typed is wrong; every mistake in it is pointed at.
     #[error("{}", .0.trim_end())]
     Schedule(String),
@@ -52,7 +55,7 @@ impl Failure {
             Self::Configuration(_) | Self::NoDatabase(_) | Self::NotImported(_) => {
                 Exit::Configuration
             }
-            Self::JobNotFound(_) => Exit::Failed,
+            Self::JobNotFound(_) | Self::NotFound(_) => Exit::Failed,
             Self::Usage(_) | Self::Schedule(_) => Exit::Usage,
             Self::Database(error) => error.exit(),
             Self::Io(_) => Exit::Io,

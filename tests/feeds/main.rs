@@ -1,8 +1,10 @@
 //! The action `feeds`, from a job to its tables.
 
+mod by_hand;
 #[path = "../common/mod.rs"]
 mod common;
 mod server;
+mod sources;
 
 use std::{
     fs,
@@ -473,7 +475,7 @@ fn the_engine_knows_no_action() {
 async fn a_table_that_makes_no_sense_is_told_and_is_tried_again_by_nobody() {
     let (_server, site, database) = world("evry = \"6h\"").await;
     let said = pass(&site, &database).await;
-    let expected = "failure: error: the table of this job: unknown field `evry`, expected one of `feeds`, `every`";
+    let expected = "failure: error: the table of this job: unknown field `evry`, expected one of `feeds`, `opml`";
     assert!(said.starts_with(expected), "{said}");
     let code: i32 = database
         .query_one("SELECT exit_code FROM crontabber_log ORDER BY id DESC LIMIT 1")

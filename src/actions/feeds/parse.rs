@@ -33,6 +33,8 @@ mod tokens;
 mod xml;
 // The same of JSON Feed.
 mod json;
+// The outlines of a list of feeds.
+mod outlines;
 // What stands in fields.
 mod date;
 mod duration;
@@ -40,6 +42,7 @@ mod duration;
 mod identity;
 mod item;
 
+pub use outlines::{MOST_OUTLINES, NoOutlines, Outline, Outlines, outlines};
 pub use remark::{Remark, Remarks};
 
 /// How many episodes of one document are read; what follows is left out, with a remark.

@@ -1,4 +1,4 @@
-//! The tables of the action: claims of feeds that are due, and what their fetches have found.
+//! The tables of the action, as a pass uses them: claims of feeds that are due, and what their fetches have found.
 
 use std::time::Duration;
 
@@ -55,31 +55,6 @@ pub struct Changes {
     pub changed: i64,
     /// Those that are not there any more.
     pub vanished: i64,
-}
-
-/// A feed, for people.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
-    /// Its number.
-    pub id: i64,
-    /// Its address.
-    pub url: String,
-    /// Its state, as the table has it.
-    pub state: String,
-    /// Why, where it is not active.
-    pub reason: Option<String>,
-    /// Its title.
-    pub title: Option<String>,
-    /// Failures in a row.
-    pub errors: i32,
-    /// The last of them.
-    pub last_error: Option<String>,
-    /// When it is fetched next, if it is.
-    pub next_fetch: Timestamp,
-    /// When it was last well.
-    pub last_success: Option<Timestamp>,
-    /// How many episodes of it there are.
-    pub episodes: i64,
 }
 
 /// Makes the tables where they are missing: who only uses them need not be allowed to.
@@ -232,46 +207,6 @@ pub async fn end_as_duplicate(
     ];
     let rows = run(database, include_str!("sql/duplicate.sql"), &parameters).await?;
     Ok(!rows.is_empty())
-}
-
-/// Adds feeds that are not known yet; gives back those that were not.
-pub async fn add(
-    database: &Database,
-    urls: &[String],
-    every: Duration,
-) -> Result<Vec<String>, DatabaseError> {
-    let every = every.as_secs_f64();
-    let parameters: [Parameter<'_>; 2] = [(&urls, Type::TEXT_ARRAY), (&every, Type::FLOAT8)];
-    let rows = run(database, include_str!("sql/add.sql"), &parameters).await?;
-    rows.iter().map(|row| Ok(row.try_get("url")?)).collect()
-}
-
-/// Makes these active again; gives back those that there are.
-pub async fn resume(database: &Database, ids: &[i64]) -> Result<Vec<i64>, DatabaseError> {
-    let parameters: [Parameter<'_>; 1] = [(&ids, Type::INT8_ARRAY)];
-    let rows = run(database, include_str!("sql/resume.sql"), &parameters).await?;
-    rows.iter().map(|row| Ok(row.try_get("id")?)).collect()
-}
-
-/// All feeds, or those in a state.
-pub async fn list(database: &Database, state: Option<&str>) -> Result<Vec<Listed>, DatabaseError> {
-    let parameters: [Parameter<'_>; 1] = [(&state, Type::TEXT)];
-    let rows = run(database, include_str!("sql/list.sql"), &parameters).await?;
-    let listed = rows.iter().map(|row| {
-        Ok(Listed {
-            id: row.try_get("id")?,
-            url: row.try_get("url")?,
-            state: row.try_get("state")?,
-            reason: row.try_get("reason")?,
-            title: row.try_get("title")?,
-            errors: row.try_get("error_count")?,
-            last_error: row.try_get("last_error")?,
-            next_fetch: row.try_get("next_fetch")?,
-            last_success: row.try_get("last_success")?,
-            episodes: row.try_get("episodes")?,
-        })
-    });
-    listed.collect()
 }
 
 /// What the table takes for a duration: no more than a week.

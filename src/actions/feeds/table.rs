@@ -13,6 +13,10 @@ use crate::{duration, http::Network, memory};
 pub struct Table {
     /// Feeds to have, beside those that the tables have already.
     pub feeds: Vec<String>,
+    /// An OPML file with more of them, read at each pass.
+    pub opml: Option<String>,
+    /// A query for the addresses of more of them, asked at each pass.
+    pub query: Option<String>,
     /// How often new ones are fetched.
     pub every: Duration,
     /// How many are fetched at once.
@@ -38,6 +42,8 @@ pub struct BadTable(String);
 #[serde(deny_unknown_fields, default)]
 struct Written {
     feeds: Vec<String>,
+    opml: Option<String>,
+    query: Option<String>,
     every: String,
     parallel: usize,
     gap: String,
@@ -51,6 +57,8 @@ impl Default for Written {
     fn default() -> Self {
         Self {
             feeds: Vec::new(),
+            opml: None,
+            query: None,
             every: "1h".to_owned(),
             parallel: 8,
             gap: "1s".to_owned(),
@@ -103,6 +111,8 @@ impl Table {
         })?;
         Ok(Self {
             feeds: written.feeds,
+            opml: written.opml,
+            query: written.query,
             every,
             parallel: written.parallel,
             gap: long("gap", &written.gap)?,
@@ -130,7 +140,7 @@ mod tests {
         for (json, why) in [
             (
                 r#"{"evry": "1h"}"#,
-                "unknown field `evry`, expected one of `feeds`, `every`",
+                "unknown field `evry`, expected one of `feeds`, `opml`",
             ),
             (
                 r#"{"every": "soon"}"#,

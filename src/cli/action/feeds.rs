@@ -1,34 +1,34 @@
 //! `action feeds`: what a job runs, and what people ask of its tables.
 
+// A pass, as a job runs it.
+mod work;
+// What people ask of its tables, and of one feed.
+mod add;
+mod export;
+mod import;
+mod list;
 mod look;
+mod remove;
+mod resume;
+mod show;
+// What they read.
+mod input;
 
-use std::{
-    io::{self, IsTerminal as _, Read as _},
-    time::Duration,
-};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use jiff::Timestamp;
 
 use crate::{
     actions::feeds::{
-        fetch::{Fetcher, Manners},
-        pass::pass,
-        store::{self, Listed},
-        table::Table,
+        by_hand::{self, Found, Named, NotFound},
+        store,
     },
+    cli::fail::Failure,
     duration,
     exit::Exit,
     store::{Address, Database, Environment},
-    view::{
-        Medium,
-        mark::{Mark, Tone},
-        table::{Column, Row, render},
-        text::harmless,
-    },
+    view::text::harmless,
 };
-
-use crate::cli::{fail::Failure, open::block_on, print};
 
 /// Podcasts and other feeds, fetched politely and kept in tables
 ///
@@ -41,8 +41,9 @@ Examples:
   crontabber action feeds add https://example.com/podcast.xml --every 6h
   echo '{}' | crontabber action feeds
   crontabber action feeds list --state suspended
+  crontabber action feeds import subscriptions.opml
 
-Exit codes: 0 well; 1 too many feeds have failed, or one cannot be read; 64 usage; 69 no database; 78 the job's table.")]
+Exit codes: 0 well; 1 too many feeds have failed, one cannot be read, or there is none of that name; 64 usage; 69 no database; 78 the job's table, or a source that it names.")]
 pub(in crate::cli) struct Feeds {
     /// The database whose tables hold the feeds: an address as of libpq
     #[arg(
@@ -60,172 +61,38 @@ pub(in crate::cli) struct Feeds {
 #[derive(Debug, Subcommand)]
 enum Command {
     Look(look::Look),
-    Add(Add),
-    List(List),
-    Resume(Resume),
-}
-
-/// Adds feeds; each is fetched by the next pass
-#[derive(Debug, Args)]
-struct Add {
-    /// Their addresses
-    #[arg(required = true, value_name = "ADDRESS")]
-    addresses: Vec<String>,
-    /// How often they are fetched
-    #[arg(long, value_name = "DURATION", default_value = "1h")]
-    every: String,
-}
-
-/// The feeds, those that need somebody first
-#[derive(Debug, Args)]
-#[command(after_help = "\
-In a pipe the columns are: number, state, errors, episodes, next fetch, address, title, reason or last error.")]
-struct List {
-    /// Those in a state: active, suspended, gone, complete or duplicate
-    #[arg(long, value_name = "STATE", value_parser = ["active", "suspended", "gone", "complete", "duplicate"])]
-    state: Option<String>,
-}
-
-/// Fetches feeds again that have been given up
-#[derive(Debug, Args)]
-struct Resume {
-    /// Their numbers, as `list` has them
-    #[arg(required = true, value_name = "NUMBER")]
-    numbers: Vec<i64>,
+    Add(add::Add),
+    List(list::List),
+    Show(show::Show),
+    Resume(resume::Resume),
+    Remove(remove::Remove),
+    Import(import::Import),
+    Export(export::Export),
 }
 
 /// How long a database may take to answer at first.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// The longest table of a job, in bytes.
-const LONGEST: u64 = 1 << 20;
-
 impl Feeds {
-    pub(super) fn answer(self) -> Result<Exit, Failure> {
+    pub(super) fn answer(&self) -> Result<Exit, Failure> {
         match &self.command {
             None => self.work(),
             Some(Command::Look(look)) => look.answer(),
-            Some(Command::Add(add)) => self.add(add),
-            Some(Command::List(list)) => self.list(list),
-            Some(Command::Resume(resume)) => self.resume(resume),
+            Some(Command::Add(add)) => add.answer(self),
+            Some(Command::List(list)) => list.answer(self),
+            Some(Command::Show(show)) => show.answer(self),
+            Some(Command::Resume(resume)) => resume.answer(self),
+            Some(Command::Remove(remove)) => remove.answer(self),
+            Some(Command::Import(import)) => import.answer(self),
+            Some(Command::Export(export)) => export.answer(self),
         }
     }
 
-    fn work(&self) -> Result<Exit, Failure> {
-        if io::stdin().is_terminal() {
-            return Err(Failure::Usage(
-                "a pass reads the job's table from its standard input: echo '{}' | crontabber action feeds; other \
-                 commands: crontabber action feeds --help"
-                    .to_owned(),
-            ));
-        }
-        let mut json = String::new();
-        io::stdin().lock().take(LONGEST).read_to_string(&mut json)?;
-        let table = match Table::parse(&json) {
-            Ok(table) => table,
-            Err(bad) => {
-                eprintln!("error: {}", harmless(&bad.to_string()));
-                return Ok(Exit::Configuration);
-            }
-        };
-        let database = self.database(table.parallel + 1)?;
-        let fetcher = Fetcher::new(Manners {
-            contact: table.contact,
-            allowed: table.allow,
-            gap: table.gap,
-            max_body: table.max_body,
-        });
-        let fetcher = fetcher.map_err(|error| Failure::Usage(error.to_string()))?;
-        let done = block_on(async {
-            store::prepare(&database).await?;
-            if !table.feeds.is_empty() {
-                store::add(&database, &table.feeds, table.every).await?;
-            }
-            let tell = |why: &str| println!("{}", harmless(why));
-            Ok(pass(&database, &fetcher, table.parallel, tell).await?)
-        })?;
-        let json = serde_json::to_string(&done).expect("counts have a JSON form");
-        print(&format!("{json}\n"))?;
-        #[expect(clippy::cast_precision_loss, reason = "a share of feeds, not of atoms")]
-        let share = done.failed as f64 / done.fetched.max(1) as f64;
-        Ok(if share > table.fail_above {
-            Exit::Failed
-        } else {
-            Exit::Ok
-        })
-    }
-
-    fn add(&self, add: &Add) -> Result<Exit, Failure> {
-        let every = duration::parse(&add.every).map_err(|_| {
-            Failure::Usage(format!(
-                "`{}` is no duration such as 6h",
-                harmless(&add.every)
-            ))
-        })?;
-        if every < Duration::from_mins(1) {
-            return Err(Failure::Usage(
-                "a feed is fetched every minute at most".to_owned(),
-            ));
-        }
-        let strange = add
-            .addresses
-            .iter()
-            .find(|address| !(address.starts_with("http://") || address.starts_with("https://")));
-        if let Some(strange) = strange {
-            let strange = harmless(strange);
-            return Err(Failure::Usage(format!(
-                "`{strange}` is no address of a feed: https://..."
-            )));
-        }
+    /// The database, with the tables in it. In a runtime.
+    async fn tables(&self) -> Result<Database, Failure> {
         let database = self.database(1)?;
-        let added = block_on(async {
-            store::prepare(&database).await?;
-            Ok(store::add(&database, &add.addresses, every).await?)
-        })?;
-        for address in &add.addresses {
-            let what = if added.contains(address) {
-                "added"
-            } else {
-                "is there already"
-            };
-            print(&format!("{}\t{what}\n", harmless(address)))?;
-        }
-        Ok(Exit::Ok)
-    }
-
-    fn list(&self, list: &List) -> Result<Exit, Failure> {
-        let database = self.database(1)?;
-        let feeds = block_on(async {
-            store::prepare(&database).await?;
-            Ok(store::list(&database, list.state.as_deref()).await?)
-        })?;
-        let columns = [
-            Column::right("FEED"),
-            Column::left("STATE").toned(),
-            Column::right("ERRORS"),
-            Column::right("EPISODES"),
-            Column::left("NEXT FETCH"),
-            Column::left("ADDRESS").yields(1, 30),
-            Column::left("TITLE").yields(0, 16),
-            Column::left("WHY").yields(2, 30),
-        ];
-        let medium = Medium::of_stdout();
-        let rows: Vec<Row> = feeds.iter().map(|feed| row(feed, medium)).collect();
-        print(&render(&columns, &rows, medium))?;
-        Ok(Exit::Ok)
-    }
-
-    fn resume(&self, resume: &Resume) -> Result<Exit, Failure> {
-        let database = self.database(1)?;
-        let resumed = block_on(async { Ok(store::resume(&database, &resume.numbers).await?) })?;
-        let unknown = resume
-            .numbers
-            .iter()
-            .find(|number| !resumed.contains(number));
-        match unknown {
-            Some(number) => Err(Failure::Usage(format!("there is no feed {number}"))),
-            None => Ok(Exit::Ok),
-        }
+        store::prepare(&database).await?;
+        Ok(database)
     }
 
     fn database(&self, connections: usize) -> Result<Database, Failure> {
@@ -247,33 +114,26 @@ impl Feeds {
     }
 }
 
-fn row(feed: &Listed, medium: Medium) -> Row {
-    let is_active = feed.state == "active";
-    let next = |at: Timestamp| match medium {
-        Medium::Pipe => at.to_string(),
-        Medium::Terminal { .. } => at.strftime("%F %R").to_string(),
-    };
-    let (sign, tone) = match (feed.state.as_str(), feed.errors) {
-        ("active", 0) => (' ', Tone::Well),
-        ("active" | "complete" | "duplicate", _) => (' ', Tone::Odd),
-        _ => ('!', Tone::Bad),
-    };
-    let why = feed.last_error.as_ref().or(feed.reason.as_ref());
-    Row {
-        mark: Mark { sign, tone },
-        cells: vec![
-            feed.id.to_string(),
-            feed.state.clone(),
-            feed.errors.to_string(),
-            feed.episodes.to_string(),
-            if is_active {
-                next(feed.next_fetch)
-            } else {
-                String::new()
-            },
-            feed.url.clone(),
-            feed.title.clone().unwrap_or_default(),
-            why.cloned().unwrap_or_default(),
-        ],
+/// The feeds of these names, all of them.
+async fn find(database: &Database, names: &[Named]) -> Result<Vec<Found>, Failure> {
+    by_hand::find(database, names)
+        .await
+        .map_err(|error| match error {
+            NotFound::Database(error) => error.into(),
+            unknown @ NotFound::Unknown(_) => {
+                Failure::NotFound(harmless(&unknown.to_string()).into_owned())
+            }
+        })
+}
+
+/// How often feeds are to be fetched, as somebody has typed it.
+fn every(text: &str) -> Result<Duration, Failure> {
+    let every = duration::parse(text)
+        .map_err(|_| Failure::Usage(format!("`{}` is no duration such as 6h", harmless(text))))?;
+    if every < Duration::from_mins(1) {
+        return Err(Failure::Usage(
+            "a feed is fetched every minute at most".to_owned(),
+        ));
     }
+    Ok(every)
 }

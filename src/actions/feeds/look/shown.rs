@@ -9,6 +9,7 @@ use super::{Answered, Looked, Source};
 use crate::{
     actions::feeds::parse::{Episode, Feed},
     duration::short,
+    http::shown_address,
     view::{
         Medium,
         lines::Lines,
@@ -22,7 +23,7 @@ use crate::{
 const EPISODES: usize = 10;
 
 impl Looked {
-    /// Labelled lines, the newest episodes, and what was wrong. In a pipe: the lines, then `episode`, date, seconds and
+    /// Labelled lines, the newest episodes, and what was wrong; no address of a feed with what may be secret. In a pipe: the lines, then `episode`, date, seconds and
     /// title of all episodes, tabs between.
     #[must_use]
     pub fn text(&self, medium: Medium) -> String {
@@ -78,14 +79,12 @@ impl Looked {
 }
 
 fn server(answered: &Answered, lines: &mut Lines) {
-    lines.line(&answered.address);
+    lines.line(&shown_address(&answered.address));
     if answered.address != answered.asked {
-        lines.labelled("asked", &answered.asked);
+        lines.labelled("asked", &shown_address(&answered.asked));
     }
-    lines.labelled(
-        "remember",
-        answered.permanent_address.as_deref().unwrap_or_default(),
-    );
+    let permanent = answered.permanent_address.as_deref().map(shown_address);
+    lines.labelled("remember", &permanent.unwrap_or_default());
     let requests = counted(answered.requests, "request");
     let bytes = counted(answered.bytes, "byte");
     lines.labelled(
@@ -116,7 +115,7 @@ fn feed(feed: &Feed, lines: &mut Lines) {
         ("site", &feed.site_url),
         ("image", &feed.image_url),
         ("language", &feed.language),
-        ("moved to", &feed.moved_to),
+        ("moved to", &feed.moved_to.as_deref().map(shown_address)),
     ] {
         lines.labelled(label, text.as_deref().unwrap_or_default());
     }

@@ -1,16 +1,15 @@
 //! `action feeds look`: one feed, and nothing kept.
 
-use std::{
-    fs::File,
-    io::{self, Read},
-};
+use std::{io, path::Path};
 
 use clap::Args;
 
+use super::input;
 use crate::{
     actions::feeds::{
         fetch::{Fetcher, Manners},
         look::{self, Looked, NoFeed},
+        sources,
     },
     cli::{fail::Failure, open::block_on, print},
     exit::Exit,
@@ -44,9 +43,6 @@ pub(super) struct Look {
     json: bool,
 }
 
-/// The longest file that is read, in bytes.
-const LONGEST: u64 = 64 << 20;
-
 impl Look {
     pub(super) fn answer(&self) -> Result<Exit, Failure> {
         match self.look()? {
@@ -67,12 +63,12 @@ impl Look {
 
     fn look(&self) -> Result<Result<Looked, NoFeed>, Failure> {
         if self.feed == "-" {
-            let body = bounded(io::stdin().lock(), "the standard input")?;
+            let body = input::standard()?;
             return Ok(look::in_file("the standard input", &body));
         }
         if !self.feed.contains("://") {
-            let file = File::open(&self.feed).map_err(|error| self.unread(&error))?;
-            let body = bounded(file, &self.feed)?;
+            let read = sources::read(Path::new(&self.feed));
+            let body = read.map_err(|error| self.unread(&error))?;
             return Ok(look::in_file(&self.feed, &body));
         }
         let fetcher = Fetcher::new(Manners {
@@ -93,23 +89,4 @@ impl Look {
             ),
         ))
     }
-}
-
-fn bounded(from: impl Read, name: &str) -> Result<Vec<u8>, Failure> {
-    let mut body = Vec::new();
-    let read = from.take(LONGEST + 1).read_to_end(&mut body);
-    let read = read.map_err(|error| {
-        Failure::Io(io::Error::new(
-            error.kind(),
-            format!("{}: {error}", harmless(name)),
-        ))
-    })?;
-    if read as u64 > LONGEST {
-        return Err(Failure::Usage(format!(
-            "{} has more than {} MiB: no feed has",
-            harmless(name),
-            LONGEST >> 20
-        )));
-    }
-    Ok(body)
 }

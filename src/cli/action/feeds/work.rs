@@ -1,0 +1,85 @@
+//! `action feeds` without a command: a pass, as a job runs it.
+
+use std::io::{self, IsTerminal as _, Read as _};
+
+use super::Feeds;
+use crate::{
+    actions::feeds::{
+        fetch::{Fetcher, Manners},
+        pass::{Done, pass},
+        sources::{self, NoSource},
+        store,
+        table::Table,
+    },
+    cli::{fail::Failure, open::block_on, print},
+    exit::Exit,
+    store::Database,
+    view::text::harmless,
+};
+
+/// The longest table of a job, in bytes.
+const LONGEST: u64 = 1 << 20;
+
+impl Feeds {
+    pub(super) fn work(&self) -> Result<Exit, Failure> {
+        if io::stdin().is_terminal() {
+            return Err(Failure::Usage(
+                "a pass reads the job's table from its standard input: echo '{}' | crontabber action feeds; other \
+                 commands: crontabber action feeds --help"
+                    .to_owned(),
+            ));
+        }
+        let mut json = String::new();
+        io::stdin().lock().take(LONGEST).read_to_string(&mut json)?;
+        let table = match Table::parse(&json) {
+            Ok(table) => table,
+            Err(bad) => return Ok(misconfigured(&bad.to_string())),
+        };
+        let database = self.database(table.parallel + 1)?;
+        let fetcher = Fetcher::new(Manners {
+            contact: table.contact.clone(),
+            allowed: table.allow.clone(),
+            gap: table.gap,
+            max_body: table.max_body,
+        });
+        let fetcher = fetcher.map_err(|error| Failure::Usage(error.to_string()))?;
+        let done = block_on(async {
+            match all_that_is_due(&database, &fetcher, &table).await {
+                Ok(done) => Ok(Ok(done)),
+                Err(NoSource::Database(error)) => Err(error.into()),
+                Err(why) => Ok(Err(why)),
+            }
+        })?;
+        let done = match done {
+            Ok(done) => done,
+            Err(why) => return Ok(misconfigured(&why.to_string())),
+        };
+        let json = serde_json::to_string(&done).expect("counts have a JSON form");
+        print(&format!("{json}\n"))?;
+        #[expect(clippy::cast_precision_loss, reason = "a share of feeds, not of atoms")]
+        let share = done.failed as f64 / done.fetched.max(1) as f64;
+        Ok(if share > table.fail_above {
+            Exit::Failed
+        } else {
+            Exit::Ok
+        })
+    }
+}
+
+/// What the sources name is added before anything is fetched; a source that gives nothing ends it there.
+async fn all_that_is_due(
+    database: &Database,
+    fetcher: &Fetcher,
+    table: &Table,
+) -> Result<Done, NoSource> {
+    let tell = |why: &str| println!("{}", harmless(why));
+    store::prepare(database).await?;
+    let wanted = sources::wanted(database, table, tell).await?;
+    sources::add(database, &wanted, table.every).await?;
+    Ok(pass(database, fetcher, table.parallel, tell).await?)
+}
+
+fn misconfigured(why: &str) -> Exit {
+    eprintln!("error: {}", harmless(why));
+    Exit::Configuration
+}
