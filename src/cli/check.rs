@@ -202,10 +202,11 @@ fn meaning(failure: &Failure) -> Answer {
         }
         Failure::NoDatabase(message)
         | Failure::Usage(message)
-        | Failure::NotFound(message)
         | Failure::Schedule(message)
         | Failure::NotImported(message)
         | Failure::JobNotFound(message) => (Status::Unknown, message.clone()),
+        #[cfg(feature = "feeds")]
+        Failure::NotFound(message) => (Status::Unknown, message.clone()),
         Failure::Io(error) => (Status::Unknown, error.to_string()),
     }
 }

@@ -19,6 +19,7 @@ pub(super) enum Failure {
     #[error("error: {0}")]
     Usage(String),
     /// What was typed is right, and there is no such thing.
+    #[cfg(feature = "feeds")]
     #[error("error: {0}")]
     NotFound(String),
     /// A schedule that was typed is wrong; every mistake in it is pointed at.
@@ -55,7 +56,9 @@ impl Failure {
             Self::Configuration(_) | Self::NoDatabase(_) | Self::NotImported(_) => {
                 Exit::Configuration
             }
-            Self::JobNotFound(_) | Self::NotFound(_) => Exit::Failed,
+            Self::JobNotFound(_) => Exit::Failed,
+            #[cfg(feature = "feeds")]
+            Self::NotFound(_) => Exit::Failed,
             Self::Usage(_) | Self::Schedule(_) => Exit::Usage,
             Self::Database(error) => error.exit(),
             Self::Io(_) => Exit::Io,

@@ -60,7 +60,7 @@ pub struct Shown {
     pub last_modified: Option<String>,
     /// The address that has given the two.
     pub validators_url: Option<String>,
-    /// Its format, as [`Kind::as_str`](super::parse::Kind::as_str) has it.
+    /// Its format, as [`Kind::as_str`](crate::actions::feeds::parse::Kind::as_str) has it.
     pub kind: Option<String>,
     /// Whose it is.
     pub author: Option<String>,
