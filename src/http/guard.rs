@@ -18,7 +18,7 @@ use reqwest::{
     dns::{Addrs, Name, Resolve, Resolving},
 };
 
-use super::network::Network;
+use super::{error::HttpError, network::Network, redirect};
 
 /// An address that is not asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -152,6 +152,27 @@ impl Guard {
             _ => Ok(Box::new(asked.into_iter())),
         }
     }
+}
+
+/// Looks at an address that another program is to ask: as it is written, and as its name resolves now. Where that program's
+/// own look-up and the redirects that it follows lead, nobody here can see.
+pub async fn check_for_another(address: &str, allowed: &[Network]) -> Result<(), HttpError> {
+    let guard = Guard::new(allowed.to_vec());
+    let url = redirect::address(address)?;
+    guard.check(&url)?;
+    let name = url.host_str().unwrap_or_default();
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    let cannot_resolve = |why: String| HttpError::CannotResolve {
+        host: name.to_owned(),
+        why,
+    };
+    let found = tokio::net::lookup_host((bare, 0)).await;
+    let found = found.map_err(|error| cannot_resolve(error.to_string()))?;
+    let asked = guard.among(name, found);
+    asked.map(drop).map_err(|error| match error.downcast() {
+        Ok(refused) => HttpError::Refused(*refused),
+        Err(error) => cannot_resolve(error.to_string()),
+    })
 }
 
 /// The address of version 4 that one of version 6 leads to: mapped (RFC 4291), NAT64 (RFC 6052) or 6to4 (RFC 3056).

@@ -1,6 +1,7 @@
 //! `action feeds`: what a job runs, and what people ask of its tables.
 
 mod look;
+mod stats;
 
 use std::{
     io::{self, IsTerminal as _, Read as _},
@@ -9,13 +10,17 @@ use std::{
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::{
     actions::feeds::{
         fetch::{Fetcher, Manners},
-        pass::pass,
+        pass::{Done, pass},
+        probe::{Probed, probe},
+        prune::prune,
         store::{self, Listed},
         table::Table,
+        trouble,
     },
     duration,
     exit::Exit,
@@ -42,7 +47,8 @@ Examples:
   echo '{}' | crontabber action feeds
   crontabber action feeds list --state suspended
 
-Exit codes: 0 well; 1 too many feeds have failed, or one cannot be read; 64 usage; 69 no database; 78 the job's table.")]
+Exit codes: 0 well; 1 too many feeds have failed, or one cannot be read; 64 usage; 69 no database, or no room in it;
+77 a right is missing in it; 78 the job's table, or those of the database.")]
 pub(in crate::cli) struct Feeds {
     /// The database whose tables hold the feeds: an address as of libpq
     #[arg(
@@ -63,6 +69,7 @@ enum Command {
     Add(Add),
     List(List),
     Resume(Resume),
+    Stats(stats::Stats),
 }
 
 /// Adds feeds; each is fetched by the next pass
@@ -94,6 +101,16 @@ struct Resume {
     numbers: Vec<i64>,
 }
 
+/// What a run says at its end.
+#[derive(Debug, Serialize)]
+struct Worked {
+    #[serde(flatten)]
+    done: Done,
+    /// Not there where the job has no `probe`.
+    #[serde(flatten)]
+    probed: Option<Probed>,
+}
+
 /// How long a database may take to answer at first.
 const CONNECT: Duration = Duration::from_secs(10);
 
@@ -102,13 +119,29 @@ const LONGEST: u64 = 1 << 20;
 
 impl Feeds {
     pub(super) fn answer(self) -> Result<Exit, Failure> {
-        match &self.command {
+        let answered = match &self.command {
             None => self.work(),
             Some(Command::Look(look)) => look.answer(),
             Some(Command::Add(add)) => self.add(add),
             Some(Command::List(list)) => self.list(list),
             Some(Command::Resume(resume)) => self.resume(resume),
-        }
+            Some(Command::Stats(stats)) => self.stats(stats),
+        };
+        answered.or_else(|failure| self.explained(failure))
+    }
+
+    /// Says what to do about it where the tables have refused; other failures are told as they are.
+    fn explained(&self, failure: Failure) -> Result<Exit, Failure> {
+        let Failure::Database(error) = &failure else {
+            return Err(failure);
+        };
+        let database = self.database(1)?;
+        let text = block_on(async { Ok(trouble::explained(&database, error).await) })?;
+        let Some(text) = text else {
+            return Err(failure);
+        };
+        eprintln!("error: {}", harmless(&text));
+        Ok(error.exit())
     }
 
     fn work(&self) -> Result<Exit, Failure> {
@@ -131,21 +164,28 @@ impl Feeds {
         let database = self.database(table.parallel + 1)?;
         let fetcher = Fetcher::new(Manners {
             contact: table.contact,
-            allowed: table.allow,
+            allowed: table.allow.clone(),
             gap: table.gap,
             max_body: table.max_body,
         });
         let fetcher = fetcher.map_err(|error| Failure::Usage(error.to_string()))?;
-        let done = block_on(async {
+        let worked = block_on(async {
             store::prepare(&database).await?;
             if !table.feeds.is_empty() {
                 store::add(&database, &table.feeds, table.every).await?;
             }
             let tell = |why: &str| println!("{}", harmless(why));
-            Ok(pass(&database, &fetcher, table.parallel, tell).await?)
+            let done = pass(&database, &fetcher, table.parallel, tell).await?;
+            let probed = match &table.probe {
+                Some(how) => Some(probe(&database, how, &table.allow, tell).await?),
+                None => None,
+            };
+            prune(&database, table.keep_fetches).await?;
+            Ok(Worked { done, probed })
         })?;
-        let json = serde_json::to_string(&done).expect("counts have a JSON form");
+        let json = serde_json::to_string(&worked).expect("counts have a JSON form");
         print(&format!("{json}\n"))?;
+        let Worked { done, .. } = worked;
         #[expect(clippy::cast_precision_loss, reason = "a share of feeds, not of atoms")]
         let share = done.failed as f64 / done.fetched.max(1) as f64;
         Ok(if share > table.fail_above {
