@@ -52,11 +52,11 @@ struct Claimed {
     next_probe: Timestamp,
 }
 
-/// How long a claim is ours: longer than those claimed together take, and the first wait after a failure.
-const CLAIM: Duration = Duration::from_hours(1);
+/// The first wait after a failure, and the least that a claim lasts.
+const WAIT: Duration = Duration::from_hours(1);
 
-/// The longest that one probe may be allowed: two that follow each other fit into a claim.
-pub const LONGEST: Duration = Duration::from_mins(25);
+/// The most that a claim lasts; a pass that takes longer may meet another at the same file.
+const LONGEST_CLAIM: Duration = Duration::from_hours(24);
 
 /// How often in a row a file may fail before it is left alone.
 const PATIENCE: i32 = 3;
@@ -72,18 +72,8 @@ pub async fn probe(
     mut tell: impl FnMut(&str),
 ) -> Result<Probed, DatabaseError> {
     let mut done = Probed::default();
-    let claims = stream::unfold((Vec::new(), probe.most), |(mut claimed, left)| async move {
-        if claimed.is_empty() {
-            match claim(database, left.min(probe.parallel)).await {
-                Ok(more) => claimed = more,
-                Err(error) => return Some((Err(error), (claimed, 0))),
-            }
-        }
-        let next = claimed.pop()?;
-        Some((Ok(next), (claimed, left - 1)))
-    });
-    let probes = claims.map(|claimed| async move {
-        let claimed = claimed?;
+    let claimed = claim(database, probe).await?;
+    let probes = stream::iter(claimed).map(|claimed| async move {
         let found = one(probe, allowed, &claimed.url).await;
         if let Ok(found) = &found {
             note(database, &claimed, found.as_ref()).await?;
@@ -127,16 +117,16 @@ async fn one(
 /// How long a file is left alone after so many failures in a row; `None`: for good.
 fn wait_after(errors: i32) -> Option<Duration> {
     let doublings = u32::try_from(errors.saturating_sub(1)).unwrap_or_default();
-    (errors < PATIENCE).then(|| CLAIM.saturating_mul(2_u32.saturating_pow(doublings)))
+    (errors < PATIENCE).then(|| WAIT.saturating_mul(2_u32.saturating_pow(doublings)))
 }
 
-/// Takes up to so many files, and puts them off.
-async fn claim(database: &Database, number: usize) -> Result<Vec<Claimed>, DatabaseError> {
-    if number == 0 {
-        return Ok(Vec::new());
-    }
-    let number = i64::try_from(number).unwrap_or(i64::MAX);
-    let lasting = CLAIM.as_secs_f64();
+/// Takes the files of this pass, and puts them off for as long as all of them may take. At once, and not a few at a time as
+/// feeds are: to look past all that are known costs the same however many are taken.
+async fn claim(database: &Database, probe: &Probe) -> Result<Vec<Claimed>, DatabaseError> {
+    let number = i64::try_from(probe.most).unwrap_or(i64::MAX);
+    let rounds = u32::try_from(probe.most.div_ceil(probe.parallel)).unwrap_or(u32::MAX);
+    let lasting = probe.timeout.saturating_mul(rounds);
+    let lasting = lasting.clamp(WAIT, LONGEST_CLAIM).as_secs_f64();
     let parameters: [Parameter<'_>; 2] = [(&number, Type::INT8), (&lasting, Type::FLOAT8)];
     let rows = run(database, include_str!("sql/claim_probes.sql"), &parameters).await?;
     let claimed = rows.iter().map(|row| {
