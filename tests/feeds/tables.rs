@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::{Finished, Server, all_due, by_hand, by_table, feed, item};
 use crate::common::{Database, Postgres};
 
-const TABLE: &str = "{\"allow\": [\"127.0.0.1\"], \"gap\": \"0s\"}";
+/// With a probe that is never started: the files are at an address that is not asked.
+const TABLE: &str = "{\"allow\": [\"127.0.0.1\"], \"gap\": \"0s\", \"probe\": [\"false\"]}";
 
 /// The steps that were taken.
 const STEPS: &str = "SELECT version || ' ' || name FROM feeds_schema ORDER BY version";
@@ -18,10 +19,15 @@ async fn pass(database: &Database) -> Finished {
     by_table(database, TABLE).run().await
 }
 
+/// A document with these episodes, whose files are nowhere.
+fn document(items: &[String]) -> String {
+    feed(items).replace("https://example.com/", "http://10.0.0.1/")
+}
+
 /// An empty database, and a server with one feed in it.
 async fn world() -> (Server, Database) {
     let server = Server::start();
-    server.has("/feed", "ETag: \"1\"\r\n", &feed(&[item("1", "One")]));
+    server.has("/feed", "ETag: \"1\"\r\n", &document(&[item("1", "One")]));
     (server, Postgres::database().await)
 }
 
@@ -99,7 +105,11 @@ async fn tables_from_before_there_were_steps_go_on_with_every_row() {
     let (server, database) = world_with_feed().await;
     assert_eq!(pass(&database).await.code, Some(0));
     database.execute(WITHOUT_STEPS).await;
-    server.has("/feed", "", &feed(&[item("1", "One"), item("2", "Two")]));
+    server.has(
+        "/feed",
+        "",
+        &document(&[item("1", "One"), item("2", "Two")]),
+    );
     all_due(&database).await;
     let passed = pass(&database).await;
     assert_eq!(passed.code, Some(0), "{passed:?}");
@@ -197,6 +207,9 @@ async fn who_lacks_a_right_is_told_which_and_typing_it_helps() {
         ("episodes", "UPDATE"),
         ("feed_fetches", "INSERT"),
         ("feed_fetches", "DELETE"),
+        ("feed_probes", "SELECT"),
+        ("feed_probes", "INSERT"),
+        ("feed_probes", "UPDATE"),
     ];
     for (round, (table, right)) in rights.into_iter().enumerate() {
         database
@@ -206,7 +219,7 @@ async fn who_lacks_a_right_is_told_which_and_typing_it_helps() {
         server.has(
             "/feed",
             &format!("ETag: \"{round}\"\r\n"),
-            &feed(&[item("1", &round.to_string())]),
+            &document(&[item("1", &round.to_string())]),
         );
         all_due(&database).await;
         let refused = role.pass().await;

@@ -257,7 +257,10 @@ impl Feeds {
 
     fn resume(&self, resume: &Resume) -> Result<Exit, Failure> {
         let database = self.database(1)?;
-        let resumed = block_on(async { Ok(store::resume(&database, &resume.numbers).await?) })?;
+        let resumed = block_on(async {
+            store::prepare(&database).await?;
+            Ok(store::resume(&database, &resume.numbers).await?)
+        })?;
         let unknown = resume
             .numbers
             .iter()

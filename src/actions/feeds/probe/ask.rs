@@ -182,10 +182,10 @@ mod tests {
     fn what_may_be_secret_in_an_address_is_not_kept() {
         let said = Said {
             ended: "exit status: 1".to_owned(),
-            stderr: b"[https @ 0x5] HTTP error 404\nhttps://a/x.mp3?token=1: gone (https://b/y?token=1)\n".to_vec(),
+            stderr: b"[https @ 0x5] HTTP error 404\nhttps://a/x.mp3?token=1 2: gone (https://b/y?token=1)\n".to_vec(),
             ..Said::default()
         };
-        let error = answer(&said, "https://a/x.mp3?token=1").unwrap_err();
+        let error = answer(&said, "https://a/x.mp3?token=1 2").unwrap_err();
         assert_eq!(
             error,
             "exit status: 1: [https @ 0x5] HTTP error 404 https://a/x.mp3: gone (https://b/y"
