@@ -46,7 +46,7 @@ pub use self::{
     client::{Answer, Attempt, Client, Failed, Request, Settings, Validators},
     error::{HttpError, SettingsError, Timeout, shown_address},
     exchange::Limits,
-    guard::Refused,
+    guard::{Refused, check_for_another},
     host_gate::HostGate,
     network::Network,
     pace::Pace,

@@ -16,10 +16,18 @@ pub mod fetch;
 pub mod parse;
 // What becomes of a feed after a fetch.
 pub mod policy;
-// The tables.
+// The tables: their version and its steps, what is asked of them, and what to do where they refuse.
+pub mod schema;
 pub mod store;
+pub mod trouble;
 // All that is due: claimed, fetched, read, kept.
 pub mod pass;
+// How long files are whose feeds do not say it, by a program that knows.
+pub mod probe;
+// Fetches that nobody asks about any more.
+pub mod prune;
+// How much there is to listen to.
+pub mod stats;
 // What is in a feed, for who asks: from an address or a file; nothing is kept.
 pub mod look;
 // What people ask of the tables and change in them.

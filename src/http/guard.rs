@@ -18,7 +18,7 @@ use reqwest::{
     dns::{Addrs, Name, Resolve, Resolving},
 };
 
-use super::network::Network;
+use super::{error::HttpError, network::Network, redirect};
 
 /// An address that is not asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -152,6 +152,29 @@ impl Guard {
             _ => Ok(Box::new(asked.into_iter())),
         }
     }
+}
+
+/// Looks at an address that another program is to ask: as it is written, and as its name resolves now. That program may
+/// choose any of those, so one that is refused is enough. Where its own look-up and the redirects that it follows lead,
+/// nobody here can see.
+pub async fn check_for_another(address: &str, allowed: &[Network]) -> Result<(), HttpError> {
+    let guard = Guard::new(allowed.to_vec());
+    let url = redirect::address(address)?;
+    let host = url.host_str().unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let found = tokio::net::lookup_host((host, 0)).await;
+    let found = found.map_err(|error| HttpError::CannotResolve {
+        host: host.to_owned(),
+        why: error.to_string(),
+    })?;
+    for address in found.map(|socket| socket.ip()) {
+        guard.look_at(address).map_err(|what| Refused {
+            name: host.parse::<IpAddr>().is_err().then(|| host.to_owned()),
+            address,
+            what,
+        })?;
+    }
+    Ok(())
 }
 
 /// The address of version 4 that one of version 6 leads to: mapped (RFC 4291), NAT64 (RFC 6052) or 6to4 (RFC 3056).

@@ -213,18 +213,15 @@ pub async fn migrate(
     client: &Client,
     max_ongoing_age: Duration,
 ) -> Result<Migrated, DatabaseError> {
-    patiently(async || undone(client, apply(client, max_ongoing_age).await).await).await
+    as_migrator(client, async || apply(client, max_ongoing_age).await).await
 }
 
 /// Takes the guard away: Python hosts write as they did before. The next [`migrate`] puts it back.
 pub async fn drop_guard(client: &Client, who: &str) -> Result<(), DatabaseError> {
-    patiently(async || undone(client, drop_guard_once(client, who).await).await).await
+    as_migrator(client, async || drop_guard_once(client, who).await).await
 }
 
 async fn drop_guard_once(client: &Client, who: &str) -> Result<(), DatabaseError> {
-    client
-        .batch_execute(include_str!("../../sql/migrate_begin.sql"))
-        .await?;
     client
         .batch_execute(include_str!("../../sql/drop_guard.sql"))
         .await?;
@@ -234,8 +231,24 @@ async fn drop_guard_once(client: &Client, who: &str) -> Result<(), DatabaseError
             &[(&who, tokio_postgres::types::Type::TEXT)],
         )
         .await?;
-    client.batch_execute("COMMIT").await?;
     Ok(())
+}
+
+/// Work in a transaction that one migrator at a time is in, of the engine's tables or of an action's; committed if it is
+/// well, undone if it is not, and done again where a lock has not come.
+pub(crate) async fn as_migrator<T>(
+    client: &Client,
+    work: impl AsyncFn() -> Result<T, DatabaseError>,
+) -> Result<T, DatabaseError> {
+    let once = async || {
+        client
+            .batch_execute(include_str!("../../sql/migrate_begin.sql"))
+            .await?;
+        let done = work().await?;
+        client.batch_execute("COMMIT").await?;
+        Ok(done)
+    };
+    patiently(async || undone(client, once().await).await).await
 }
 
 async fn patiently<T>(
@@ -269,9 +282,6 @@ async fn undone<T>(client: &Client, outcome: Result<T, DatabaseError>) -> Result
 }
 
 async fn apply(client: &Client, max_ongoing_age: Duration) -> Result<Migrated, DatabaseError> {
-    client
-        .batch_execute(include_str!("../../sql/migrate_begin.sql"))
-        .await?;
     let found = match look_now(client).await? {
         Before::Nothing | Before::Legacy => 0,
         Before::Ours(found) => found.version,
@@ -297,7 +307,6 @@ async fn apply(client: &Client, max_ongoing_age: Duration) -> Result<Migrated, D
     }
     // On newer tables the guard is that of a newer program, which may have other triggers and arguments.
     let guard = found <= version() && guard::install(client, max_ongoing_age).await?;
-    client.batch_execute("COMMIT").await?;
     Ok(Migrated {
         steps: missing.iter().map(|step| step.name).collect(),
         guard,

@@ -3,8 +3,11 @@
 mod by_hand;
 #[path = "../common/mod.rs"]
 mod common;
+mod probe;
 mod server;
 mod sources;
+mod stats;
+mod tables;
 
 use std::{
     fs,
@@ -324,7 +327,8 @@ async fn who_only_uses_the_tables_needs_no_right_to_make_any() {
             "DROP ROLE IF EXISTS {role};
              CREATE ROLE {role} LOGIN;
              REVOKE CREATE ON SCHEMA public FROM PUBLIC;
-             GRANT SELECT, INSERT, UPDATE ON feeds, episodes, feed_fetches TO {role}"
+             GRANT SELECT, INSERT, UPDATE, DELETE ON feeds, episodes, feed_fetches, feed_probes TO {role};
+             GRANT SELECT ON feeds_schema, episode_durations TO {role}"
         ))
         .await;
     let url = database

@@ -11,12 +11,10 @@ use super::{
 };
 use crate::{
     http::Validators,
-    store::{
-        Database, DatabaseError, limited,
-        recurring::Parameter,
-        transaction::{BEGIN, LIMIT, run},
-    },
+    store::{Database, DatabaseError, recurring::Parameter, transaction::run},
 };
+
+pub use super::schema::prepare;
 
 /// A feed that this process is to fetch.
 #[derive(Debug, Clone)]
@@ -55,23 +53,6 @@ pub struct Changes {
     pub changed: i64,
     /// Those that are not there any more.
     pub vanished: i64,
-}
-
-/// Makes the tables where they are missing: who only uses them need not be allowed to.
-pub async fn prepare(database: &Database) -> Result<(), DatabaseError> {
-    let there = run(database, include_str!("sql/are_there.sql"), &[]).await?;
-    let are_there = there.first().map(|row| row.try_get(0)).transpose()?;
-    if are_there == Some(true) {
-        return Ok(());
-    }
-    let client = database.get().await?;
-    let sql = format!("{BEGIN}; {}; COMMIT", include_str!("sql/tables.sql"));
-    let made = limited(LIMIT, client.fuse(), client.batch_execute(&sql)).await;
-    if made.is_err() {
-        // Its transaction is still open.
-        client.retire();
-    }
-    made
 }
 
 /// Takes up to so many feeds that are due, for so long.

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use super::probe::Probe;
 use crate::{duration, http::Network, memory};
 
 /// What to do, how, and where to keep it.
@@ -31,6 +32,10 @@ pub struct Table {
     pub allow: Vec<Network>,
     /// Beyond this share of failures, from 0 to 1, the run has failed itself.
     pub fail_above: f64,
+    /// How files are probed whose feeds do not say how long they are; `None`: they are not.
+    pub probe: Option<Probe>,
+    /// How long it is kept that a feed was fetched.
+    pub keep_fetches: Duration,
 }
 
 /// Why a table makes no sense.
@@ -51,6 +56,11 @@ struct Written {
     contact: Option<String>,
     allow: Vec<String>,
     fail_above: String,
+    probe: Vec<String>,
+    probe_timeout: String,
+    probe_parallel: usize,
+    probes: usize,
+    keep_fetches: String,
 }
 
 impl Default for Written {
@@ -66,7 +76,58 @@ impl Default for Written {
             contact: None,
             allow: Vec::new(),
             fail_above: "20%".to_owned(),
+            probe: Vec::new(),
+            probe_timeout: "1m".to_owned(),
+            probe_parallel: 2,
+            probes: 50,
+            keep_fetches: "30d".to_owned(),
         }
+    }
+}
+
+fn bad(key: &str, text: &str, why: &str) -> BadTable {
+    BadTable(format!("`{key} = \"{text}\"`: {why}"))
+}
+
+fn long(key: &str, text: &str) -> Result<Duration, BadTable> {
+    duration::parse(text).map_err(|_| bad(key, text, "write a duration such as 1h30m"))
+}
+
+impl Written {
+    fn probe(&self) -> Result<Option<Probe>, BadTable> {
+        let timeout = long("probe_timeout", &self.probe_timeout)?;
+        if !(Duration::from_secs(1)..=Duration::from_mins(30)).contains(&timeout) {
+            let why = "from 1s to 30m";
+            return Err(bad("probe_timeout", &self.probe_timeout, why));
+        }
+        for (key, number, most) in [
+            ("probe_parallel", self.probe_parallel, 64),
+            ("probes", self.probes, 10_000),
+        ] {
+            if !(1..=most).contains(&number) {
+                return Err(BadTable(format!("`{key}` is from 1 to {most}")));
+            }
+        }
+        let program = self.probe.first();
+        if program.is_some_and(String::is_empty) {
+            let why =
+                "`probe` is a program and its arguments, such as [\"ffprobe\", \"-v\", \"error\"]";
+            return Err(BadTable(why.to_owned()));
+        }
+        Ok(program.is_some().then(|| Probe {
+            argv: self.probe.clone(),
+            timeout,
+            parallel: self.probe_parallel,
+            most: self.probes,
+        }))
+    }
+
+    fn keep_fetches(&self) -> Result<Duration, BadTable> {
+        let keep = long("keep_fetches", &self.keep_fetches)?;
+        if keep < Duration::from_hours(1) {
+            return Err(bad("keep_fetches", &self.keep_fetches, "an hour at least"));
+        }
+        Ok(keep)
     }
 }
 
@@ -77,11 +138,6 @@ impl Table {
             serde_json::from_str(json).map_err(|error| BadTable(error.to_string()))?;
         let written = Written::deserialize(Value::Object(json));
         let written = written.map_err(|error| BadTable(error.to_string()))?;
-        let bad =
-            |key: &str, text: &str, why: &str| BadTable(format!("`{key} = \"{text}\"`: {why}"));
-        let long = |key: &str, text: &str| {
-            duration::parse(text).map_err(|_| bad(key, text, "write a duration such as 1h30m"))
-        };
         if !(1..=256).contains(&written.parallel) {
             return Err(BadTable("`parallel` is from 1 to 256".to_owned()));
         }
@@ -110,6 +166,8 @@ impl Table {
             )
         })?;
         Ok(Self {
+            probe: written.probe()?,
+            keep_fetches: written.keep_fetches()?,
             feeds: written.feeds,
             opml: written.opml,
             query: written.query,
@@ -133,6 +191,8 @@ mod tests {
         let table = Table::parse("{}").unwrap();
         assert_eq!((table.every, table.parallel), (Duration::from_hours(1), 8));
         assert_eq!((table.max_body, table.fail_above), (15 << 20, 0.2));
+        assert_eq!(table.probe, None);
+        assert_eq!(table.keep_fetches, Duration::from_hours(30 * 24));
     }
 
     #[test]
@@ -151,6 +211,18 @@ mod tests {
             (r#"{"max_body": "much"}"#, "write a size such as 15M"),
             (r#"{"fail_above": "120%"}"#, "write a share such as 20%"),
             (r#"{"allow": ["here"]}"#, "`here` is no network"),
+            (
+                r#"{"probe": "ffprobe"}"#,
+                "invalid type: string \"ffprobe\", expected a sequence",
+            ),
+            (r#"{"probe": [""]}"#, "`probe` is a program and its"),
+            (r#"{"probe_timeout": "1h"}"#, "from 1s to 30m"),
+            (
+                r#"{"probe_parallel": 0}"#,
+                "`probe_parallel` is from 1 to 64",
+            ),
+            (r#"{"probes": 0}"#, "`probes` is from 1 to 10000"),
+            (r#"{"keep_fetches": "1m"}"#, "an hour at least"),
             ("[]", "invalid type: sequence, expected a map"),
         ] {
             let error = Table::parse(json).unwrap_err().to_string();

@@ -11,6 +11,7 @@ mod look;
 mod remove;
 mod resume;
 mod show;
+mod stats;
 // What they read.
 mod input;
 
@@ -21,9 +22,9 @@ use clap::{Args, Subcommand};
 use crate::{
     actions::feeds::{
         by_hand::{self, Found, Named, NotFound},
-        store,
+        store, trouble,
     },
-    cli::fail::Failure,
+    cli::{fail::Failure, open::block_on},
     duration,
     exit::Exit,
     store::{Address, Database, Environment},
@@ -43,7 +44,9 @@ Examples:
   crontabber action feeds list --state suspended
   crontabber action feeds import subscriptions.opml
 
-Exit codes: 0 well; 1 too many feeds have failed, one cannot be read, or there is none of that name; 64 usage; 69 no database; 78 the job's table, or a source that it names.")]
+Exit codes: 0 well; 1 too many feeds have failed, one cannot be read, or there is none of that name; 64 usage; 69 no
+database, or no room in it; 77 a right is missing in it; 78 the job's table, a source that it names, or the tables of the
+database.")]
 pub(in crate::cli) struct Feeds {
     /// The database whose tables hold the feeds: an address as of libpq
     #[arg(
@@ -68,6 +71,7 @@ enum Command {
     Remove(remove::Remove),
     Import(import::Import),
     Export(export::Export),
+    Stats(stats::Stats),
 }
 
 /// How long a database may take to answer at first.
@@ -75,7 +79,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 
 impl Feeds {
     pub(super) fn answer(&self) -> Result<Exit, Failure> {
-        match &self.command {
+        let answered = match &self.command {
             None => self.work(),
             Some(Command::Look(look)) => look.answer(),
             Some(Command::Add(add)) => add.answer(self),
@@ -85,7 +89,23 @@ impl Feeds {
             Some(Command::Remove(remove)) => remove.answer(self),
             Some(Command::Import(import)) => import.answer(self),
             Some(Command::Export(export)) => export.answer(self),
-        }
+            Some(Command::Stats(stats)) => stats.answer(self),
+        };
+        answered.or_else(|failure| self.explained(failure))
+    }
+
+    /// Says what to do about it where the tables have refused; other failures are told as they are.
+    fn explained(&self, failure: Failure) -> Result<Exit, Failure> {
+        let Failure::Database(error) = &failure else {
+            return Err(failure);
+        };
+        let database = self.database(1)?;
+        let text = block_on(async { Ok(trouble::explained(&database, error).await) })?;
+        let Some(text) = text else {
+            return Err(failure);
+        };
+        eprintln!("error: {}", harmless(&text));
+        Ok(error.exit())
     }
 
     /// The database, with the tables in it. In a runtime.

@@ -2,11 +2,15 @@
 
 use std::io::{self, IsTerminal as _, Read as _};
 
+use serde::Serialize;
+
 use super::Feeds;
 use crate::{
     actions::feeds::{
         fetch::{Fetcher, Manners},
         pass::{Done, pass},
+        probe::{Probed, probe},
+        prune::prune,
         sources::{self, NoSource},
         store,
         table::Table,
@@ -16,6 +20,16 @@ use crate::{
     store::Database,
     view::text::harmless,
 };
+
+/// What a run says at its end.
+#[derive(Debug, Serialize)]
+struct Worked {
+    #[serde(flatten)]
+    done: Done,
+    /// Not there where the job has no `probe`.
+    #[serde(flatten)]
+    probed: Option<Probed>,
+}
 
 /// The longest table of a job, in bytes.
 const LONGEST: u64 = 1 << 20;
@@ -43,19 +57,20 @@ impl Feeds {
             max_body: table.max_body,
         });
         let fetcher = fetcher.map_err(|error| Failure::Usage(error.to_string()))?;
-        let done = block_on(async {
+        let worked = block_on(async {
             match all_that_is_due(&database, &fetcher, &table).await {
-                Ok(done) => Ok(Ok(done)),
+                Ok(worked) => Ok(Ok(worked)),
                 Err(NoSource::Database(error)) => Err(error.into()),
                 Err(why) => Ok(Err(why)),
             }
         })?;
-        let done = match done {
-            Ok(done) => done,
+        let worked = match worked {
+            Ok(worked) => worked,
             Err(why) => return Ok(misconfigured(&why.to_string())),
         };
-        let json = serde_json::to_string(&done).expect("counts have a JSON form");
+        let json = serde_json::to_string(&worked).expect("counts have a JSON form");
         print(&format!("{json}\n"))?;
+        let Worked { done, .. } = worked;
         #[expect(clippy::cast_precision_loss, reason = "a share of feeds, not of atoms")]
         let share = done.failed as f64 / done.fetched.max(1) as f64;
         Ok(if share > table.fail_above {
@@ -71,12 +86,18 @@ async fn all_that_is_due(
     database: &Database,
     fetcher: &Fetcher,
     table: &Table,
-) -> Result<Done, NoSource> {
+) -> Result<Worked, NoSource> {
     let tell = |why: &str| println!("{}", harmless(why));
     store::prepare(database).await?;
     let wanted = sources::wanted(database, table, tell).await?;
     sources::add(database, &wanted, table.every).await?;
-    Ok(pass(database, fetcher, table.parallel, tell).await?)
+    let done = pass(database, fetcher, table.parallel, tell).await?;
+    let probed = match &table.probe {
+        Some(how) => Some(probe(database, how, &table.allow, tell).await?),
+        None => None,
+    };
+    prune(database, table.keep_fetches).await?;
+    Ok(Worked { done, probed })
 }
 
 fn misconfigured(why: &str) -> Exit {

@@ -1,6 +1,12 @@
--- tables: what the action keeps, made where it is missing; its lock, because two that make the same fail.
+-- 001_tables: what the action keeps, and which steps have made it. A database from before there were steps has the tables
+-- already; this step and the others are safe to repeat.
 -- An address is unique by its md5: a btree takes no text of more than 2,704 bytes. Rows may be added by hand.
-SELECT pg_advisory_xact_lock(hashtext('crontabber action feeds'));
+CREATE TABLE IF NOT EXISTS feeds_schema (
+    version          integer PRIMARY KEY,
+    compatible_from  integer NOT NULL,
+    name             text NOT NULL,
+    applied_at       timestamptz NOT NULL DEFAULT clock_timestamp()
+);
 CREATE TABLE IF NOT EXISTS feeds (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     url             text NOT NULL CHECK (octet_length(url) <= 8192),
@@ -11,7 +17,6 @@ CREATE TABLE IF NOT EXISTS feeds (
     next_fetch      timestamptz NOT NULL DEFAULT clock_timestamp(),
     last_fetch      timestamptz,
     last_success    timestamptz,
-    last_change     timestamptz,
     last_status     integer,
     error_count     integer NOT NULL DEFAULT 0,
     last_error      text,
@@ -59,4 +64,5 @@ CREATE TABLE IF NOT EXISTS feed_fetches (
     error      text,
     from_url   text
 );
-CREATE INDEX IF NOT EXISTS feed_fetches_of ON feed_fetches (feed_id, at)
+CREATE INDEX IF NOT EXISTS feed_fetches_of ON feed_fetches (feed_id, at);
+COMMENT ON TABLE feeds_schema IS 'the steps that were taken, and the oldest crontabber that each leaves able to use these tables';
