@@ -179,11 +179,10 @@ mod tests {
             total: hours(0, Some(3.5)),
         };
         let medium = Medium::Terminal {
-            width: 100,
+            width: 120,
             colour: false,
         };
-        let expected = "\
-  FEED  EPISODES  NO DURATION  HOURS  A DAY  A WEEK  A MONTH  TITLE
+        let expected = "  FEED  EPISODES  NO DURATION  HOURS  A DAY  A WEEK  A MONTH  TITLE
      7       200          <1%   70.0   0.50    3.50    15.22  Nights
     12       200          25%   70.0      –       –        –  Days
    all       200           0%   70.0   0.50    3.50    15.22  3 feeds, 1 without a rate, 1 not listed without --all
