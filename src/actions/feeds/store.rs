@@ -14,8 +14,6 @@ use crate::{
     store::{Database, DatabaseError, recurring::Parameter, transaction::run},
 };
 
-pub use super::schema::prepare;
-
 /// A feed that this process is to fetch.
 #[derive(Debug, Clone)]
 pub struct Claimed {

@@ -22,7 +22,7 @@ use clap::{Args, Subcommand};
 use crate::{
     actions::feeds::{
         by_hand::{self, Found, Named, NotFound},
-        store, trouble,
+        schema, trouble,
     },
     cli::{fail::Failure, open::block_on},
     duration,
@@ -111,7 +111,7 @@ impl Feeds {
     /// The database, with the tables in it. In a runtime.
     async fn tables(&self) -> Result<Database, Failure> {
         let database = self.database(1)?;
-        store::prepare(&database).await?;
+        schema::prepare(&database).await?;
         Ok(database)
     }
 

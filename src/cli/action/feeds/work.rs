@@ -11,8 +11,8 @@ use crate::{
         pass::{Done, pass},
         probe::{Probed, probe},
         prune::prune,
+        schema,
         sources::{self, NoSource},
-        store,
         table::Table,
     },
     cli::{fail::Failure, open::block_on, print},
@@ -88,7 +88,7 @@ async fn all_that_is_due(
     table: &Table,
 ) -> Result<Worked, NoSource> {
     let tell = |why: &str| println!("{}", harmless(why));
-    store::prepare(database).await?;
+    schema::prepare(database).await?;
     let wanted = sources::wanted(database, table, tell).await?;
     sources::add(database, &wanted, table.every).await?;
     let done = pass(database, fetcher, table.parallel, tell).await?;
