@@ -224,7 +224,7 @@ async fn passes_until_seen(ten: &Idle) -> f64 {
 }
 
 /// The largest resident set of a command, in MiB.
-fn peak_of(command: &Command) -> f64 {
+pub(crate) fn peak_of(command: &Command) -> f64 {
     let mut again = Command::new(std::env::current_exe().expect("this program has a file"));
     again
         .arg("peak-memory")
