@@ -104,7 +104,7 @@ impl Connection {
     }
 
     /// Prepares, between two transactions, what has come in the middle of them often enough.
-    pub(crate) async fn prepare_what_recurs(&self) {
+    pub(super) async fn prepare_what_recurs(&self) {
         for (sql, types) in self.recurring().what_recurs() {
             self.prepare_once(sql, types).await;
         }

@@ -2,6 +2,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod hostile;
+mod passes;
 mod server;
 
 use std::{

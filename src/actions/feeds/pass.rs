@@ -254,10 +254,7 @@ impl Worker<'_> {
         match store::save(self.database, claimed, reading, &after, started.elapsed()).await {
             Ok(Some(changes)) => Ok((Fared::Kept(changes), after.state)),
             Ok(None) => Ok((Fared::TakenOver, State::Active)),
-            // One that cannot be kept must not keep the others from it.
-            Err(error @ DatabaseError::Other(_))
-                if error.server().is_some() && !error.is_transient() =>
-            {
+            Err(error) if is_its_own(&error) => {
                 let error = format!("cannot be kept: {error}");
                 let noted = (Came::NoFeed, Some(200), Some(error));
                 self.note(claimed, noted, started).await
@@ -275,11 +272,22 @@ impl Worker<'_> {
         let after = after(claimed.before, came, chance());
         let state = after.state;
         let noted = Noted::new(claimed, (status, error.clone()), after, started.elapsed());
-        if !self.notes.write(noted).await? {
-            return Ok((Fared::TakenOver, State::Active));
+        match self.notes.write(noted).await {
+            Ok(true) => Ok((error.map_or(Fared::NotModified, Fared::Failed), state)),
+            Ok(false) => Ok((Fared::TakenOver, State::Active)),
+            // Its claim ends by itself.
+            Err(bad) if is_its_own(&bad) => {
+                let why = format!("cannot be written down: {bad}");
+                Ok((Fared::Failed(why), State::Active))
+            }
+            Err(error) => Err(error),
         }
-        Ok((error.map_or(Fared::NotModified, Fared::Failed), state))
     }
+}
+
+/// Whether the database does not take what one feed brings: that must not keep the others from it.
+fn is_its_own(error: &DatabaseError) -> bool {
+    matches!(error, DatabaseError::Other(_)) && error.server().is_some() && !error.is_transient()
 }
 
 /// A number from 0 to 1.

@@ -2,6 +2,7 @@
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::is_its_own;
 use crate::{
     actions::feeds::store::{self, Noted},
     store::{Database, DatabaseError},
@@ -54,7 +55,7 @@ impl Pile {
 /// What became of each. One that the database does not take keeps no other from it: then each is written alone.
 async fn write(database: &Database, noted: &[Noted]) -> Vec<Result<bool, DatabaseError>> {
     match store::note(database, noted).await {
-        Err(error) if noted.len() > 1 && error.server().is_some() && !error.is_transient() => {
+        Err(error) if noted.len() > 1 && is_its_own(&error) => {
             let mut each = Vec::new();
             for one in noted.chunks(1) {
                 let written = store::note(database, one).await;

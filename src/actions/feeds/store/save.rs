@@ -23,7 +23,6 @@ pub async fn save(
     took: Duration,
 ) -> Result<Option<Changes>, DatabaseError> {
     let client = database.get().await?;
-    client.prepare_what_recurs().await;
     let parts = parts(&reading.feed.episodes);
     // Each statement has the server's limit; all of them have one for a server that does not answer.
     let steps = u32::try_from(parts.len() + 3).unwrap_or(u32::MAX);
@@ -71,8 +70,8 @@ async fn save_episodes(
         (&columns.content_hash, Type::BYTEA_ARRAY),
     ];
     let sql = include_str!("../sql/save_episodes.sql");
-    let question = client.question_in_a_transaction(sql, &parameters);
-    for row in question.ask(client).await? {
+    // As text, so that it is planned each time: a plan from when the table was small reads all of it when it is large.
+    for row in client.query_typed(sql, &parameters).await? {
         changes.added += row.try_get::<_, i64>("added")?;
         changes.changed += row.try_get::<_, i64>("changed")?;
     }
@@ -119,8 +118,8 @@ async fn save_feed(
         (&changes.added, Type::INT8),
         (&changes.changed, Type::INT8),
     ];
-    let question = client.question_in_a_transaction(include_str!("../sql/save.sql"), &parameters);
-    let rows = question.ask(client).await?;
+    let sql = include_str!("../sql/save.sql");
+    let rows = client.query_typed(sql, &parameters).await?;
     let vanished = rows
         .first()
         .map(|row| row.try_get("vanished"))
