@@ -171,7 +171,7 @@ async fn beside_python(server: &Server, web: Web, effort: Effort) -> Vec<Figure>
     let sizes: Vec<usize> = sizes().into_iter().step_by(10 * effort.shrinks()).collect();
     let episodes: usize = sizes.iter().sum();
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for round in 0..2 {
+    for round in 0..effort.rounds(3) {
         for turn in 0..2 {
             let is_ours = (round + turn) % 2 == 0;
             let tables = Tables::new(server, &format!("sample_{round}_{turn}"), web).await;
@@ -239,7 +239,7 @@ async fn whole(server: &Server, web: Web, effort: Effort) -> Vec<Figure> {
 }
 
 /// How many episodes make 50 MiB.
-const LARGE: usize = 64_000;
+const LARGE: usize = 40_000;
 
 /// Documents of 50 MiB among others, at the same time.
 async fn large(server: &Server, web: Web) -> Figure {
@@ -256,7 +256,7 @@ async fn large(server: &Server, web: Web) -> Figure {
     let bytes = "feed_fetches WHERE bytes >= 50 << 20";
     assert_eq!(tables.count(bytes).await, 4, "documents of 50 MiB");
     Figure {
-        what: "200 feeds, 4 of them of 50 MiB and 64,000 episodes: peak RSS, MiB",
+        what: "200 feeds, 4 of them of 50 MiB and 40,000 episodes: peak RSS, MiB",
         bar: Bar::AtMost(128.0),
         measured: Spread::once(peak),
         here: format!("{took:.1} s"),

@@ -52,11 +52,14 @@ fn item(text: &mut String, number: usize, episode: usize, random: &mut Random) {
     write!(text, "<item>\n<title>Number {episode}: ").expect("a text takes everything");
     words(text, 20 + random.below(40), random);
     text.push_str("</title>\n<description>");
+    let start = text.len();
     words(text, 200 + random.below(600), random);
+    // The same once more, as many a program writes it.
+    let summary = text[start..].to_owned();
     let (hour, minute, second) = (random.below(24), random.below(60), random.below(60));
     write!(
         text,
-        "</description>\n<guid isPermaLink=\"false\">{number}-{episode}@podcasts.example</guid>\n\
+        "</description>\n<itunes:summary>{summary}</itunes:summary>\n<guid isPermaLink=\"false\">{number}-{episode}@podcasts.example</guid>\n\
          <pubDate>Sat, {:02} Nov 2025 {hour:02}:{minute:02}:{second:02} GMT</pubDate>\n\
          <enclosure url=\"https://media.podcasts.example/{number}/{episode}.mp3\" length=\"{}\" type=\"audio/mpeg\"/>\n\
          <itunes:duration>{hour:02}:{minute:02}:{second:02}</itunes:duration>\n\

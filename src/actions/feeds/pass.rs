@@ -85,7 +85,7 @@ pub async fn pass(
 ) -> Result<Done, DatabaseError> {
     let (notes, pile) = notes();
     let hosts = Hosts::default();
-    let due = Due::new(database, &hosts, parallel * 2);
+    let due = Due::new(database, &hosts);
     let due = stream::unfold(due, async |mut due| {
         Some((due.next().await.transpose()?, due))
     });
@@ -200,6 +200,11 @@ impl Worker<'_> {
         document: Document,
         started: Instant,
     ) -> Result<(Fared, State), DatabaseError> {
+        let is_large = document.taken.is_large();
+        if is_large {
+            // What smaller ones have left behind need not be there beside it.
+            give_back_freed_memory();
+        }
         let (body, content_type) = (document.body, document.content_type);
         let (bytes, address) = (body.len(), document.address);
         // Milliseconds for a long one: the others need not wait. The body ends there.
@@ -225,7 +230,7 @@ impl Worker<'_> {
                 self.note(claimed, noted, started).await
             }
         };
-        if document.taken.is_large() {
+        if is_large {
             give_back_freed_memory();
         }
         fared

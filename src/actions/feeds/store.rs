@@ -106,20 +106,15 @@ pub async fn prepare(database: &Database) -> Result<(), DatabaseError> {
     made
 }
 
-/// Takes up to so many feeds that are due, for so long, and none of these hosts.
+/// Takes some feeds that are due, 16 at most, for so long, and none of these hosts.
 pub async fn claim(
     database: &Database,
-    number: i64,
     lasting: Duration,
     except: &[String],
 ) -> Result<Vec<Claimed>, DatabaseError> {
     let sql = include_str!("sql/claim.sql");
     let lasting = lasting.as_secs_f64();
-    let parameters: [Parameter<'_>; 3] = [
-        (&number, Type::INT8),
-        (&lasting, Type::FLOAT8),
-        (&except, Type::TEXT_ARRAY),
-    ];
+    let parameters: [Parameter<'_>; 2] = [(&lasting, Type::FLOAT8), (&except, Type::TEXT_ARRAY)];
     let rows = run(database, sql, &parameters).await?;
     rows.iter().map(claimed).collect()
 }

@@ -66,18 +66,15 @@ impl Hosts {
 pub(super) struct Due<'a> {
     database: &'a Database,
     hosts: &'a Hosts,
-    /// How many are claimed at once.
-    number: usize,
     claimed: Vec<Claimed>,
     at: Instant,
 }
 
 impl<'a> Due<'a> {
-    pub(super) fn new(database: &'a Database, hosts: &'a Hosts, number: usize) -> Self {
+    pub(super) fn new(database: &'a Database, hosts: &'a Hosts) -> Self {
         Self {
             database,
             hosts,
-            number,
             claimed: Vec::new(),
             at: Instant::now(),
         }
@@ -88,7 +85,7 @@ impl<'a> Due<'a> {
         while self.claimed.is_empty() {
             let crowded = self.hosts.crowded();
             self.at = Instant::now();
-            self.claimed = self.claim(&crowded).await?;
+            self.claimed = store::claim(self.database, CLAIM, &crowded).await?;
             for claimed in &self.claimed {
                 self.hosts.came(&claimed.host);
             }
@@ -100,10 +97,5 @@ impl<'a> Due<'a> {
             }
         }
         Ok(self.claimed.pop().map(|claimed| (claimed, self.at)))
-    }
-
-    async fn claim(&self, except: &[String]) -> Result<Vec<Claimed>, DatabaseError> {
-        let number = i64::try_from(self.number).unwrap_or(i64::MAX);
-        store::claim(self.database, number, CLAIM, except).await
     }
 }
