@@ -62,8 +62,10 @@ demo:
 
 bench:
 	scripts/need postgres
+	scripts/bench-python
 	$(CARGO) bench --bench figures
 
 bench-short:
 	scripts/need postgres
+	scripts/bench-python
 	$(CARGO) bench --bench figures -- --short

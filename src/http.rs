@@ -26,6 +26,8 @@ pub mod network;
 mod guard;
 // How fast a body comes.
 mod pace;
+// How much memory bodies take.
+mod room;
 // What went wrong.
 mod error;
 // Whose certificates are believed.
@@ -47,8 +49,9 @@ pub use self::{
     error::{HttpError, SettingsError, Timeout, shown_address},
     exchange::Limits,
     guard::{Refused, check_for_another},
-    host_gate::HostGate,
+    host_gate::{HostGate, Pass},
     network::Network,
     pace::Pace,
     retry::Policy,
+    room::Share,
 };

@@ -5,6 +5,7 @@
 
 mod claims;
 mod daemon;
+mod feeds;
 mod figure;
 mod plans;
 #[path = "../../tests/round_trips/proxy.rs"]
@@ -84,7 +85,7 @@ fn number(text: &str) -> usize {
 }
 
 /// What can be measured alone, in the order of the table.
-const GROUPS: [&str; 10] = [
+const GROUPS: [&str; 11] = [
     "ticks",
     "claims",
     "runs",
@@ -95,6 +96,7 @@ const GROUPS: [&str; 10] = [
     "plans",
     "schedules",
     "simulations",
+    "feeds",
 ];
 
 fn measure(effort: Effort, groups: Vec<&str>) -> ExitCode {
@@ -118,6 +120,7 @@ fn measure(effort: Effort, groups: Vec<&str>) -> ExitCode {
                 "plans" => plans::figures(&server, effort),
                 "schedules" => schedules::figures(effort),
                 "simulations" => simulations::figures(&server, effort),
+                "feeds" => feeds::figures(&server, effort).await,
                 other => unreachable!("`{other}` is no group"),
             }
         }));

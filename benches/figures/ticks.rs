@@ -224,7 +224,7 @@ async fn passes_until_seen(ten: &Idle) -> f64 {
 }
 
 /// The largest resident set of a command, in MiB.
-fn peak_of(command: &Command) -> f64 {
+pub(crate) fn peak_of(command: &Command) -> f64 {
     let mut again = Command::new(std::env::current_exe().expect("this program has a file"));
     again
         .arg("peak-memory")
@@ -232,10 +232,9 @@ fn peak_of(command: &Command) -> f64 {
         .args(command.get_args());
     let output = again.output().expect("this program runs");
     let text = String::from_utf8_lossy(&output.stdout);
-    let kibibytes: f64 = text
-        .trim()
-        .parse()
-        .unwrap_or_else(|_| panic!("{again:?}: {output:?}"));
+    // After what the command has said itself.
+    let kibibytes = text.lines().next_back().and_then(|last| last.parse().ok());
+    let kibibytes: f64 = kibibytes.unwrap_or_else(|| panic!("{again:?}: {output:?}"));
     kibibytes / 1024.0
 }
 

@@ -20,7 +20,9 @@ use super::{
     network::Network,
     redirect::{Trail, address, is_redirect},
     retry::{Ended, Policy, Retries},
-    retry_after, roots,
+    retry_after,
+    room::{Room, Share},
+    roots,
 };
 
 /// What holds for all requests of a client.
@@ -73,6 +75,9 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// Its body, decompressed.
     pub body: Vec<u8>,
+    /// What the body takes of the room for all of them ([`Limits::bodies`]); to be kept as long as the body, and what was
+    /// made of it.
+    pub share: Share,
     /// Who answered, after all redirects.
     pub address: String,
     /// The address to remember instead of the one that was asked: where the redirects that are for ever lead before the
@@ -140,8 +145,12 @@ pub struct Client {
     http: reqwest::Client,
     guard: Guard,
     limits: Limits,
+    room: Room,
     trusts_nobody: bool,
 }
+
+/// How long a connection is kept that nobody uses. Who asks many hosts one after the other would run out of descriptors.
+const IDLE: Duration = Duration::from_secs(5);
 
 impl Client {
     /// Reads the system's root certificates: milliseconds, and of the disk.
@@ -163,11 +172,13 @@ impl Client {
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never())
             .pool_max_idle_per_host(1)
+            .pool_idle_timeout(IDLE)
             .build()
             .map_err(|error| build(&error))?;
         Ok(Self {
             http,
             guard,
+            room: Room::new(settings.limits.bodies.max(settings.limits.body)),
             limits: settings.limits,
             trusts_nobody: tls.trusts_nobody,
         })
@@ -213,7 +224,7 @@ impl Client {
     ) -> Result<Step, HttpError> {
         let mut retries = Retries::new(request.retry, &trail.method);
         loop {
-            let exchange = Exchange::start(&self.limits, request.deadline);
+            let mut exchange = Exchange::start(&self.limits, &self.room, request.deadline);
             let head = self.head(&exchange, request, trail).await;
             let remaining = request.deadline.saturating_duration_since(Instant::now());
             let wait = ended(&head).and_then(|ended| retries.after(ended, remaining));
@@ -224,7 +235,7 @@ impl Client {
                 continue;
             }
             let step = match head {
-                Ok(response) => step(response, trail, &exchange).await,
+                Ok(response) => step(response, trail, &mut exchange).await,
                 Err(error) => Err(error),
             };
             let result = step.as_ref().map(Step::status).map_err(Clone::clone);
@@ -322,7 +333,7 @@ fn asked_wait(value: &HeaderValue) -> Option<Duration> {
 async fn step(
     response: Response,
     trail: &Trail,
-    exchange: &Exchange<'_>,
+    exchange: &mut Exchange<'_>,
 ) -> Result<Step, HttpError> {
     let status = response.status().as_u16();
     if is_redirect(status)
@@ -332,12 +343,13 @@ async fn step(
         return Ok(Step::Elsewhere { status, location });
     }
     let headers = response.headers().clone();
-    let body = exchange.body(response).await?;
+    let (body, share) = exchange.body(response).await?;
     Ok(Step::Done(Answer {
         status,
         retry_after: headers.get(RETRY_AFTER).and_then(asked_wait),
         headers,
         body,
+        share,
         address: trail.address().to_string(),
         permanent_address: trail.permanent().map(ToString::to_string),
         attempts: Vec::new(),

@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     error::{HttpError, Timeout},
     pace::{Gauge, Pace},
+    room::{FREE, Room, Share},
 };
 
 /// How much of a server is borne.
@@ -24,18 +25,23 @@ pub struct Limits {
     pub total: Duration,
     /// Bytes of a body, after decompression.
     pub body: usize,
+    /// Bytes of all bodies together that have more than a MiB, as long as their answers are kept. One that finds no room
+    /// waits, which counts for the deadline of its request and for no other limit.
+    pub bodies: usize,
     /// The least speed of a body.
     pub pace: Pace,
 }
 
 impl Default for Limits {
-    /// 10 s to connect, 20 s for each wait, a minute for all; 15 MiB, and no slower than 4 KiB in 20 s.
+    /// 10 s to connect, 20 s for each wait, a minute for all; 15 MiB, 32 MiB of all bodies, and no slower than 4 KiB in
+    /// 20 s.
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(10),
             read: Duration::from_secs(20),
             total: Duration::from_mins(1),
             body: 15 << 20,
+            bodies: 32 << 20,
             pace: Pace {
                 bytes: 4 << 10,
                 window: Duration::from_secs(20),
@@ -53,13 +59,15 @@ pub(super) fn later(from: Instant, by: Duration) -> Instant {
 #[derive(Debug)]
 pub(super) struct Exchange<'a> {
     limits: &'a Limits,
+    room: &'a Room,
     started: Instant,
+    deadline: Instant,
     /// The nearer of the two ends that nothing moves, and which it is.
     end: (Instant, Timeout),
 }
 
 impl<'a> Exchange<'a> {
-    pub(super) fn start(limits: &'a Limits, deadline: Instant) -> Self {
+    pub(super) fn start(limits: &'a Limits, room: &'a Room, deadline: Instant) -> Self {
         let started = Instant::now();
         let total = later(started, limits.total);
         let end = if deadline <= total {
@@ -69,7 +77,9 @@ impl<'a> Exchange<'a> {
         };
         Self {
             limits,
+            room,
             started,
+            deadline,
             end,
         }
     }
@@ -93,15 +103,21 @@ impl<'a> Exchange<'a> {
     }
 
     /// Takes the body, piece by piece.
-    pub(super) async fn body(&self, mut response: Response) -> Result<Vec<u8>, HttpError> {
+    pub(super) async fn body(
+        &mut self,
+        mut response: Response,
+    ) -> Result<(Vec<u8>, Share), HttpError> {
         expect_decoded(&response)?;
         let limit = self.limits.body;
         // Known from the start where it is not compressed.
-        let told = response.content_length().unwrap_or(0);
-        if told > limit as u64 {
+        let told = response.content_length();
+        let most = told
+            .map_or(Ok(limit), usize::try_from)
+            .unwrap_or(usize::MAX);
+        if most > limit {
             return Err(HttpError::TooBig { limit });
         }
-        let mut body = Vec::new();
+        let (mut body, mut share) = (Vec::new(), Share::default());
         let mut last = Instant::now();
         let mut gauge = Gauge::new(self.limits.pace, last);
         loop {
@@ -112,7 +128,7 @@ impl<'a> Exchange<'a> {
                 Err(_) if at <= window_ends => return Err(timeout.into()),
                 Err(_) => None,
                 Ok(Err(error)) => return Err(HttpError::of_body(&error, body.len())),
-                Ok(Ok(None)) => return Ok(body),
+                Ok(Ok(None)) => return Ok((body, share)),
                 Ok(Ok(Some(piece))) => {
                     last = Instant::now();
                     Some(piece)
@@ -122,11 +138,33 @@ impl<'a> Exchange<'a> {
             if body.len() + piece.len() > limit {
                 return Err(HttpError::TooBig { limit });
             }
+            if body.len() + piece.len() > FREE && !share.is_some() {
+                share = self.share(most).await?;
+                last = Instant::now();
+                gauge = Gauge::new(self.limits.pace, last);
+                if told.is_some() {
+                    body.reserve_exact(most - body.len());
+                }
+            }
             body.extend_from_slice(piece);
             if gauge.is_too_slow(piece.len(), Instant::now()) {
                 return Err(HttpError::TooSlow(self.limits.pace));
             }
         }
+    }
+
+    /// Waits for room; the server is not to blame for it, so the end of the request is that much later.
+    async fn share(&mut self, bytes: usize) -> Result<Share, HttpError> {
+        let since = Instant::now();
+        let share = timeout_at(self.deadline, self.room.share(bytes)).await;
+        let share = share.map_err(|_| Timeout::Deadline)?;
+        let later = self.end.0 + since.elapsed();
+        if later < self.deadline {
+            self.end.0 = later;
+        } else {
+            self.end = (self.deadline, Timeout::Deadline);
+        }
+        Ok(share)
     }
 
     fn nearer(&self, at: Instant, timeout: Timeout) -> (Instant, Timeout) {

@@ -58,6 +58,16 @@ pub struct Pass {
     turn: Option<OwnedMutexGuard<Option<Instant>>>,
 }
 
+impl Pass {
+    /// Whether somebody waits for the same host now.
+    #[must_use]
+    pub fn is_awaited(&self) -> bool {
+        // The gate has the host, this pass has it, and so has each that waits.
+        let hosts = self.turn.as_ref().map(OwnedMutexGuard::mutex);
+        hosts.is_some_and(|host| Arc::strong_count(host) > 2)
+    }
+}
+
 impl Drop for Pass {
     fn drop(&mut self) {
         if let Some(turn) = &mut self.turn {
@@ -180,8 +190,10 @@ mod tests {
         {
             let mut gone = Box::pin(gate.enter("http://a/"));
             assert!(gone.as_mut().now_or_never().is_none());
+            assert!(pass.is_awaited());
             let next = gate.enter("http://a/");
             drop(gone);
+            assert!(!pass.is_awaited());
             drop(pass);
             let waited = Instant::now();
             drop(next.await);

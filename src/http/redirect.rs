@@ -11,7 +11,7 @@
 
 use reqwest::{
     Method, Url,
-    header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE, HeaderMap, HeaderName},
+    header::{ACCEPT, ACCEPT_LANGUAGE, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName},
 };
 
 use super::error::{HttpError, shown};
@@ -23,7 +23,7 @@ pub(super) const MOST: usize = 10;
 const LONGEST: usize = 8_192;
 
 /// What another origin may know.
-const FOR_ANYBODY: [HeaderName; 3] = [ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE];
+const FOR_ANYBODY: [HeaderName; 4] = [ACCEPT, ACCEPT_LANGUAGE, CONNECTION, CONTENT_TYPE];
 
 /// A request on its way from address to address.
 #[derive(Debug)]

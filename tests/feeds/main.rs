@@ -3,6 +3,8 @@
 mod by_hand;
 #[path = "../common/mod.rs"]
 mod common;
+mod hostile;
+mod passes;
 mod probe;
 mod server;
 mod sources;

@@ -128,6 +128,7 @@ pub(crate) fn limits() -> Limits {
         read: LONG,
         total: LONG,
         body: 1 << 20,
+        bodies: 4 << 20,
         pace: Pace {
             bytes: 0,
             window: LONG,

@@ -1,21 +1,26 @@
 //! Asking a server for a feed.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use thiserror::Error;
-use tokio::time::Instant;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 
 use super::policy::Came;
 use crate::http::{
-    Client, HeaderMap, HeaderValue, HostGate, Limits, Method, Network, Policy, Request, Settings,
-    SettingsError, Validators, header, shown_address,
+    Client, Failed, HeaderMap, HeaderValue, HostGate, HttpError, Limits, Method, Network, Pass,
+    Policy, Request, Settings, SettingsError, Share, Timeout, Validators, header, shown_address,
 };
 
-/// Fetches feeds: one request at a time for each host.
+/// Fetches feeds: one request at a time for each host, and so many at a time for all of them.
 #[derive(Debug)]
 pub struct Fetcher {
     client: Client,
     gate: HostGate,
+    slots: Arc<Semaphore>,
+    timeout: Duration,
     retry: Policy,
     headers: HeaderMap,
 }
@@ -27,8 +32,13 @@ pub struct Manners {
     pub contact: Option<String>,
     /// Networks that are asked although they are not of the world.
     pub allowed: Vec<Network>,
+    /// How many feeds are fetched at once.
+    pub parallel: usize,
     /// How long a host is left alone between two requests.
     pub gap: Duration,
+    /// How long a fetch may take, with redirects, retries and the waits between; a server that asks for more of them is
+    /// asked again another time.
+    pub timeout: Duration,
     /// The longest body, in bytes after decompression.
     pub max_body: usize,
 }
@@ -38,7 +48,9 @@ impl Default for Manners {
         Self {
             contact: None,
             allowed: Vec::new(),
+            parallel: 1,
             gap: Duration::from_secs(1),
+            timeout: Duration::from_mins(3),
             max_body: Limits::default().body,
         }
     }
@@ -69,8 +81,32 @@ fn asks(to_wait: Duration) -> String {
     format!(", and asks to be left alone for {} s", to_wait.as_secs())
 }
 
+/// The right to fetch a feed now: nobody else of this process asks its host, and one of the slots is ours.
+#[derive(Debug)]
+#[must_use = "a turn that is dropped lets the next one in"]
+pub struct Turn {
+    host: Pass,
+    slot: OwnedSemaphorePermit,
+}
+
+/// What a document takes from others as long as somebody has it, or what was made of it: a slot, and room in memory.
+#[derive(Debug)]
+#[must_use = "what is dropped another document may take"]
+pub struct Taken {
+    _slot: OwnedSemaphorePermit,
+    room: Share,
+}
+
+impl Taken {
+    /// Whether the document is one of the large ones.
+    #[must_use]
+    pub fn is_large(&self) -> bool {
+        self.room.is_some()
+    }
+}
+
 /// A document as it came.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Document {
     /// The body, decompressed.
     pub body: Vec<u8>,
@@ -84,15 +120,13 @@ pub struct Document {
     pub validators: Validators,
     /// How many requests it took.
     pub requests: usize,
+    /// What it takes from others.
+    pub taken: Taken,
 }
 
 /// What is preferred where a server has several.
 const ACCEPT: &str = "application/rss+xml, application/atom+xml, application/feed+json, application/rdf+xml, \
                       application/xml;q=0.9, text/xml;q=0.9, application/json;q=0.8, */*;q=0.5";
-
-/// How long a fetch may take, with redirects, retries and the waits between; a server that asks for more of them is
-/// asked again another time.
-const WITHIN: Duration = Duration::from_mins(3);
 
 impl Fetcher {
     /// One with its own connections.
@@ -110,29 +144,44 @@ impl Fetcher {
         Ok(Self {
             client,
             gate: HostGate::new(manners.gap),
+            slots: Arc::new(Semaphore::new(manners.parallel)),
+            timeout: manners.timeout,
             retry: Policy::default(),
             headers: HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(ACCEPT))]),
         })
     }
 
-    /// Fetches a feed, when its host's turn has come.
+    /// Waits for the turn of a feed at its host, and then for a slot: who waits for a host keeps none from others.
+    pub async fn turn(&self, address: &str) -> Turn {
+        let host = self.gate.enter(address).await;
+        let slot = Arc::clone(&self.slots).acquire_owned().await;
+        let slot = slot.expect("nobody closes it");
+        Turn { host, slot }
+    }
+
+    /// Fetches a feed.
     pub async fn fetch(
         &self,
+        turn: Turn,
         address: &str,
         validators: Option<&Validators>,
     ) -> Result<Document, Without> {
-        let _turn = self.gate.enter(address).await;
+        let mut headers = self.headers.clone();
+        if !turn.host.is_awaited() {
+            // A connection that nobody needs again is not kept, of thousands of hosts.
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         let request = Request {
             method: &Method::GET,
             address,
-            headers: &self.headers,
+            headers: &headers,
             validators,
             body: None,
             retry: &self.retry,
-            deadline: Instant::now() + WITHIN,
+            deadline: Instant::now() + self.timeout,
         };
         let answer = self.client.send(request).await;
-        let answer = answer.map_err(|failed| Without::Unanswered(failed.to_string()))?;
+        let answer = answer.map_err(|failed| Without::Unanswered(self.why(&failed)))?;
         match answer.status {
             304 if validators.is_some() => return Err(Without::NotModified),
             200 => {}
@@ -156,7 +205,30 @@ impl Fetcher {
             body: answer.body,
             address: answer.address,
             permanent_address: answer.permanent_address,
+            taken: Taken {
+                _slot: turn.slot,
+                room: answer.share,
+            },
         })
+    }
+
+    /// How long a fetch may take.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    fn why(&self, failed: &Failed) -> String {
+        if failed.error != HttpError::Timeout(Timeout::Deadline) {
+            return failed.to_string();
+        }
+        let requests = failed.attempts.len();
+        let requests = if requests > 1 {
+            format!(", with {requests} requests")
+        } else {
+            String::new()
+        };
+        format!("it was not done within {:?}{requests}", self.timeout)
     }
 }
 

@@ -71,7 +71,8 @@ pub enum NoFeed {
 /// Fetches a feed and reads it.
 pub async fn at(address: &str, fetcher: &Fetcher) -> Result<Looked, NoFeed> {
     let started = Instant::now();
-    let document = fetcher.fetch(address, None).await?;
+    let turn = fetcher.turn(address).await;
+    let document = fetcher.fetch(turn, address, None).await?;
     let content_type = document.content_type.as_deref();
     let feed = parse(&document.body, content_type, &document.address);
     let feed = feed.map_err(|why| NoFeed::Unreadable {

@@ -5,6 +5,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio_postgres::{Row, types::Type};
 
+// A document, whole.
+mod save;
+
+pub use save::save;
+
 use super::{
     parse::{Episode, Feed},
     policy::{After, Before},
@@ -21,6 +26,8 @@ pub struct Claimed {
     pub id: i64,
     /// Its address.
     pub url: String,
+    /// Scheme, name and port of that, as they are written: whom to spare.
+    pub host: String,
     /// What it was shown last time.
     pub validators: Option<Validators>,
     /// Its errors, and how often it is fetched.
@@ -53,15 +60,15 @@ pub struct Changes {
     pub vanished: i64,
 }
 
-/// Takes up to so many feeds that are due, for so long.
+/// Takes some feeds that are due, 16 at most, for so long, and none of these hosts.
 pub async fn claim(
     database: &Database,
-    number: i64,
     lasting: Duration,
+    except: &[String],
 ) -> Result<Vec<Claimed>, DatabaseError> {
     let sql = include_str!("sql/claim.sql");
     let lasting = lasting.as_secs_f64();
-    let parameters: [Parameter<'_>; 2] = [(&number, Type::INT8), (&lasting, Type::FLOAT8)];
+    let parameters: [Parameter<'_>; 2] = [(&lasting, Type::FLOAT8), (&except, Type::TEXT_ARRAY)];
     let rows = run(database, sql, &parameters).await?;
     rows.iter().map(claimed).collect()
 }
@@ -73,6 +80,7 @@ fn claimed(row: &Row) -> Result<Claimed, DatabaseError> {
     Ok(Claimed {
         id: row.try_get("id")?,
         url: row.try_get("url")?,
+        host: row.try_get("host")?,
         validators: whose.map(|address| Validators {
             address,
             etag,
@@ -86,91 +94,74 @@ fn claimed(row: &Row) -> Result<Claimed, DatabaseError> {
     })
 }
 
-/// Keeps a document. `None`: the feed is not this process's any more, and nothing was kept.
-pub async fn save(
-    database: &Database,
-    claimed: &Claimed,
-    reading: Reading<'_>,
-    after: &After,
+/// A fetch that has brought no document, and what follows.
+#[derive(Debug, Clone)]
+pub struct Noted {
+    id: i64,
+    next_fetch: Timestamp,
+    status: Option<i32>,
+    error: Option<String>,
+    after: After,
     took: Duration,
-) -> Result<Option<Changes>, DatabaseError> {
-    let Reading {
-        feed,
-        url,
-        validators,
-        bytes,
-    } = reading;
-    let columns = Columns::of(&feed.episodes);
-    let (state, wait) = (after.state.as_str(), after.wait.as_secs_f64());
-    let (took, bytes) = (took.as_secs_f64(), i64::try_from(bytes).unwrap_or(i64::MAX));
-    let kind = feed.kind.as_str();
-    let parameters: [Parameter<'_>; 29] = [
-        (&claimed.id, Type::INT8),
-        (&claimed.next_fetch, Type::TIMESTAMPTZ),
-        (&state, Type::TEXT),
-        (&after.reason, Type::TEXT),
-        (&wait, Type::FLOAT8),
-        (&200_i32, Type::INT4),
-        (&url, Type::TEXT),
-        (&validators.etag, Type::TEXT),
-        (&validators.last_modified, Type::TEXT),
-        (&validators.address, Type::TEXT),
-        (&kind, Type::TEXT),
-        (&feed.title, Type::TEXT),
-        (&feed.author, Type::TEXT),
-        (&feed.site_url, Type::TEXT),
-        (&feed.image_url, Type::TEXT),
-        (&feed.language, Type::TEXT),
-        (&took, Type::FLOAT8),
-        (&bytes, Type::INT8),
-        (&columns.key, Type::BYTEA_ARRAY),
-        (&columns.guid, Type::TEXT_ARRAY),
-        (&columns.title, Type::TEXT_ARRAY),
-        (&columns.summary, Type::TEXT_ARRAY),
-        (&columns.link, Type::TEXT_ARRAY),
-        (&columns.enclosure_url, Type::TEXT_ARRAY),
-        (&columns.enclosure_type, Type::TEXT_ARRAY),
-        (&columns.enclosure_bytes, Type::INT8_ARRAY),
-        (&columns.duration, Type::INT4_ARRAY),
-        (&columns.published, Type::TIMESTAMPTZ_ARRAY),
-        (&columns.content_hash, Type::BYTEA_ARRAY),
-    ];
-    let rows = run(database, include_str!("sql/save.sql"), &parameters).await?;
-    let Some(row) = rows.first() else {
-        return Ok(None);
-    };
-    let count = |name| row.try_get::<_, i32>(name).map(i64::from);
-    Ok(Some(Changes {
-        added: count("added")?,
-        changed: count("changed")?,
-        vanished: count("vanished")?,
-    }))
 }
 
-/// Writes down a fetch that has brought no document. `false`: the feed is not this process's any more.
-pub async fn note(
-    database: &Database,
-    claimed: &Claimed,
-    (status, error): (Option<u16>, Option<&str>),
-    after: &After,
-    took: Duration,
-) -> Result<bool, DatabaseError> {
-    let (state, wait) = (after.state.as_str(), after.wait.as_secs_f64());
-    let errors = i32::try_from(after.errors).unwrap_or(i32::MAX);
-    let (status, took) = (status.map(i32::from), took.as_secs_f64());
+impl Noted {
+    /// Of a claimed feed: the status, if there was one, and the error, if it is one.
+    #[must_use]
+    pub fn new(
+        claimed: &Claimed,
+        (status, error): (Option<u16>, Option<String>),
+        after: After,
+        took: Duration,
+    ) -> Self {
+        Self {
+            id: claimed.id,
+            next_fetch: claimed.next_fetch,
+            status: status.map(i32::from),
+            error,
+            after,
+            took,
+        }
+    }
+
+    /// The number of the feed.
+    #[must_use]
+    pub fn id(&self) -> i64 {
+        self.id
+    }
+}
+
+/// Writes down fetches that have brought no document; gives back the feeds that were still this process's.
+pub async fn note(database: &Database, noted: &[Noted]) -> Result<Vec<i64>, DatabaseError> {
+    fn each<'a, T>(noted: &'a [Noted], of: impl FnMut(&'a Noted) -> T) -> Vec<T> {
+        noted.iter().map(of).collect()
+    }
+    let errors = |one: &Noted| i32::try_from(one.after.errors).unwrap_or(i32::MAX);
     let parameters: [Parameter<'_>; 9] = [
-        (&claimed.id, Type::INT8),
-        (&claimed.next_fetch, Type::TIMESTAMPTZ),
-        (&state, Type::TEXT),
-        (&after.reason, Type::TEXT),
-        (&wait, Type::FLOAT8),
-        (&status, Type::INT4),
-        (&errors, Type::INT4),
-        (&error, Type::TEXT),
-        (&took, Type::FLOAT8),
+        (&each(noted, |one| one.id), Type::INT8_ARRAY),
+        (&each(noted, |one| one.next_fetch), Type::TIMESTAMPTZ_ARRAY),
+        (
+            &each(noted, |one| one.after.state.as_str()),
+            Type::TEXT_ARRAY,
+        ),
+        (
+            &each(noted, |one| one.after.reason.as_deref()),
+            Type::TEXT_ARRAY,
+        ),
+        (
+            &each(noted, |one| one.after.wait.as_secs_f64()),
+            Type::FLOAT8_ARRAY,
+        ),
+        (&each(noted, |one| one.status), Type::INT4_ARRAY),
+        (&each(noted, errors), Type::INT4_ARRAY),
+        (&each(noted, |one| one.error.as_deref()), Type::TEXT_ARRAY),
+        (
+            &each(noted, |one| one.took.as_secs_f64()),
+            Type::FLOAT8_ARRAY,
+        ),
     ];
     let rows = run(database, include_str!("sql/note.sql"), &parameters).await?;
-    Ok(!rows.is_empty())
+    rows.iter().map(|row| Ok(row.try_get("feed_id")?)).collect()
 }
 
 /// Ends a feed whose new address another feed has already. `false`: no other has it.

@@ -24,6 +24,8 @@ pub struct Table {
     pub parallel: usize,
     /// How long a host is left alone between two requests.
     pub gap: Duration,
+    /// How long a fetch may take, with redirects and retries; from a second to 10 minutes.
+    pub timeout: Duration,
     /// The longest body, in bytes after decompression.
     pub max_body: usize,
     /// How to reach who asks.
@@ -52,6 +54,7 @@ struct Written {
     every: String,
     parallel: usize,
     gap: String,
+    timeout: String,
     max_body: String,
     contact: Option<String>,
     allow: Vec<String>,
@@ -72,6 +75,7 @@ impl Default for Written {
             every: "1h".to_owned(),
             parallel: 8,
             gap: "1s".to_owned(),
+            timeout: "3m".to_owned(),
             max_body: "15M".to_owned(),
             contact: None,
             allow: Vec::new(),
@@ -145,6 +149,10 @@ impl Table {
         if every < Duration::from_mins(1) {
             return Err(bad("every", &written.every, "a minute at least"));
         }
+        let timeout = long("timeout", &written.timeout)?;
+        if !(Duration::from_secs(1)..=Duration::from_mins(10)).contains(&timeout) {
+            return Err(bad("timeout", &written.timeout, "from 1s to 10m"));
+        }
         let allow = written.allow.iter().map(|text| {
             let network = text.parse();
             network.map_err(|error| BadTable(format!("`allow`: {error}")))
@@ -174,6 +182,7 @@ impl Table {
             every,
             parallel: written.parallel,
             gap: long("gap", &written.gap)?,
+            timeout,
             max_body,
             contact: written.contact,
             allow: allow.collect::<Result<_, _>>()?,
@@ -207,6 +216,7 @@ mod tests {
                 "`every = \"soon\"`: write a duration such as 1h30m",
             ),
             (r#"{"every": "10s"}"#, "a minute at least"),
+            (r#"{"timeout": "1h"}"#, "`timeout = \"1h\"`: from 1s to 10m"),
             (r#"{"parallel": 0}"#, "`parallel` is from 1 to 256"),
             (r#"{"max_body": "much"}"#, "write a size such as 15M"),
             (r#"{"fail_above": "120%"}"#, "write a share such as 20%"),

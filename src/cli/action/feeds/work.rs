@@ -49,11 +49,14 @@ impl Feeds {
             Ok(table) => table,
             Err(bad) => return Ok(misconfigured(&bad.to_string())),
         };
-        let database = self.database(table.parallel + 1)?;
+        // One for each document that is kept, one for claims, one for notes.
+        let database = self.database(table.parallel + 2)?;
         let fetcher = Fetcher::new(Manners {
             contact: table.contact.clone(),
             allowed: table.allow.clone(),
+            parallel: table.parallel,
             gap: table.gap,
+            timeout: table.timeout,
             max_body: table.max_body,
         });
         let fetcher = fetcher.map_err(|error| Failure::Usage(error.to_string()))?;
