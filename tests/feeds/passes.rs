@@ -83,7 +83,7 @@ async fn a_document_of_thousands_of_episodes_is_kept_whole_or_not_at_all() {
     };
     let path = "/feed".to_owned();
     server.has(&path, "ETag: \"1\"\r\n", &all(&|_| "One".to_owned(), 2_500));
-    add_all(&database, &server, &[path.clone()]).await;
+    add_all(&database, &server, std::slice::from_ref(&path)).await;
     let said = pass(&site, &database).await;
     assert!(
         said.contains("\"added\":2500,\"changed\":0,\"vanished\":0"),

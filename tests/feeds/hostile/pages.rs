@@ -167,7 +167,8 @@ fn redirect(stream: &mut TcpStream, location: &str) -> io::Result<()> {
 
 /// A gigabyte of something, as far as anybody listens.
 fn gigabyte(stream: &mut TcpStream) -> io::Result<()> {
-    (0..1 << 10).try_for_each(|_| stream.write_all(&[b'x'; 1 << 20]))
+    let mebibyte = vec![b'x'; 1 << 20];
+    (0..1 << 10).try_for_each(|_| stream.write_all(&mebibyte))
 }
 
 /// The head of a gzip stream whose only block gives the repetition of 258 zeros two bits, both of them 0: every byte
@@ -181,7 +182,7 @@ fn gzip_bomb(stream: &mut TcpStream) -> io::Result<()> {
     document(
         stream,
         "Content-Encoding: gzip\r\n",
-        &[FUSE, &[0; 1 << 20]].concat(),
+        &[FUSE, &vec![0; 1 << 20]].concat(),
     )
 }
 
@@ -289,15 +290,16 @@ fn reset(stream: &mut TcpStream) -> io::Result<()> {
 }
 
 fn laughs(stream: &mut TcpStream) -> io::Result<()> {
-    let mut entities = "<!ENTITY l0 \"ha\">".to_owned();
-    for level in 1..30 {
+    let entity = |level: usize| {
         let below = format!("&l{};", level - 1).repeat(10);
-        entities.push_str(&format!("<!ENTITY l{level} \"{below}\">"));
-    }
+        format!("<!ENTITY l{level} \"{below}\">")
+    };
+    let entities = (1..30).map(entity).collect::<String>();
     let item =
         "<item><guid>1</guid><title>&l29;</title><description>&l29;&l29;</description></item>";
-    let body =
-        format!("<!DOCTYPE rss [{entities}]><rss version=\"2.0\"><channel>{item}</channel></rss>");
+    let body = format!(
+        "<!DOCTYPE rss [<!ENTITY l0 \"ha\">{entities}]><rss version=\"2.0\"><channel>{item}</channel></rss>"
+    );
     document(stream, "", body.as_bytes())
 }
 
