@@ -1,5 +1,7 @@
 //! Many feeds in one pass: none of them keeps the others from anything.
 
+use jiff::{SignedDuration, Timestamp};
+
 use crate::{
     SOON, add_all, all_due, by_table, common::until, feed, item, pass, server::Server, world,
 };
@@ -113,5 +115,78 @@ async fn a_document_of_thousands_of_episodes_is_kept_whole_or_not_at_all() {
     assert!(
         said.contains("\"added\":0,\"changed\":100,\"vanished\":1000"),
         "{said}"
+    );
+}
+
+#[tokio::test]
+async fn a_document_that_is_cut_off_takes_no_episode_away_and_is_asked_for_again() {
+    let (server, site, database) = world("").await;
+    let whole = feed(&[item("1", "One"), item("2", "Two")]);
+    server.has("/feed", "ETag: \"1\"\r\n", &whole);
+    add_all(&database, &server, &["/feed".to_owned()]).await;
+    pass(&site, &database).await;
+    let half = whole
+        .find("<guid>2")
+        .map(|end| whole[..end].replace("One", "First"));
+    server.has("/feed", "ETag: \"2\"\r\n", &half.expect("it is there"));
+    all_due(&database).await;
+    let said = pass(&site, &database).await;
+    assert!(
+        said.contains("\"added\":0,\"changed\":1,\"vanished\":0"),
+        "{said}"
+    );
+
+    server.has("/feed", "ETag: \"2\"\r\n", &feed(&[item("1", "First")]));
+    all_due(&database).await;
+    let said = pass(&site, &database).await;
+    assert!(
+        said.contains("\"added\":0,\"changed\":0,\"vanished\":1"),
+        "{said}"
+    );
+    let shown = server.requests("/feed");
+    let was_shown = |head: &String| head.to_ascii_lowercase().contains("if-none-match");
+    let was_shown: Vec<bool> = shown.iter().map(was_shown).collect();
+    assert_eq!(
+        was_shown,
+        [false, true, false],
+        "of half a document there is nothing to show"
+    );
+}
+
+#[tokio::test]
+async fn a_pass_ends_before_the_time_of_its_run_does() {
+    let (slow, _site, database) = world("").await;
+    let quick = Server::start();
+    slow.hangs("/slow");
+    quick.has("/quick", "", &feed(&[item("1", "One")]));
+    add_all(&database, &slow, &["/slow".to_owned()]).await;
+    add_all(&database, &quick, &["/quick".to_owned()]).await;
+    let within = |seconds| {
+        let end = Timestamp::now() + SignedDuration::from_secs(seconds);
+        by_table(&database, TABLE).env("CRONTABBER_DEADLINE", &end.to_string())
+    };
+    let over = within(-1).run().await;
+    assert_eq!(over.code, Some(0), "{over:?}");
+    assert!(
+        over.stdout
+            .starts_with("the time of this run is nearly over")
+            && over.stdout.contains("\"fetched\":0"),
+        "{over:?}"
+    );
+    let in_time = within(6).run().await;
+    assert_eq!(in_time.code, Some(0), "{in_time:?}");
+    assert!(
+        in_time
+            .stdout
+            .contains("\"fetched\":2,\"not_modified\":0,\"failed\":1"),
+        "{in_time:?}"
+    );
+    let error: String = database
+        .query_one("SELECT last_error FROM feeds WHERE last_error IS NOT NULL")
+        .await;
+    assert!(
+        error.starts_with("it was not done within 2s")
+            || error.starts_with("it was not done within 3s"),
+        "{error}"
     );
 }

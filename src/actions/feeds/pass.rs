@@ -77,15 +77,18 @@ const TOLD: usize = 20;
 /// Fetches all feeds that are due until there is none; a failure is told by `tell`.
 ///
 /// So many are fetched and kept at once as the fetcher has slots, `parallel`. A feed waits for its host before it takes one.
+/// Where the pass has to end by an instant, none is fetched that might not be kept by then.
 pub async fn pass(
     database: &Database,
     fetcher: &Fetcher,
     parallel: usize,
+    end: Option<Instant>,
     tell: impl FnMut(&str),
 ) -> Result<Done, DatabaseError> {
     let (notes, pile) = notes();
     let hosts = Hosts::default();
-    let due = Due::new(database, &hosts);
+    let last_start = end.map(|end| last_start(end, fetcher));
+    let due = Due::new(database, &hosts, last_start);
     let due = stream::unfold(due, async |mut due| {
         Some((due.next().await.transpose()?, due))
     });
@@ -94,6 +97,7 @@ pub async fn pass(
             database,
             fetcher,
             notes,
+            last_start,
         };
         let fared = due.map(async |due| {
             let (claimed, at) = due?;
@@ -112,11 +116,23 @@ pub async fn pass(
                 tally.add(&claimed, fared, state);
             }
         }
+        if last_start.is_some_and(|last_start| Instant::now() >= last_start) {
+            (tally.tell)(
+                "the time of this run is nearly over: what is due still is left to the next",
+            );
+        }
         Ok(tally.done)
     };
     // Who works hands in the notes, and there are none any more when that is over.
     let (done, ()) = join!(work, pile.write_down(database));
     done
+}
+
+/// After when no fetch may begin, for it could not be kept by this end.
+fn last_start(end: Instant, fetcher: &Fetcher) -> Instant {
+    let left = end.saturating_duration_since(Instant::now());
+    let kept_by = KEEPING.min(left / 4) + fetcher.timeout();
+    end.checked_sub(kept_by).unwrap_or_else(Instant::now)
 }
 
 /// What has been done so far.
@@ -164,6 +180,7 @@ struct Worker<'a> {
     database: &'a Database,
     fetcher: &'a Fetcher,
     notes: Notes,
+    last_start: Option<Instant>,
 }
 
 impl Worker<'_> {
@@ -175,6 +192,7 @@ impl Worker<'_> {
         at: Instant,
     ) -> Result<Option<(Fared, State)>, DatabaseError> {
         let until = at + CLAIM.saturating_sub(self.fetcher.timeout() + KEEPING);
+        let until = self.last_start.map_or(until, |last| until.min(last));
         let turn = timeout_at(until, self.fetcher.turn(&claimed.url)).await;
         let Some(turn) = turn.ok().filter(|_| Instant::now() < until) else {
             return Ok(None);

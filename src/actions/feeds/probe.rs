@@ -5,7 +5,7 @@
 
 mod ask;
 
-use std::time::Duration;
+use std::{future::ready, time::Duration};
 
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
@@ -64,16 +64,23 @@ const PATIENCE: i32 = 3;
 /// How many failures are told one by one.
 const TOLD: usize = 5;
 
-/// Probes files without a duration, the newest first; a failure is told by `tell`.
+/// Probes files without a duration, the newest first; a failure is told by `tell`. Where that has to end by an instant, none
+/// is begun that might take longer.
 pub async fn probe(
     database: &Database,
     probe: &Probe,
     allowed: &[Network],
+    end: Option<Instant>,
     mut tell: impl FnMut(&str),
 ) -> Result<Probed, DatabaseError> {
     let mut done = Probed::default();
+    let is_time = || end.is_none_or(|end| Instant::now() + probe.timeout <= end);
+    if !is_time() {
+        return Ok(done);
+    }
     let claimed = claim(database, probe).await?;
-    let probes = stream::iter(claimed).map(|claimed| async move {
+    let in_time = stream::iter(claimed).take_while(|_| ready(is_time()));
+    let probes = in_time.map(|claimed| async move {
         let found = one(probe, allowed, &claimed.url).await;
         if let Ok(found) = &found {
             note(database, &claimed, found.as_ref()).await?;

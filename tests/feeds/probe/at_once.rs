@@ -13,7 +13,7 @@ async fn probes(url: String, how: Probe) -> Probed {
         Address::parse(&url, &Environment::of_this_process()).expect("the test's own URL");
     let database = store::Database::new(address, "a test", 4, SOON);
     let allowed = ["127.0.0.1".parse().expect("a network")];
-    let probed = probe(&database, &how, &allowed, |_| {}).await;
+    let probed = probe(&database, &how, &allowed, None, |_| {}).await;
     probed.expect("the database is there")
 }
 

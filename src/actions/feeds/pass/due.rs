@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout_at},
+};
 
 use crate::{
     actions::feeds::store::{self, Claimed},
@@ -66,15 +69,22 @@ impl Hosts {
 pub(super) struct Due<'a> {
     database: &'a Database,
     hosts: &'a Hosts,
+    /// After when there is no time to fetch any.
+    last_start: Option<Instant>,
     claimed: Vec<Claimed>,
     at: Instant,
 }
 
 impl<'a> Due<'a> {
-    pub(super) fn new(database: &'a Database, hosts: &'a Hosts) -> Self {
+    pub(super) fn new(
+        database: &'a Database,
+        hosts: &'a Hosts,
+        last_start: Option<Instant>,
+    ) -> Self {
         Self {
             database,
             hosts,
+            last_start,
             claimed: Vec::new(),
             at: Instant::now(),
         }
@@ -83,6 +93,9 @@ impl<'a> Due<'a> {
     /// The next one, and when it was claimed. `None`: there is none any more.
     pub(super) async fn next(&mut self) -> Result<Option<(Claimed, Instant)>, DatabaseError> {
         while self.claimed.is_empty() {
+            if self.last_start.is_some_and(|last| Instant::now() >= last) {
+                return Ok(None);
+            }
             let crowded = self.hosts.crowded();
             self.at = Instant::now();
             self.claimed = store::claim(self.database, CLAIM, &crowded).await?;
@@ -93,7 +106,12 @@ impl<'a> Due<'a> {
                 if crowded.is_empty() {
                     return Ok(None);
                 }
-                self.hosts.has_thinned(crowded.len()).await;
+                let thinned = self.hosts.has_thinned(crowded.len());
+                match self.last_start {
+                    // Too late is as good: it is looked at above.
+                    Some(last) => timeout_at(last, thinned).await.unwrap_or_default(),
+                    None => thinned.await,
+                }
             }
         }
         Ok(self.claimed.pop().map(|claimed| (claimed, self.at)))

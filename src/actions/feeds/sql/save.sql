@@ -4,7 +4,7 @@
 -- Parameters: 1 feed, 2 the next_fetch that its claim has set, 3 state, 4 reason, 5 seconds until the next fetch,
 -- 6 status, 7 address from now on, 8 ETag, 9 Last-Modified, 10 whose these are, 11 kind, 12 title, 13 author, 14 site,
 -- 15 image, 16 language, 17 seconds that the fetch took, 18 bytes, 19 keys of its episodes, 20 how many of them are new,
--- 21 how many have changed.
+-- 21 how many have changed, 22 whether the document was read to its end: in one that was not they may be there all the same.
 WITH feed AS (
     UPDATE feeds
        SET state = $3, reason = $4, next_fetch = clock_timestamp() + make_interval(secs => $5), last_status = $6,
@@ -17,7 +17,7 @@ WITH feed AS (
     UPDATE episodes
        SET gone_at = clock_timestamp()
       FROM feed
-     WHERE feed_id = feed.id AND gone_at IS NULL
+     WHERE $22 AND feed_id = feed.id AND gone_at IS NULL
        -- NOT IN of a question of its own is looked up in a table of hashes, whatever the planner believes of the list's
        -- length; as a join, or with <> ALL, each may be compared with each.
        AND key NOT IN (SELECT unnest($19::bytea[]))

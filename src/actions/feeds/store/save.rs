@@ -79,10 +79,10 @@ async fn save_episodes(
 }
 
 /// The rest, after the episodes: what has become of them is completed.
-async fn save_feed(
+async fn save_feed<'a>(
     client: &Connection,
     claimed: &Claimed,
-    reading: Reading<'_>,
+    reading: Reading<'a>,
     (after, took, changes): (&After, Duration, Changes),
 ) -> Result<Option<Changes>, DatabaseError> {
     let Reading {
@@ -94,8 +94,11 @@ async fn save_feed(
     let (state, wait) = (after.state.as_str(), after.wait.as_secs_f64());
     let (took, bytes) = (took.as_secs_f64(), i64::try_from(bytes).unwrap_or(i64::MAX));
     let kind = feed.kind.as_str();
+    // What was not read of it would never be asked for again, were the server told that we have it.
+    let kept = |validator: &'a Option<String>| validator.as_deref().filter(|_| feed.is_whole);
+    let (etag, last_modified) = (kept(&validators.etag), kept(&validators.last_modified));
     let keys: Vec<&[u8]> = feed.episodes.iter().map(|one| &one.key[..]).collect();
-    let parameters: [Parameter<'_>; 21] = [
+    let parameters: [Parameter<'_>; 22] = [
         (&claimed.id, Type::INT8),
         (&claimed.next_fetch, Type::TIMESTAMPTZ),
         (&state, Type::TEXT),
@@ -103,8 +106,8 @@ async fn save_feed(
         (&wait, Type::FLOAT8),
         (&200_i32, Type::INT4),
         (&url, Type::TEXT),
-        (&validators.etag, Type::TEXT),
-        (&validators.last_modified, Type::TEXT),
+        (&etag, Type::TEXT),
+        (&last_modified, Type::TEXT),
         (&validators.address, Type::TEXT),
         (&kind, Type::TEXT),
         (&feed.title, Type::TEXT),
@@ -117,6 +120,7 @@ async fn save_feed(
         (&keys, Type::BYTEA_ARRAY),
         (&changes.added, Type::INT8),
         (&changes.changed, Type::INT8),
+        (&feed.is_whole, Type::BOOL),
     ];
     let sql = include_str!("../sql/save.sql");
     let rows = client.query_typed(sql, &parameters).await?;

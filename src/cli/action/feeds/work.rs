@@ -1,8 +1,14 @@
 //! `action feeds` without a command: a pass, as a job runs it.
 
-use std::io::{self, IsTerminal as _, Read as _};
+use std::{
+    env,
+    io::{self, IsTerminal as _, Read as _},
+    time::Duration,
+};
 
+use jiff::Timestamp;
 use serde::Serialize;
+use tokio::time::Instant;
 
 use super::Feeds;
 use crate::{
@@ -51,17 +57,18 @@ impl Feeds {
         };
         // One for each document that is kept, one for claims, one for notes.
         let database = self.database(table.parallel + 2)?;
+        let left = left();
         let fetcher = Fetcher::new(Manners {
             contact: table.contact.clone(),
             allowed: table.allow.clone(),
             parallel: table.parallel,
             gap: table.gap,
-            timeout: table.timeout,
+            timeout: left.map_or(table.timeout, |left| table.timeout.min(half(left))),
             max_body: table.max_body,
         });
         let fetcher = fetcher.map_err(|error| Failure::Usage(error.to_string()))?;
         let worked = block_on(async {
-            match all_that_is_due(&database, &fetcher, &table).await {
+            match all_that_is_due(&database, &fetcher, left, &table).await {
                 Ok(worked) => Ok(Ok(worked)),
                 Err(NoSource::Database(error)) => Err(error.into()),
                 Err(why) => Ok(Err(why)),
@@ -88,19 +95,33 @@ impl Feeds {
 async fn all_that_is_due(
     database: &Database,
     fetcher: &Fetcher,
+    left: Option<Duration>,
     table: &Table,
 ) -> Result<Worked, NoSource> {
     let tell = |why: &str| println!("{}", harmless(why));
     schema::prepare(database).await?;
     let wanted = sources::wanted(database, table, tell).await?;
     sources::add(database, &wanted, table.every).await?;
-    let done = pass(database, fetcher, table.parallel, tell).await?;
+    let end = left.map(|left| Instant::now() + left);
+    let done = pass(database, fetcher, table.parallel, end, tell).await?;
     let probed = match &table.probe {
-        Some(how) => Some(probe(database, how, &table.allow, tell).await?),
+        Some(how) => Some(probe(database, how, &table.allow, end, tell).await?),
         None => None,
     };
     prune(database, table.keep_fetches).await?;
     Ok(Worked { done, probed })
+}
+
+/// How long this run may still take, if somebody has said so: crontabber, of a job's.
+fn left() -> Option<Duration> {
+    let deadline: Timestamp = env::var("CRONTABBER_DEADLINE").ok()?.parse().ok()?;
+    let left = deadline.duration_since(Timestamp::now());
+    Some(left.try_into().unwrap_or_default())
+}
+
+/// Half of it in whole seconds, but a second at least: as long as one fetch may take of a run that has little time.
+fn half(left: Duration) -> Duration {
+    Duration::from_secs((left / 2).as_secs().max(1))
 }
 
 fn misconfigured(why: &str) -> Exit {
