@@ -219,10 +219,6 @@ impl Worker<'_> {
         started: Instant,
     ) -> Result<(Fared, State), DatabaseError> {
         let is_large = document.taken.is_large();
-        if is_large {
-            // What smaller ones have left behind need not be there beside it.
-            give_back_freed_memory();
-        }
         let (body, content_type) = (document.body, document.content_type);
         let (bytes, address) = (body.len(), document.address);
         // Milliseconds for a long one: the others need not wait. The body ends there.
