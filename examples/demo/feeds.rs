@@ -120,13 +120,12 @@ fn reply(feed: &str, head: &str) -> String {
 }
 
 fn rss(feed: &str) -> String {
-    let items: String = (1..=EPISODES)
-        .map(|number| {
-            format!(
-                "<item><guid isPermaLink=\"false\">{feed}-{number}</guid><title>The {feed}, part {number}</title>\
-                 <pubDate>0{number} Nov 2026 06:00:00 GMT</pubDate></item>"
-            )
-        })
-        .collect();
+    let item = |number| {
+        format!(
+            "<item><guid isPermaLink=\"false\">{feed}-{number}</guid><title>The {feed}, part {number}</title>\
+             <pubDate>0{number} Nov 2026 06:00:00 GMT</pubDate></item>"
+        )
+    };
+    let items = (1..=EPISODES).map(item).collect::<Vec<_>>().concat();
     format!("<rss version=\"2.0\"><channel><title>The {feed}</title>{items}</channel></rss>")
 }
