@@ -68,6 +68,8 @@ use std::process::ExitCode;
 pub use cgroup::can_limit_memory;
 pub use client::{Order, Supervisor};
 pub use guarded::{Guarded, Reins};
+#[cfg(feature = "feeds")]
+pub(crate) use kernel::keep_little_freed_memory;
 pub(crate) use kernel::{give_back_freed_memory, watched};
 pub(crate) use remains::Remains;
 pub use sweep::sweep;

@@ -236,6 +236,21 @@ pub(crate) fn watched(socket: Arc<OwnedFd>) -> io::Result<AsyncFd<Arc<OwnedFd>>>
     Ok(unsafe { AsyncFd::register(socket) }?)
 }
 
+/// Makes glibc keep little of what this process frees: two heaps for all threads, where each would have its own, and
+/// what is large goes back at once, where the first large piece would teach it to keep up to 64 MiB. To be called before
+/// there are threads.
+#[cfg(feature = "feeds")]
+pub(crate) fn keep_little_freed_memory() {
+    const LARGE: i32 = 256 << 10;
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it takes no pointer, and glibc locks its own books.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 2);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, LARGE);
+    }
+}
+
 /// Gives back to the kernel what this process has freed. glibc keeps all that lies below its last used byte, and what a
 /// configuration takes while it is read is several times what is left of it.
 pub(crate) fn give_back_freed_memory() {

@@ -61,7 +61,7 @@ pub struct Wanted<'a> {
     pub failed: bool,
     /// How many, at most.
     pub entries: u32,
-    /// How many characters of the end of each output; [`counts::LONGEST`](super::counts::LONGEST) for what it has
+    /// How many characters of the end of each output; [`counts::LONGEST`] for what it has
     /// counted.
     pub output: u32,
 }

@@ -163,7 +163,7 @@ async fn a_pass_ends_before_the_time_of_its_run_does() {
     add_all(&database, &quick, &["/quick".to_owned()]).await;
     let within = |seconds| {
         let end = Timestamp::now() + SignedDuration::from_secs(seconds);
-        by_table(&database, TABLE).env("CRONTABBER_DEADLINE", &end.to_string())
+        by_table(&database, TABLE).env("CRONTABBER_DEADLINE", end.to_string())
     };
     let over = within(-1).run().await;
     assert_eq!(over.code, Some(0), "{over:?}");

@@ -215,11 +215,14 @@ async fn who_lacks_a_right_is_told_which_and_typing_it_helps() {
         database
             .execute(&format!("REVOKE {right} ON {table} FROM {}", role.name))
             .await;
-        // A document that is new each time, so that all of it is needed.
+        // One episode that is new each time, and one that is another: all that a pass may do is needed.
         server.has(
             "/feed",
             &format!("ETag: \"{round}\"\r\n"),
-            &document(&[item("1", &round.to_string())]),
+            &document(&[
+                item("1", &round.to_string()),
+                item(&format!("new in {round}"), "New"),
+            ]),
         );
         all_due(&database).await;
         let refused = role.pass().await;

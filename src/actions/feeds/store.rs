@@ -5,13 +5,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio_postgres::{Row, types::Type};
 
-// A document, whole.
+// A document, whole: what is known of it, what it changes, and how that is sent.
+mod columns;
+mod difference;
 mod save;
 
 pub use save::save;
 
 use super::{
-    parse::{Episode, Feed},
+    parse::Feed,
     policy::{After, Before},
 };
 use crate::{
@@ -177,54 +179,4 @@ pub async fn end_as_duplicate(
     ];
     let rows = run(database, include_str!("sql/duplicate.sql"), &parameters).await?;
     Ok(!rows.is_empty())
-}
-
-/// What the table takes for a duration: no more than a week.
-fn duration(episode: &Episode) -> Option<i32> {
-    let seconds = episode.duration.filter(|seconds| *seconds <= 604_800);
-    seconds.and_then(|seconds| seconds.try_into().ok())
-}
-
-/// Episodes as a statement takes them: a list for each column.
-#[derive(Default)]
-struct Columns<'a> {
-    key: Vec<&'a [u8]>,
-    guid: Vec<Option<&'a str>>,
-    title: Vec<Option<&'a str>>,
-    summary: Vec<Option<&'a str>>,
-    link: Vec<Option<&'a str>>,
-    enclosure_url: Vec<Option<&'a str>>,
-    enclosure_type: Vec<Option<&'a str>>,
-    enclosure_bytes: Vec<Option<i64>>,
-    duration: Vec<Option<i32>>,
-    published: Vec<Option<Timestamp>>,
-    content_hash: Vec<&'a [u8]>,
-}
-
-impl<'a> Columns<'a> {
-    fn of(episodes: &'a [Episode]) -> Self {
-        let mut columns = Self::default();
-        for episode in episodes {
-            let enclosure = episode.enclosure.as_ref();
-            let bytes = enclosure.and_then(|enclosure| enclosure.length);
-            columns.key.push(&episode.key);
-            columns.guid.push(episode.guid.as_deref());
-            columns.title.push(episode.title.as_deref());
-            columns.summary.push(episode.summary.as_deref());
-            columns.link.push(episode.link.as_deref());
-            columns
-                .enclosure_url
-                .push(enclosure.map(|enclosure| enclosure.url.as_str()));
-            columns
-                .enclosure_type
-                .push(enclosure.and_then(|enclosure| enclosure.media_type.as_deref()));
-            columns
-                .enclosure_bytes
-                .push(bytes.and_then(|bytes| bytes.try_into().ok()));
-            columns.duration.push(duration(episode));
-            columns.published.push(episode.published);
-            columns.content_hash.push(&episode.content_hash);
-        }
-        columns
-    }
 }

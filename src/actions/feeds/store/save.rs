@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
-use tokio_postgres::types::Type;
+use futures_util::join;
+use tokio_postgres::{Row, types::Type};
 
-use super::{Changes, Claimed, Columns, Reading};
+use super::{
+    Changes, Claimed, Reading,
+    columns::{Columns, parts},
+    difference::{Difference, Known},
+};
 use crate::{
     actions::feeds::{parse::Episode, policy::After},
     store::{
@@ -23,68 +28,91 @@ pub async fn save(
     took: Duration,
 ) -> Result<Option<Changes>, DatabaseError> {
     let client = database.get().await?;
-    let parts = parts(&reading.feed.episodes);
     // Each statement has the server's limit; all of them have one for a server that does not answer.
-    let steps = u32::try_from(parts.len() + 3).unwrap_or(u32::MAX);
+    let episodes: Vec<&Episode> = reading.feed.episodes.iter().collect();
+    let statements = parts(&episodes).len() + OTHERS;
+    let limit = LIMIT.saturating_mul(u32::try_from(statements).unwrap_or(u32::MAX));
     let saved = async {
-        client.batch_execute(begin(&client)).await?;
-        let mut changes = Changes::default();
-        for part in parts {
-            save_episodes(&client, claimed, part, &mut changes).await?;
-        }
-        let saved = save_feed(&client, claimed, reading, (after, took, changes)).await?;
-        client.batch_execute("COMMIT").await?;
-        Ok::<_, DatabaseError>(saved)
-    };
-    let saved = async {
-        let saved = saved.await;
-        if saved.is_err() {
+        let saved = carried_out(&client, claimed, reading, (after, took)).await;
+        if !matches!(saved, Ok(Some(_))) {
             // If nobody answers, the server does it by itself when the connection is gone.
             let _ = client.batch_execute("ROLLBACK").await;
         }
         saved
     };
-    limited(LIMIT.saturating_mul(steps), client.fuse(), saved).await
+    limited(limit, client.fuse(), saved).await
 }
 
-async fn save_episodes(
+/// How many statements there are beside those of whole parts.
+const OTHERS: usize = 8;
+
+async fn carried_out(
     client: &Connection,
     claimed: &Claimed,
-    part: &[Episode],
-    changes: &mut Changes,
-) -> Result<(), DatabaseError> {
-    let columns = Columns::of(part);
-    let parameters: [Parameter<'_>; 13] = [
+    reading: Reading<'_>,
+    (after, took): (&After, Duration),
+) -> Result<Option<Changes>, DatabaseError> {
+    let Some(known) = held(client, claimed).await? else {
+        return Ok(None);
+    };
+    let difference = Difference::of(reading.feed, Known::of(&known)?);
+    drop(known);
+    let sql = include_str!("../sql/insert_episodes.sql");
+    send(client, claimed, sql, &difference.added).await?;
+    let sql = include_str!("../sql/change_episodes.sql");
+    send(client, claimed, sql, &difference.changed).await?;
+    if !difference.vanished.is_empty() {
+        let parameters: [Parameter<'_>; 2] = [
+            (&claimed.id, Type::INT8),
+            (&difference.vanished, Type::BYTEA_ARRAY),
+        ];
+        let sql = include_str!("../sql/vanish.sql");
+        client.query_typed(sql, &parameters).await?;
+    }
+    let changes = difference.changes();
+    finish(client, claimed, reading, (after, took, changes)).await?;
+    Ok(Some(changes))
+}
+
+/// Begins, and reads what is known of the episodes. `None`: the feed is not ours any more.
+async fn held(client: &Connection, claimed: &Claimed) -> Result<Option<Vec<Row>>, DatabaseError> {
+    let whose: [Parameter<'_>; 2] = [
         (&claimed.id, Type::INT8),
         (&claimed.next_fetch, Type::TIMESTAMPTZ),
-        (&columns.key, Type::BYTEA_ARRAY),
-        (&columns.guid, Type::TEXT_ARRAY),
-        (&columns.title, Type::TEXT_ARRAY),
-        (&columns.summary, Type::TEXT_ARRAY),
-        (&columns.link, Type::TEXT_ARRAY),
-        (&columns.enclosure_url, Type::TEXT_ARRAY),
-        (&columns.enclosure_type, Type::TEXT_ARRAY),
-        (&columns.enclosure_bytes, Type::INT8_ARRAY),
-        (&columns.duration, Type::INT4_ARRAY),
-        (&columns.published, Type::TIMESTAMPTZ_ARRAY),
-        (&columns.content_hash, Type::BYTEA_ARRAY),
     ];
-    let sql = include_str!("../sql/save_episodes.sql");
-    // As text, so that it is planned each time: a plan from when the table was small reads all of it when it is large.
-    for row in client.query_typed(sql, &parameters).await? {
-        changes.added += row.try_get::<_, i64>("added")?;
-        changes.changed += row.try_get::<_, i64>("changed")?;
+    let (begun, held, known) = join!(
+        client.batch_execute(begin(client)),
+        client.query_typed(include_str!("../sql/hold.sql"), &whose),
+        client.query_typed(include_str!("../sql/known.sql"), &whose[..1]),
+    );
+    begun?;
+    let is_held = !held?.is_empty();
+    Ok(Some(known?).filter(|_| is_held))
+}
+
+async fn send(
+    client: &Connection,
+    claimed: &Claimed,
+    sql: &str,
+    episodes: &[&Episode],
+) -> Result<(), DatabaseError> {
+    for part in parts(episodes) {
+        let columns = Columns::of(part);
+        // As text, so that it is planned each time: a plan from when the table was small reads all of it when it is large.
+        client
+            .query_typed(sql, &columns.parameters(&claimed.id))
+            .await?;
     }
     Ok(())
 }
 
-/// The rest, after the episodes: what has become of them is completed.
-async fn save_feed<'a>(
+/// The rest, after the episodes, and the commit.
+async fn finish(
     client: &Connection,
     claimed: &Claimed,
-    reading: Reading<'a>,
+    reading: Reading<'_>,
     (after, took, changes): (&After, Duration, Changes),
-) -> Result<Option<Changes>, DatabaseError> {
+) -> Result<(), DatabaseError> {
     let Reading {
         feed,
         url,
@@ -95,12 +123,11 @@ async fn save_feed<'a>(
     let (took, bytes) = (took.as_secs_f64(), i64::try_from(bytes).unwrap_or(i64::MAX));
     let kind = feed.kind.as_str();
     // What was not read of it would never be asked for again, were the server told that we have it.
-    let kept = |validator: &'a Option<String>| validator.as_deref().filter(|_| feed.is_whole);
-    let (etag, last_modified) = (kept(&validators.etag), kept(&validators.last_modified));
-    let keys: Vec<&[u8]> = feed.episodes.iter().map(|one| &one.key[..]).collect();
-    let parameters: [Parameter<'_>; 22] = [
+    let is_whole = feed.is_whole;
+    let etag = validators.etag.as_deref().filter(|_| is_whole);
+    let last_modified = validators.last_modified.as_deref().filter(|_| is_whole);
+    let parameters: [Parameter<'_>; 20] = [
         (&claimed.id, Type::INT8),
-        (&claimed.next_fetch, Type::TIMESTAMPTZ),
         (&state, Type::TEXT),
         (&after.reason, Type::TEXT),
         (&wait, Type::FLOAT8),
@@ -117,87 +144,15 @@ async fn save_feed<'a>(
         (&feed.language, Type::TEXT),
         (&took, Type::FLOAT8),
         (&bytes, Type::INT8),
-        (&keys, Type::BYTEA_ARRAY),
         (&changes.added, Type::INT8),
         (&changes.changed, Type::INT8),
-        (&feed.is_whole, Type::BOOL),
+        (&changes.vanished, Type::INT8),
     ];
     let sql = include_str!("../sql/save.sql");
-    let rows = client.query_typed(sql, &parameters).await?;
-    let vanished = rows
-        .first()
-        .map(|row| row.try_get("vanished"))
-        .transpose()?;
-    Ok(vanished.map(|vanished| Changes {
-        vanished,
-        ..changes
-    }))
-}
-
-/// How many episodes are sent at once, and of how many bytes: a large document is one transaction, and not one statement,
-/// which would take longer than a statement may and as much memory once more.
-const PART: (usize, usize) = (1_000, 1 << 20);
-
-fn parts(episodes: &[Episode]) -> Vec<&[Episode]> {
-    let (mut parts, mut rest, mut bytes) = (Vec::new(), episodes, 0);
-    let mut at = 0;
-    while at < rest.len() {
-        bytes += weight(&rest[at]);
-        at += 1;
-        if at == PART.0 || bytes >= PART.1 || at == rest.len() {
-            let (part, others) = rest.split_at(at);
-            parts.push(part);
-            (rest, at, bytes) = (others, 0, 0);
-        }
-    }
-    parts
-}
-
-/// The bytes of what is long in an episode.
-fn weight(episode: &Episode) -> usize {
-    let texts = [
-        &episode.guid,
-        &episode.title,
-        &episode.summary,
-        &episode.link,
-    ];
-    let texts = texts.into_iter().flatten().map(String::len).sum::<usize>();
-    let file = episode.enclosure.as_ref();
-    texts + file.map_or(0, |file| file.url.len())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn episodes(number: usize, bytes: usize) -> Vec<Episode> {
-        let episode = Episode {
-            key: [0; 32],
-            guid: None,
-            title: None,
-            summary: Some("x".repeat(bytes)),
-            link: None,
-            enclosure: None,
-            duration: None,
-            published: None,
-            content_hash: [0; 32],
-        };
-        vec![episode; number]
-    }
-
-    #[test]
-    fn a_part_is_a_thousand_episodes_or_a_mebibyte() {
-        for (number, bytes, expected) in [
-            (0, 0, &[][..]),
-            (1, 0, &[1]),
-            (1_000, 0, &[1_000]),
-            (2_001, 100, &[1_000, 1_000, 1]),
-            (5, 1 << 19, &[2, 2, 1]),
-            (2, 1 << 21, &[1, 1]),
-        ] {
-            let episodes = episodes(number, bytes);
-            let lengths: Vec<usize> = parts(&episodes).into_iter().map(<[_]>::len).collect();
-            assert_eq!(lengths, expected, "{number} of {bytes} bytes");
-        }
-    }
+    let (saved, committed) = join!(
+        client.query_typed(sql, &parameters),
+        client.batch_execute("COMMIT")
+    );
+    saved?;
+    Ok(committed?)
 }

@@ -24,6 +24,7 @@ use crate::{
     cli::{fail::Failure, open::block_on, print},
     exit::Exit,
     store::Database,
+    supervise::keep_little_freed_memory,
     view::text::harmless,
 };
 
@@ -49,6 +50,7 @@ impl Feeds {
                     .to_owned(),
             ));
         }
+        keep_little_freed_memory();
         let mut json = String::new();
         io::stdin().lock().take(LONGEST).read_to_string(&mut json)?;
         let table = match Table::parse(&json) {
