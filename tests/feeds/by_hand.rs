@@ -345,6 +345,10 @@ async fn a_feed_is_resumed_by_its_address() {
         .await;
     let resumed = by_hand(&database, &["resume", url]).await;
     assert_eq!(resumed.code, Some(0), "{resumed:?}");
+    assert!(
+        resumed.stdout.ends_with(", and is due now\n"),
+        "{resumed:?}"
+    );
     let is_due: bool = database
         .query_one("SELECT state = 'active' AND reason IS NULL AND error_count = 0 AND next_fetch <= clock_timestamp() FROM feeds")
         .await;

@@ -4,9 +4,11 @@ use clap::Args;
 
 use super::{Feeds, find};
 use crate::{
-    actions::feeds::by_hand::{self, Named},
-    cli::{fail::Failure, open::block_on},
+    actions::feeds::by_hand::{self, Found, Named},
+    cli::{fail::Failure, open::block_on, print},
     exit::Exit,
+    http::shown_address,
+    view::text::harmless,
 };
 
 /// Fetches feeds again that have been given up
@@ -27,12 +29,20 @@ pub(super) struct Resume {
 
 impl Resume {
     pub(super) fn answer(&self, feeds: &Feeds) -> Result<Exit, Failure> {
-        block_on(async {
+        let resumed = block_on(async {
             let database = feeds.tables().await?;
             let found = find(&database, &self.feeds).await?;
             let ids: Vec<i64> = found.iter().map(|feed| feed.id).collect();
             by_hand::resume(&database, &ids).await?;
-            Ok(Exit::Ok)
-        })
+            Ok(found)
+        })?;
+        for Found { id, url, state } in resumed {
+            let address = shown_address(&url);
+            print(&format!(
+                "{id}\t{}\twas {state}, and is due now\n",
+                harmless(&address)
+            ))?;
+        }
+        Ok(Exit::Ok)
     }
 }
