@@ -1,9 +1,7 @@
 //! What a job's SQL has done and nobody can see yet: an open transaction that only its record commits.
 
-use std::time::Duration;
-
 use futures_util::join;
-use tokio_postgres::Row;
+use tokio_postgres::{Row, types::Type};
 
 use crate::{
     clock::Boottime,
@@ -54,10 +52,18 @@ impl Effects {
         }
         let wait = self.proven_until.saturating_since(Boottime::now());
         let wait = wait.max(transaction::LIMIT);
-        let end = ending(wait);
+        // Further the server cannot count: 24 days.
+        let at_most = format!("{}ms", i32::try_from(wait.as_millis()).unwrap_or(i32::MAX));
+        let at_most: [Parameter<'_>; 1] = [(&at_most, Type::TEXT)];
+        let end = client.question_in_a_transaction(ENDING, &at_most);
         let record = client.question_in_a_transaction(record, parameters);
         let recorded = async {
-            let (ended, recorded) = join!(client.batch_execute(&end), record.ask(client));
+            let (reset, ended, recorded) = join!(
+                client.batch_execute(RESET),
+                end.ask(client),
+                record.ask(client)
+            );
+            reset?;
             ended?;
             recorded
         };
@@ -104,16 +110,5 @@ async fn commit_apart(client: &Connection) -> Settled {
 /// Takes back whatever role and settings the SQL has left: behind a pooler the session goes on to others.
 pub(super) const RESET: &str = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL";
 
-/// Takes back what the SQL has left, its search path too, and begins what [`transaction::BEGIN`] begins
-/// elsewhere. `pg_temp` last: unnamed it comes first, and a temporary table called crontabber would take the record.
-fn ending(wait: Duration) -> String {
-    // Further the server cannot count: 24 days.
-    let wait = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
-    format!(
-        "{RESET}; \
-         SET LOCAL lock_timeout = '{wait}ms'; SET LOCAL statement_timeout = '{wait}ms'; \
-         SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL synchronous_commit = 'on'; \
-         SET LOCAL client_min_messages = 'warning'; \
-         SELECT set_config('search_path', concat_ws(', ', nullif(current_setting('search_path'), ''), 'pg_temp'), true)"
-    )
-}
+/// What comes between that and the record.
+const ENDING: &str = include_str!("../../sql/execute_ending.sql");

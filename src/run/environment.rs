@@ -49,11 +49,6 @@ pub(super) fn of(
     Ok(env)
 }
 
-/// Whether the run is told all that any run may be told.
-pub(super) fn is_complete(held: &Held) -> bool {
-    held.spec.timeout < NO_TIMEOUT && held.last_success.is_some()
-}
-
 /// What every run is told about itself.
 pub(super) fn of_the_run(held: &Held) -> Vec<(&'static str, String)> {
     let mut env = vec![

@@ -5,7 +5,7 @@
 //! execute_settings                  │       the text, its limits, what every run is told
 //! execute                           │ one   DO: EXECUTE the text; a COMMIT inside is refused before any effect
 //! SET CONSTRAINTS ALL IMMEDIATE     ┘ trip  what was put off is checked now, under the timeout
-//! record                              one   the last statement: see `record`
+//! execute_ending, record              one   the last statement: see `record`
 //! COMMIT                              one   effects and record at once, or neither
 //! ```
 //!
@@ -18,7 +18,7 @@
 
 mod said;
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{borrow::Cow, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::{TryStreamExt as _, join};
 use tokio::{sync::watch, time::timeout};
@@ -40,10 +40,12 @@ use crate::{
     stream::Printing,
 };
 
-/// How such a transaction begins: [`transaction::BEGIN`] without its limits, which the text gets its own of.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
-    SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL synchronous_commit = 'on'; \
-    SET LOCAL client_min_messages = 'notice'";
+/// What such a transaction is told beside its limits: the words of [`transaction::BEGIN`], with all notices.
+const WORDS: [(&str, &str); 3] = [
+    ("idle_in_transaction_session_timeout", "5s"),
+    ("synchronous_commit", "on"),
+    ("client_min_messages", "notice"),
+];
 
 /// The longest wait without a look at the clock, which goes on while the machine sleeps.
 const LOOK_AGAIN: Duration = Duration::from_mins(1);
@@ -70,6 +72,7 @@ pub(super) async fn carry_out(
     let run = Run {
         held,
         sql,
+        told: environment::of_the_run(held),
         heard: &heard,
     };
     let (how, stopped, effects) = run.to_its_end(means, &mut seen).await;
@@ -131,6 +134,8 @@ async fn stop(held: &Held, terms: &mut watch::Receiver<Terms>) -> Stopped {
 struct Run<'a> {
     held: &'a Held,
     sql: &'a Sql,
+    /// What it is told about itself.
+    told: Vec<(&'static str, String)>,
     heard: &'a Heard,
 }
 
@@ -183,12 +188,8 @@ impl Run<'_> {
         };
         let database = named.as_ref().unwrap_or(means.database);
         let ear = self.heard.ear();
-        // A setting that a session has had once is empty there, and not missing.
-        let opened = if environment::is_complete(self.held) {
-            database.session(ear).await
-        } else {
-            database.new_session(ear).await
-        };
+        let told = self.told.iter().map(|(name, _)| *name).collect();
+        let opened = database.session(told, ear).await;
         opened.map_err(|error| error.to_string())
     }
 
@@ -228,15 +229,20 @@ impl Run<'_> {
         // Whether the session may be used again; not in the transaction, which an error would end.
         client.is_direct().await;
         let settings = Settings::of(self, true);
+        // Whatever the SQL has set: what follows is ours.
+        let check = format!(
+            "SET LOCAL statement_timeout = '{}'; SET CONSTRAINTS ALL IMMEDIATE",
+            settings.limit
+        );
         let settings = settings.parameters();
         let set = client.question_in_a_transaction(SETTINGS, &settings);
         let counts = client.question_in_a_transaction(COUNTS, &[]);
         let (begun, set, before, done, checked, after) = join!(
-            client.batch_execute(BEGIN),
+            client.batch_execute(transaction::BEGIN_ONLY),
             set.ask(client),
             counts.ask(client),
             client.batch_execute(include_str!("../../sql/execute.sql")),
-            client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE"),
+            client.batch_execute(&check),
             counts.ask(client),
         );
         begun?;
@@ -285,17 +291,21 @@ const COUNTS: &str = include_str!("../../sql/execute_counts.sql");
 struct Settings<'a> {
     text: &'a str,
     limit: String,
-    names: Vec<String>,
-    values: Vec<String>,
+    names: Vec<Cow<'a, str>>,
+    values: Vec<&'a str>,
     is_local: bool,
 }
 
 impl<'a> Settings<'a> {
-    fn of(run: &Run<'a>, is_local: bool) -> Self {
-        let (names, values) = environment::of_the_run(run.held)
-            .into_iter()
-            .map(|(name, value)| (name.to_lowercase().replacen('_', ".", 1), value))
-            .unzip();
+    fn of(run: &'a Run<'a>, is_local: bool) -> Self {
+        let told = run.told.iter();
+        let told = told.map(|(name, value)| {
+            let name = name.to_lowercase().replacen('_', ".", 1);
+            (Cow::Owned(name), value.as_str())
+        });
+        let words = WORDS.iter().filter(|_| is_local);
+        let words = words.map(|&(name, value)| (Cow::Borrowed(name), value));
+        let (names, values) = words.chain(told).unzip();
         let spec = &run.held.spec;
         // Later than our own limit, for a host that cannot cancel any more.
         let limit = spec.timeout.saturating_add(spec.lease.grace);

@@ -108,20 +108,21 @@ impl Database {
         Box::pin(self.pool.manager().open(None)).await
     }
 
-    /// A session for the SQL of one job, new or left clean by another: what the server says beside its answers goes to
-    /// `ear` instead of the log.
-    pub(crate) async fn session(&self, ear: Ear) -> Result<Session, DatabaseError> {
-        let Some(connection) = self.spare.take() else {
-            return self.new_session(ear).await;
+    /// A session for the SQL of one job that is told these things about itself, new or left clean by another: what the
+    /// server says beside its answers goes to `ear` instead of the log.
+    pub(crate) async fn session(
+        &self,
+        told: Vec<&'static str>,
+        ear: Ear,
+    ) -> Result<Session, DatabaseError> {
+        let connection = match self.spare.take(&told) {
+            Some(connection) => {
+                connection.hear_with(Some(ear));
+                connection
+            }
+            None => self.dedicated_to(ear).await?,
         };
-        connection.hear_with(Some(ear));
-        Ok(Session::new(connection, Arc::clone(&self.spare)))
-    }
-
-    /// The same, new.
-    pub(crate) async fn new_session(&self, ear: Ear) -> Result<Session, DatabaseError> {
-        let connection = self.dedicated_to(ear).await?;
-        Ok(Session::new(connection, Arc::clone(&self.spare)))
+        Ok(Session::new(connection, told, Arc::clone(&self.spare)))
     }
 
     /// Closes what nobody has used for so long: each connection is a process of the server's.

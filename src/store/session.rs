@@ -9,16 +9,20 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::join;
+use tokio_postgres::Row;
+
 use super::{Connection, limited, transaction};
 
 /// How many wait here at most. What a burst has opened beyond that is closed.
 const MOST: usize = 16;
 
-/// What is left of a job when its transaction is over: cursors, channels, locks, temporary tables, the last numbers of
-/// sequences. The last statement returns the names that it has given to statements: those would be in the way of the
-/// next one, and to forget them is to forget ours.
-const CLEAN: &str = "CLOSE ALL; UNLISTEN *; SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES; \
-    SELECT name FROM pg_catalog.pg_prepared_statements WHERE from_sql";
+/// What is left of a job when its transaction is over: cursors, channels, temporary tables, the last numbers of
+/// sequences.
+const CLEAN: &str = "CLOSE ALL; UNLISTEN *; DISCARD TEMP; DISCARD SEQUENCES";
+
+/// And its locks, and the names of its statements.
+const LEFT: &str = include_str!("../../sql/session_left.sql");
 
 /// The sessions of a database that wait for a job.
 #[derive(Debug, Default)]
@@ -27,26 +31,30 @@ pub(super) struct Spare(Mutex<Vec<Waiting>>);
 #[derive(Debug)]
 struct Waiting {
     connection: Connection,
+    /// What jobs were told in it.
+    told: Vec<&'static str>,
     since: Instant,
 }
 
 impl Spare {
-    /// The one that was given back last: what its server process knows is fresh.
-    pub(super) fn take(&self) -> Option<Connection> {
+    /// The one that was given back last: what its server process knows is fresh. Of those in which nothing was told that
+    /// the next job is not told as well: a setting that a session has had once is empty there, and not missing.
+    pub(super) fn take(&self, told: &[&'static str]) -> Option<Connection> {
         let mut waiting = self.waiting();
-        while let Some(Waiting { connection, .. }) = waiting.pop() {
-            if connection.is_usable() {
-                return Some(connection);
-            }
-        }
-        None
+        waiting.retain(|waiting| waiting.connection.is_usable());
+        let is_told = |waiting: &Waiting| waiting.told.iter().all(|name| told.contains(name));
+        let at = waiting.iter().rposition(is_told)?;
+        Some(waiting.remove(at).connection)
     }
 
-    fn keep(&self, connection: Connection) {
+    fn keep(&self, connection: Connection, told: Vec<&'static str>) {
         let mut waiting = self.waiting();
         if waiting.len() < MOST && connection.is_usable() {
-            let since = Instant::now();
-            waiting.push(Waiting { connection, since });
+            waiting.push(Waiting {
+                connection,
+                told,
+                since: Instant::now(),
+            });
         }
     }
 
@@ -66,6 +74,7 @@ impl Spare {
 #[derive(Debug)]
 pub struct Session {
     connection: Connection,
+    told: Vec<&'static str>,
     spare: Arc<Spare>,
 }
 
@@ -78,8 +87,12 @@ impl std::ops::Deref for Session {
 }
 
 impl Session {
-    pub(super) fn new(connection: Connection, spare: Arc<Spare>) -> Self {
-        Self { connection, spare }
+    pub(super) fn new(connection: Connection, told: Vec<&'static str>, spare: Arc<Spare>) -> Self {
+        Self {
+            connection,
+            told,
+            spare,
+        }
     }
 
     /// Commits, and lets the next job have the session if nothing of this one is left in it; in one round trip.
@@ -92,21 +105,27 @@ impl Session {
             let commit = client.batch_execute("COMMIT");
             return limited(transaction::LIMIT, client.fuse(), commit).await;
         }
+        let left = client.question_in_a_transaction(LEFT, &[]);
         let sent = async {
-            let (committed, cleaned) =
-                futures_util::join!(client.batch_execute("COMMIT"), client.simple_query(CLEAN));
-            committed.map(|()| cleaned)
+            let (committed, cleaned, left) = join!(
+                client.batch_execute("COMMIT"),
+                client.batch_execute(CLEAN),
+                left.ask(client)
+            );
+            committed.map(|()| cleaned.and(left))
         };
-        let cleaned = limited(transaction::LIMIT, client.fuse(), sent).await?;
-        let is_row = |answer: &_| matches!(answer, tokio_postgres::SimpleQueryMessage::Row(_));
-        // The locks' row is one; each more is a name.
-        let is_clean = cleaned
-            .is_ok_and(|answers| answers.iter().filter(|&answer| is_row(answer)).count() == 1);
-        if is_clean {
+        let left = limited(transaction::LIMIT, client.fuse(), sent).await?;
+        if left.is_ok_and(|rows| is_clean(&rows)) {
             client.hear_with(None);
             client.prepare_what_recurs().await;
-            self.spare.keep(self.connection);
+            self.spare.keep(self.connection, self.told);
         }
         Ok(())
     }
+}
+
+/// Whether nothing of a job is left, by the row of `session_left.sql`.
+fn is_clean(rows: &[Row]) -> bool {
+    let has_names = rows.first().map(|row| row.try_get("has_names"));
+    matches!(has_names, Some(Ok(false)))
 }

@@ -15,8 +15,9 @@ pub const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
     SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL synchronous_commit = 'on'; \
     SET LOCAL client_min_messages = 'warning'";
 
-/// How it begins in a session that was told all this for good: each word costs the server as much as a small statement.
-const BEGIN_SETTLED: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+/// How it begins in a session that was told all this for good, or is told it otherwise: each word costs the server as
+/// much as a small statement.
+pub(crate) const BEGIN_ONLY: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
 /// What a session is told that keeps being used: the words of [`BEGIN`]; and to plan our statements once, not the first
 /// five times anew.
@@ -27,7 +28,7 @@ pub(super) const SETTLE: &str = "SET lock_timeout = '2s'; SET statement_timeout 
 /// The first message of a transaction on this connection.
 pub(crate) fn begin(client: &Connection) -> &'static str {
     if client.is_settled() {
-        BEGIN_SETTLED
+        BEGIN_ONLY
     } else {
         BEGIN
     }
