@@ -9,10 +9,10 @@
 //!
 //! ```text
 //! BEGIN
-//! SELECT ... WHERE app_name = $1 FOR UPDATE NOWAIT     by key only: the lock, and nothing else
-//! UPDATE ... WHERE <every condition again>             a younger snapshot, taken under the lock
-//! INSERT INTO crontabber_log ... 'running'             three unique indexes agree, or nothing happened
-//! COMMIT                                               acknowledged without a warning, or nothing starts
+//! SELECT ... WHERE app_name = ANY ... FOR UPDATE NOWAIT    by key only: the locks, and nothing else
+//! UPDATE ... WHERE <every condition again>                 a younger snapshot, taken under the locks
+//! INSERT INTO crontabber_log ... 'running'                 three unique indexes agree, or nothing happened
+//! COMMIT                                                   acknowledged without a warning, or nothing starts
 //! ```
 //!
 //! The second statement has a snapshot of its own, taken after the lock was ours. Nobody can change the row
@@ -31,6 +31,10 @@
 //! | A claims, freezes past its lease, B reaps and claims | A's guard killed its run before; A's record is fenced |
 //! | B's clock is wrong | no condition reads a host's clock |
 //!
+//! Claims that a host makes at the same time share one transaction: it costs the server hardly more than one alone. Each
+//! has its own row, its own conditions and its own answer; only a refusal is common to all of them, because it has undone
+//! all: then each is asked for alone.
+//!
 //! # Why a claim is proof
 //!
 //! A [`Claim`] can be made only here, from a commit that was acknowledged; running consumes it, and recording
@@ -40,35 +44,31 @@
 //! before that, on a clock that goes on in suspend and that nobody sets, counted from *before* the statement
 //! that granted the lease was sent. After that instant the run is dead: see [`crate::supervise`].
 
+mod answer;
 mod needs;
+mod request;
 
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use futures_util::join;
 use jiff::{SignedDuration, Timestamp};
-use tokio_postgres::{
-    Row,
-    error::{DbError, Severity, SqlState},
-    types::{ToSql, Type},
-};
+use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
 use crate::{
-    backoff,
     clock::Boottime,
     place::Place,
     plan::{Due, Live, Trigger},
-    spec::{JobSpec, OnDbLoss, OnLost, RowName},
-    store::{
-        Connection, Database, error::DatabaseError, instant::Instant, limited,
-        recurring::Parameter, transaction,
-    },
+    spec::{JobSpec, OnDbLoss, RowName},
+    store::{Database, error::DatabaseError, limited, transaction},
 };
 
+use answer::{Answer, Decided};
 pub(crate) use needs::Needs;
+use request::Request;
+pub(crate) use request::chance;
 
 /// Proof that this host, and no other, may run one job.
 ///
@@ -155,6 +155,17 @@ pub enum Claimed {
     Doubtful(String),
 }
 
+/// A due job that somebody wants to run here.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The host.
+    pub place: &'a Place,
+    /// The job.
+    pub spec: &'a JobSpec,
+    /// What the plan has found due.
+    pub due: &'a Due,
+}
+
 /// Tries to take one due job: one round trip, its own transaction.
 ///
 /// `now` is the time to take for the database's clock: `None` in production.
@@ -165,12 +176,67 @@ pub async fn claim(
     due: &Due,
     now: Option<Timestamp>,
 ) -> Result<Claimed, DatabaseError> {
-    let request = Request::new(place, spec, due, now);
+    alone(database, Wanted { place, spec, due }, now).await
+}
+
+async fn alone(
+    database: &Database,
+    wanted: Wanted<'_>,
+    now: Option<Timestamp>,
+) -> Result<Claimed, DatabaseError> {
+    match attempt(database, &[wanted], now).await {
+        Attempt::Each(each) => each.into_iter().next().expect("an answer for each"),
+        Attempt::Refused(why) => why,
+    }
+}
+
+/// Tries to take several due jobs, no two of which have the same row, of one host: one round trip, one transaction. An answer
+/// for each, in their order.
+pub async fn claim_all(
+    database: &Database,
+    wanted: &[Wanted<'_>],
+    now: Option<Timestamp>,
+) -> Vec<Result<Claimed, DatabaseError>> {
+    match attempt(database, wanted, now).await {
+        Attempt::Each(each) => each,
+        Attempt::Refused(why) if wanted.len() == 1 => vec![why],
+        Attempt::Refused(_) => {
+            let mut each = Vec::with_capacity(wanted.len());
+            for &one in wanted {
+                each.push(alone(database, one, now).await);
+            }
+            each
+        }
+    }
+}
+
+/// What came of a transaction with some claims.
+enum Attempt {
+    /// Of each, in their order.
+    Each(Vec<Result<Claimed, DatabaseError>>),
+    /// It was rolled back, for the reason of one of them.
+    Refused(Result<Claimed, DatabaseError>),
+}
+
+async fn attempt(database: &Database, wanted: &[Wanted<'_>], now: Option<Timestamp>) -> Attempt {
+    let requests: Vec<Request<'_>> = wanted.iter().map(Request::new).collect();
+    let for_all = |error: DatabaseError| {
+        let each = requests.iter().map(|_| Err(error.clone()));
+        Attempt::Each(each.collect())
+    };
     crate::faults::point("before-claim");
-    let client = database.get().await?;
+    let client = match database.get().await {
+        Ok(client) => client,
+        Err(error) => return for_all(error),
+    };
     let since_here = Boottime::now();
     let warned = client.warnings();
-    let answer = limited(transaction::LIMIT, client.fuse(), request.send(&client)).await;
+    let answer = limited(
+        transaction::LIMIT,
+        client.fuse(),
+        request::send(&client, &requests, now),
+    )
+    .await;
     crate::faults::point("after-commit");
     let is_warned = client.warnings() != warned;
     let is_known = answer.as_ref().is_ok_and(Answer::is_known);
@@ -181,19 +247,29 @@ pub async fn claim(
     drop(client);
     let answer = match answer {
         Ok(answer) if is_known => answer,
-        Ok(_) => return look_up(database, &request, due).await,
-        Err(error) if error.is_unknown_outcome() => return look_up(database, &request, due).await,
-        Err(error) => return Err(error),
+        Err(error) if !error.is_unknown_outcome() => return for_all(error),
+        Ok(_) | Err(_) => {
+            let found = look_up(database, &requests, now).await;
+            return found.map_or_else(for_all, Attempt::Each);
+        }
     };
-    let held = match answer.decide(due)? {
-        Decided::Not(claimed) => return Ok(claimed),
-        Decided::Written(row) => request.held(&row, since_here)?,
+    let decided = match answer.decide(&requests, since_here) {
+        Ok(decided) => decided,
+        Err(refused) => return Attempt::Refused(refused),
     };
-    if is_warned {
-        let why = "the commit was acknowledged with a warning";
-        return give_back(database, &held, why).await;
+    let mut each = Vec::with_capacity(decided.len());
+    for decided in decided {
+        each.push(match decided {
+            Err(error) => Err(error),
+            Ok(Decided::Not(claimed)) => Ok(claimed),
+            Ok(Decided::Written(held)) if is_warned => {
+                let why = "the commit was acknowledged with a warning";
+                give_back(database, &held, why).await
+            }
+            Ok(Decided::Written(held)) => start_or_give_back(database, *held).await,
+        });
     }
-    start_or_give_back(database, held).await
+    Attempt::Each(each)
 }
 
 /// The start gate: a claim that took too long to come back is not started, its lease may end too soon.
@@ -209,32 +285,36 @@ async fn start_or_give_back(database: &Database, held: Held) -> Result<Claimed, 
     Ok(Claimed::Ours(Box::new(Claim(held))))
 }
 
-/// After a lost acknowledgement: a heartbeat by run id tells whether the claim is there, and makes it durable.
+/// After a lost acknowledgement: a heartbeat by run id tells which of the claims are there, and makes them durable.
 async fn look_up(
     database: &Database,
-    request: &Request<'_>,
-    due: &Due,
-) -> Result<Claimed, DatabaseError> {
+    requests: &[Request<'_>],
+    now: Option<Timestamp>,
+) -> Result<Vec<Result<Claimed, DatabaseError>>, DatabaseError> {
     let client = database.get().await?;
     let since_here = Boottime::now();
     let warned = client.warnings();
-    let rows = request.send_lookup(&client).await?;
+    let rows = request::send_lookup(&client, requests, now).await?;
     let is_warned = client.warnings() != warned;
     drop(client);
-    match rows.first() {
-        Some(row) => {
-            let held = request.held(row, since_here)?;
-            tracing::warn!(job = %held.job(), slot = %due.slot, run_id = %held.run_id, "the acknowledgement of the claim was lost; the claim stands");
-            if is_warned {
-                let why = "its look-up was acknowledged with a warning";
-                return give_back(database, &held, why).await;
-            }
+    let rows = answer::by_run_id(&rows)?;
+    let mut each = Vec::with_capacity(requests.len());
+    for request in requests {
+        let Some(row) = rows.get(&request.run_id) else {
+            let why = "the acknowledgement of the claim was lost";
+            each.push(Ok(Claimed::Doubtful(why.to_owned())));
+            continue;
+        };
+        let held = request.held(row, since_here)?;
+        tracing::warn!(job = %held.job(), slot = %held.slot, run_id = %held.run_id, "the acknowledgement of the claim was lost; the claim stands");
+        each.push(if is_warned {
+            let why = "its look-up was acknowledged with a warning";
+            give_back(database, &held, why).await
+        } else {
             start_or_give_back(database, held).await
-        }
-        None => Ok(Claimed::Doubtful(
-            "the acknowledgement of the claim was lost".to_owned(),
-        )),
+        });
     }
+    Ok(each)
 }
 
 /// Ends a claim that is not started, so that its job need not wait for the lease to end.
@@ -265,236 +345,6 @@ pub(crate) async fn free(
     let sql = include_str!("../sql/give_back.sql");
     transaction::run(database, sql, &parameters).await?;
     Ok(())
-}
-
-/// Everything the statements of one claim are given.
-struct Request<'a> {
-    host: &'a str,
-    instance: String,
-    max_ongoing_age: f64,
-    spec: &'a JobSpec,
-    row: RowName,
-    due: &'a Due,
-    run_id: Uuid,
-    grip: Arc<Grip>,
-    lease: f64,
-    next_slot: Option<Timestamp>,
-    after_pending: Option<Timestamp>,
-    lost_backoff: f64,
-    needs: Needs<'a>,
-    now: Option<Timestamp>,
-}
-
-impl<'a> Request<'a> {
-    fn new(place: &'a Place, spec: &'a JobSpec, due: &'a Due, now: Option<Timestamp>) -> Self {
-        let run_id = Uuid::new_v4();
-        let after = |slot| slot_after(spec, slot);
-        let delay = backoff::delay(&spec.retry, due.failures + 1, chance(run_id));
-        Self {
-            host: &place.host,
-            instance: place.instance.to_string(),
-            max_ongoing_age: place.max_ongoing_age.as_secs_f64(),
-            spec,
-            row: spec.row(&place.host),
-            due,
-            run_id,
-            grip: Grip::new(run_id),
-            lease: spec.lease.lease.as_secs_f64(),
-            next_slot: after(due.slot),
-            after_pending: due.pending.and_then(after),
-            lost_backoff: delay.as_secs_f64(),
-            needs: Needs::of(&due.needs),
-            now,
-        }
-    }
-
-    /// The four messages of a claim, sent in one go; an error in any of them turns the COMMIT into a ROLLBACK.
-    async fn send(&self, client: &Connection) -> Result<Answer, DatabaseError> {
-        let job = self.row.as_str();
-        let skipped = self.due.skipped.as_ref();
-        let (last, count, reason) = (
-            skipped.map(|skipped| skipped.slots.last),
-            skipped.map_or(0, |skipped| skipped.slots.count),
-            skipped.map(|skipped| skipped.reason.to_string()),
-        );
-        let parameters: [Parameter<'_>; 22] = [
-            (&job, Type::TEXT),
-            (&self.due.pending, Type::TIMESTAMPTZ),
-            (&self.due.slot, Type::TIMESTAMPTZ),
-            (&last, Type::TIMESTAMPTZ),
-            (&count, Type::INT8),
-            (&self.run_id, Type::UUID),
-            (&self.host, Type::TEXT),
-            (&self.lease, Type::FLOAT8),
-            (&self.due.trigger.as_str(), Type::TEXT),
-            (&on_lost(self.spec.on_lost), Type::TEXT),
-            (&self.next_slot, Type::TIMESTAMPTZ),
-            (&self.lost_backoff, Type::FLOAT8),
-            (&self.needs.parents, Type::TEXT_ARRAY),
-            (&self.needs.slots, Type::TIMESTAMPTZ_ARRAY),
-            (&self.max_ongoing_age, Type::FLOAT8),
-            (&self.now, Type::TIMESTAMPTZ),
-            (&self.after_pending, Type::TIMESTAMPTZ),
-            (&self.instance, Type::TEXT),
-            (&self.due.asked, Type::UUID),
-            (&reason, Type::TEXT),
-            (&self.needs.finishes, Type::BOOL_ARRAY),
-            (&self.due.start_by, Type::TIMESTAMPTZ),
-        ];
-        let lock: [Parameter<'_>; 1] = [(&job, Type::TEXT)];
-        #[cfg(feature = "faults")]
-        crate::faults::in_slow_motion(client, &lock, &parameters).await;
-        let write = crate::faults::planted(include_str!("../sql/claim.sql"));
-        let lock = client
-            .question(include_str!("../sql/claim_lock.sql"), &lock)
-            .await;
-        let write = client.question(write, &parameters).await;
-        let (begun, locked, written, committed) = join!(
-            client.batch_execute(transaction::begin(client)),
-            lock.ask(client),
-            write.ask(client),
-            client.batch_execute("COMMIT"),
-        );
-        Ok(Answer {
-            begun,
-            locked,
-            written,
-            committed,
-        })
-    }
-
-    async fn send_lookup(&self, client: &Connection) -> Result<Vec<Row>, DatabaseError> {
-        let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
-            (&self.row.as_str(), Type::TEXT),
-            (&self.run_id, Type::UUID),
-            (&self.lease, Type::FLOAT8),
-            (&self.now, Type::TIMESTAMPTZ),
-        ];
-        let sql = include_str!("../sql/claim_lookup.sql");
-        transaction::run_on(client, transaction::LIMIT, sql, &parameters).await
-    }
-
-    fn held(&self, row: &Row, since_here: Boottime) -> Result<Held, DatabaseError> {
-        Ok(Held {
-            spec: self.spec.clone(),
-            row: self.row.clone(),
-            run_id: self.run_id,
-            fence: row.try_get("fence")?,
-            slot: self.due.slot,
-            trigger: self.due.trigger,
-            attempt: row.try_get("attempt")?,
-            error_count: row.try_get("error_count")?,
-            last_success: row
-                .try_get::<_, Option<Instant>>("last_success")?
-                .map(|Instant(at)| at),
-            since: row.try_get("ongoing")?,
-            since_here,
-            grip: Arc::clone(&self.grip),
-        })
-    }
-}
-
-/// The slot after one, for whoever has to go on from the row alone. A job that is kept running starts again at once: its
-/// slots are the instants of its starts.
-fn slot_after(spec: &JobSpec, slot: Timestamp) -> Option<Timestamp> {
-    match &spec.timetable {
-        Some(when) => when.next(slot, slot),
-        None if spec.keep_running => slot.checked_add(SignedDuration::from_micros(1)).ok(),
-        None => None,
-    }
-}
-
-fn on_lost(policy: OnLost) -> &'static str {
-    match policy {
-        OnLost::Retry => "retry",
-        OnLost::Skip => "skip",
-        OnLost::Hold => "hold",
-    }
-}
-
-/// A number in 0..1 from the random bits of a run id.
-pub(crate) fn chance(run_id: Uuid) -> f64 {
-    let bits = u32::from_le_bytes([
-        run_id.as_bytes()[12],
-        run_id.as_bytes()[13],
-        run_id.as_bytes()[14],
-        run_id.as_bytes()[15],
-    ]);
-    f64::from(bits) / (f64::from(u32::MAX) + 1.0)
-}
-
-/// What the server said to the four messages.
-struct Answer {
-    begun: Result<(), tokio_postgres::Error>,
-    locked: Result<Vec<Row>, tokio_postgres::Error>,
-    written: Result<Vec<Row>, tokio_postgres::Error>,
-    committed: Result<(), tokio_postgres::Error>,
-}
-
-enum Decided {
-    Not(Claimed),
-    Written(Row),
-}
-
-impl Answer {
-    /// Whether it is known what was carried out. Not when the connection was lost: all four were under way
-    /// together. Nor when the BEGIN was refused: what followed it was then no transaction.
-    fn is_known(&self) -> bool {
-        // A session that is ended says so itself; and a pooler that has lost the server's answer says in its place that
-        // the connection is gone (class 08).
-        let ends = |said: &DbError| {
-            let is_end = matches!(
-                said.parsed_severity(),
-                Some(Severity::Fatal | Severity::Panic)
-            );
-            is_end || said.code().code().starts_with("08")
-        };
-        let lost = |error: &tokio_postgres::Error| error.as_db_error().is_none_or(ends);
-        self.begun.is_ok()
-            && !self.locked.as_ref().is_err_and(lost)
-            && !self.written.as_ref().is_err_and(lost)
-            && !self.committed.as_ref().is_err_and(lost)
-    }
-
-    fn decide(self, due: &Due) -> Result<Decided, DatabaseError> {
-        let locked = match self.locked {
-            Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
-                return Ok(Decided::Not(Claimed::Contended));
-            }
-            locked => locked?,
-        };
-        let Some(row) = locked.first() else {
-            return Ok(Decided::Not(Claimed::Gone));
-        };
-        let written = match self.written {
-            Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
-                // An invariant held by an index: a running log row whose claim is gone. The reaper closes it.
-                return Ok(Decided::Not(Claimed::Doubtful(
-                    DatabaseError::from(error).to_string(),
-                )));
-            }
-            written => written?,
-        };
-        self.committed?;
-        match written.into_iter().next() {
-            Some(row) => Ok(Decided::Written(row)),
-            None => Ok(Decided::Not(not_claimed(row, due)?)),
-        }
-    }
-}
-
-/// Why the re-check wrote nothing, as far as the locked row tells.
-fn not_claimed(row: &Row, due: &Due) -> Result<Claimed, DatabaseError> {
-    let Some(Instant(since)) = row.try_get("ongoing")? else {
-        return Ok(Claimed::Changed);
-    };
-    Ok(Claimed::Ongoing(Live {
-        since,
-        host: row.try_get("host")?,
-        run_id: row.try_get("run_id")?,
-        lease_until: row.try_get("lease_until")?,
-        due: matches!(due.trigger, Trigger::Schedule | Trigger::Parents),
-    }))
 }
 
 impl Held {

@@ -124,12 +124,12 @@ impl Daemon {
     ) -> io::Result<Self> {
         let stop = Stopper::listen()?;
         Ok(Self {
+            work: Work::new(&fresh.engine, stop.flag()),
             engine: fresh.engine,
             poll: fresh.poll,
             reload,
             said,
             manager,
-            work: Work::new(stop.flag()),
             stop,
             hangup: Called::listen(SIGHUP)?,
             user: Called::listen(SIGUSR1)?,

@@ -21,7 +21,7 @@ use crate::{
     outcomes::Outcomes,
     plan::{Due, Plan, Skip, Verdict, outdated, plan},
     reap::{self, Suspects},
-    record::{Recorder, deliver},
+    record::{Recorder, Records, deliver},
     run::Means,
     spec::{JobName, Lease, RowName},
     store::{
@@ -56,6 +56,8 @@ pub struct Engine {
     pub turns: Arc<Semaphore>,
     /// Which expired leases of others this host acts upon.
     pub suspects: Arc<Suspects>,
+    /// Where runs that end at the same time are recorded together.
+    pub records: Records,
     /// What the referee has not taken yet.
     pub outcomes: Arc<Outcomes>,
     /// The terms by which we reap.
@@ -119,6 +121,7 @@ impl Engine {
         Recorder {
             host: &self.host.place.host,
             database: &self.database,
+            records: &self.records,
             outcomes: &self.outcomes,
             now: self.now,
         }

@@ -118,8 +118,8 @@ mod on {
         Bug {
             name: "claim-without-recheck",
             statement: "-- claim:",
-            from: "       AND run_id IS NULL",
-            until: "    RETURNING app_name, run_id",
+            from: "       AND j.run_id IS NULL",
+            until: "    RETURNING j.app_name, j.run_id",
         },
         Bug {
             name: "heartbeat-that-waits",
@@ -130,7 +130,7 @@ mod on {
         Bug {
             name: "record-without-fence",
             statement: "-- record:",
-            from: " AND run_id = $2 AND fence = $3",
+            from: " AND j.run_id = e.run_id AND j.fence = e.fence",
             until: "\n",
         },
     ];

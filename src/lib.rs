@@ -44,6 +44,8 @@ pub mod instance;
 pub mod store;
 // What should happen to each job now, and why.
 pub mod plan;
+// What several ask for at the same time, carried out together.
+mod together;
 // Taking a job, on this host and no other.
 pub mod claim;
 // Leaving slots behind that no run is for.

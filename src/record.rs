@@ -4,11 +4,16 @@
 //! It waits for the row (crontabber refuses to, and loses outcomes that way), and is repeated until somebody
 //! acknowledges it: a repetition finds the claim gone and the log row closed, and changes nothing. What the database does
 //! not take is kept in a file meanwhile, see [`crate::outcomes`].
+//!
+//! Runs that end at the same time share one transaction at first, see [`Records`]; whatever is in the way of that, each is
+//! then recorded alone.
 
 mod after;
+mod columns;
 mod entry;
+mod together;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio_postgres::{
@@ -28,7 +33,9 @@ use crate::{
 
 pub use after::{After, Effect, Outcome, after};
 pub(crate) use after::{End, Next, next};
+use columns::Columns;
 pub use entry::Record;
+pub use together::Records;
 
 /// What became of a record. None of these is an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +58,8 @@ pub struct Recorder<'a> {
     pub host: &'a str,
     /// The referee.
     pub database: &'a Database,
+    /// Where those that come at the same time are written together.
+    pub records: &'a Records,
     /// Where what the referee does not take is kept.
     pub outcomes: &'a Outcomes,
     /// The time to take for the database's clock: `None` in production.
@@ -77,9 +86,8 @@ pub async fn record(
     };
     let decided = after(&finished);
     let record = Record::new(&finished, &decided, to.host);
-    let settled = effects
-        .settle(statement(), &record.parameters(&to.now))
-        .await;
+    let columns = Columns::of(&[&record], to.now);
+    let settled = effects.settle(statement(), &columns.parameters()).await;
     let (why, is_in_doubt) = match settled {
         Settled::Committed(row) => return Ok((decided, written_as(&row)?)),
         Settled::Fenced => ("rolled back: another host holds the job".to_owned(), false),
@@ -107,12 +115,12 @@ async fn written(
     Ok((decided, recorded))
 }
 
-async fn tried(
-    mut record: Record,
-    lease: Lease,
-    to: Recorder<'_>,
-) -> Result<Recorded, DatabaseError> {
+async fn tried(record: Record, lease: Lease, to: Recorder<'_>) -> Result<Recorded, DatabaseError> {
     let since = Boottime::now();
+    let mut record = Arc::new(record);
+    if let Some(row) = to.records.write(&record).await {
+        return Ok(Recorded::Written(row));
+    }
     let give_up = since + lease.lease + PATIENCE;
     let mut pause = Duration::from_millis(50);
     let mut kept = Kept {
@@ -131,7 +139,7 @@ async fn tried(
             // A database that is not in UTF-8 has no such character: rather without it than never.
             Err(error) if is_untranslatable(&error) && !is_plain => {
                 is_plain = true;
-                record = record.in_ascii();
+                record = Arc::new(record.as_ref().clone().in_ascii());
             }
             Err(error) if error.is_transient() && Boottime::now() < give_up => {
                 tracing::warn!(%error, job = record.job, run_id = %record.run_id, "cannot record the run; trying again");
@@ -235,7 +243,8 @@ async fn write(
     database: &Database,
     now: Option<Timestamp>,
 ) -> Result<Recorded, DatabaseError> {
-    let rows = transaction::run(database, statement(), &record.parameters(&now)).await?;
+    let columns = Columns::of(&[record], now);
+    let rows = transaction::run(database, statement(), &columns.parameters()).await?;
     crate::faults::point("after-record");
     match rows.first() {
         Some(row) => Ok(written_as(row)?),

@@ -32,7 +32,7 @@ pub async fn skip(
         .and_then(|when| when.next(skip.pending, skip.pending));
     let slots = &skip.skipped.slots;
     let reason = skip.skipped.reason.to_string();
-    let needs = Needs::of(&skip.needs);
+    let needs = Needs::of(skip.needs.iter());
     let parameters: [(&(dyn ToSql + Sync), Type); 16] = [
         (&name.as_str(), Type::TEXT),
         (&skip.pending, Type::TIMESTAMPTZ),

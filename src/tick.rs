@@ -29,7 +29,7 @@ pub async fn tick(engine: &Arc<Engine>, stop: &mut Stopper) -> Pass {
     let mut tick = Tick {
         engine: Arc::clone(engine),
         pass: Pass::default(),
-        work: Work::new(stop.flag()),
+        work: Work::new(engine, stop.flag()),
         plan_at: Instant::now(),
         drain_at: None,
         began: None,

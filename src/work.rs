@@ -2,6 +2,8 @@
 //!
 //! A pass and a daemon do the same with it. They differ in when they look, and in when they end.
 
+mod claims;
+
 use std::{
     collections::{HashMap, VecDeque},
     sync::{
@@ -16,7 +18,7 @@ use tokio::{
 };
 
 use crate::{
-    claim::{Claim, Claimed, claim},
+    claim::{Claim, Claimed},
     engine::{Engine, Step},
     pass::{Pass, Ran},
     plan::{Due, Skip},
@@ -26,6 +28,8 @@ use crate::{
     spec::JobName,
     store::{error::DatabaseError, table::JobState},
 };
+
+use claims::Claims;
 
 /// Claims, runs and records, as many at once as there is room for.
 #[derive(Debug)]
@@ -37,6 +41,7 @@ pub(crate) struct Work {
     /// What is not asked for again before then: it came back from a claim as not ours, or has just ended.
     left: HashMap<JobName, Left>,
     tasks: JoinSet<Came>,
+    claims: Claims,
     /// The jobs of the tasks.
     jobs: HashMap<Id, JobName>,
     /// Whether somebody has asked to stop: nothing is claimed then.
@@ -85,13 +90,14 @@ pub(crate) enum Came {
 }
 
 impl Work {
-    /// Nothing under way. With `is_closed` set nothing more is claimed.
-    pub(crate) fn new(is_closed: Arc<AtomicBool>) -> Self {
+    /// Nothing under way. With `is_closed` set nothing more is claimed. Must be called in a runtime.
+    pub(crate) fn new(engine: &Engine, is_closed: Arc<AtomicBool>) -> Self {
         Self {
             queue: VecDeque::new(),
             busy: HashMap::new(),
             left: HashMap::new(),
             tasks: JoinSet::new(),
+            claims: Claims::new(&engine.turns, &is_closed),
             jobs: HashMap::new(),
             is_closed,
         }
@@ -170,12 +176,17 @@ impl Work {
             let is_kept = spec.keep_running;
             self.busy.insert(spec.name.clone(), Busy { is_kept });
             let name = spec.name.clone();
-            let (engine, is_closed) = (Arc::clone(engine), Arc::clone(&self.is_closed));
+            let engine = Arc::clone(engine);
             let task = match step {
-                Step::Run(due) => self
-                    .tasks
-                    .spawn(claim_run_and_record(engine, job, due, is_closed)),
-                Step::Skip(skip) => self.tasks.spawn(leave_behind(engine, job, skip, is_closed)),
+                Step::Run(due) => {
+                    let claims = self.claims.clone();
+                    self.tasks
+                        .spawn(claim_run_and_record(engine, job, due, claims))
+                }
+                Step::Skip(skip) => {
+                    let is_closed = Arc::clone(&self.is_closed);
+                    self.tasks.spawn(leave_behind(engine, job, skip, is_closed))
+                }
             };
             self.jobs.insert(task.id(), name);
         }
@@ -219,21 +230,9 @@ impl Work {
 }
 
 /// Takes one job through its stations.
-async fn claim_run_and_record(
-    engine: Arc<Engine>,
-    job: usize,
-    due: Due,
-    is_closed: Arc<AtomicBool>,
-) -> Came {
-    let spec = &engine.graph.jobs()[job];
-    let claimed = {
-        // A claim needs a connection, a run of an hour none.
-        let _turn = engine.turns.acquire().await;
-        if is_closed.load(Ordering::SeqCst) {
-            return Came::Dropped;
-        }
-        let place = &engine.host.place;
-        claim(&engine.database, place, spec, &due, engine.now).await
+async fn claim_run_and_record(engine: Arc<Engine>, job: usize, due: Due, claims: Claims) -> Came {
+    let Some(claimed) = claims.claim(&engine, job, due).await else {
+        return Came::Dropped;
     };
     match claimed {
         Ok(Claimed::Ours(claim)) => {

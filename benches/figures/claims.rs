@@ -19,7 +19,7 @@ use crontabber::{
     outcomes::Outcomes,
     place::Place,
     plan::{Due, Verdict, plan},
-    record::{Recorded, Recorder, record},
+    record::{Recorded, Recorder, Records, record},
     run::{Means, run},
     spec::JobSpec,
     store::{Address, Database, Elsewhere, Environment, table, transaction},
@@ -151,6 +151,7 @@ struct Ours<'a> {
     supervisor: Supervisor,
     heart: Heart,
     stream: Stream,
+    records: Records,
 }
 
 impl<'a> Ours<'a> {
@@ -164,6 +165,7 @@ impl<'a> Ours<'a> {
             graph,
             heart: Heart::new(database.clone(), None),
             stream: Stream::new(database.clone(), None),
+            records: Records::new(database.clone(), None),
             database,
             supervisor: Supervisor::with_program(CRONTABBER),
         }
@@ -218,6 +220,7 @@ impl<'a> Ours<'a> {
         let to = Recorder {
             host: &place.host,
             database: &self.database,
+            records: &self.records,
             outcomes: &outcomes,
             now: None,
         };
@@ -240,60 +243,63 @@ fn count(number: usize) -> f64 {
 
 /// The same statements, each on its own as a plain client sends them.
 fn pgbench_script() -> String {
-    let job = ":job::text";
-    let run_id = "lpad(:run::text, 32, '0')::uuid";
-    let slot = "to_timestamp(:slot::float8)";
-    let next = "to_timestamp(:slot::float8 + 3600)";
-    let (no_time, no_number) = ("NULL::timestamptz", "NULL::int4");
+    let job = "array[:job::text]";
+    let run_id = "array[lpad(:run::text, 32, '0')::uuid]";
+    let slot = "array[to_timestamp(:slot::float8)]";
+    let next = "array[to_timestamp(:slot::float8 + 3600)]";
+    let no_times = "array[NULL::timestamptz]";
+    let no_texts = "array[NULL::text]";
+    let no_numbers = "array[NULL::int4]";
     let begin = transaction::BEGIN.replace("; ", ";\n");
     let lock = filled(include_str!("../../sql/claim_lock.sql"), &[job]);
     let claim = filled(
         include_str!("../../sql/claim.sql"),
         &[
+            ":host::text",
+            ":host::text",
+            "NULL::timestamptz",
             job,
-            slot,
-            slot,
-            no_time,
-            ":none::int8",
             run_id,
-            ":host::text",
-            ":lease::float8",
-            ":trigger::text",
-            ":on_lost::text",
+            slot,
+            slot,
+            no_times,
+            "array[:none::int8]",
+            no_texts,
+            "array[:lease::float8]",
+            "array[:trigger::text]",
+            "array[:on_lost::text]",
             next,
-            ":backoff::float8",
-            ":parents::text[]",
+            "array[:backoff::float8]",
+            next,
+            "array[:age::float8]",
+            "array[NULL::uuid]",
+            no_times,
+            ":needs::text[]",
+            ":needs::text[]",
             ":needs::timestamptz[]",
-            ":age::float8",
-            no_time,
-            next,
-            ":host::text",
-            "NULL::uuid",
-            "NULL::text",
             ":needs::bool[]",
-            no_time,
         ],
     );
     let record = filled(
         include_str!("../../sql/record.sql"),
         &[
+            "NULL::timestamptz",
             job,
             run_id,
-            ":fence::int8",
-            ":outcome::text",
-            ":reason::text",
-            no_number,
-            no_number,
-            "NULL::text",
-            ":effect::text",
-            ":last_error::text",
+            "array[:fence::int8]",
+            "array[:outcome::text]",
+            "array[:reason::text]",
+            no_numbers,
+            no_numbers,
+            no_texts,
+            "array[:effect::text]",
+            "array[:last_error::text]",
             slot,
             next,
-            no_time,
-            no_time,
-            ":none::int8",
-            "false",
-            no_time,
+            no_times,
+            no_times,
+            "array[:none::int8]",
+            "array[false]",
         ],
     );
     format!(
@@ -338,7 +344,6 @@ fn pgbench_rate(pgbench: &PathBuf, script: &Path, url: &str, slot: f64) -> f64 {
         ("trigger", "schedule"),
         ("on_lost", "retry"),
         ("backoff", "300"),
-        ("parents", "{}"),
         ("needs", "{}"),
         ("age", "43200"),
         ("outcome", "failure"),

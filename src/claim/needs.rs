@@ -13,11 +13,11 @@ pub(crate) struct Needs<'a> {
 }
 
 impl<'a> Needs<'a> {
-    pub(crate) fn of(needs: &'a [Need]) -> Self {
+    pub(crate) fn of(needs: impl Iterator<Item = &'a Need> + Clone) -> Self {
         Self {
-            parents: needs.iter().map(|need| need.parent.as_str()).collect(),
-            slots: needs.iter().map(|need| need.slot).collect(),
-            finishes: needs.iter().map(Need::is_finish).collect(),
+            parents: needs.clone().map(|need| need.parent.as_str()).collect(),
+            slots: needs.clone().map(|need| need.slot).collect(),
+            finishes: needs.map(Need::is_finish).collect(),
         }
     }
 }

@@ -2,11 +2,10 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use super::{After, ascii};
-use crate::{claim::Held, run::Finished, store::recurring::Parameter};
+use crate::{claim::Held, run::Finished};
 
 /// Everything that is written about a run that has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,33 +69,6 @@ impl Record {
             passed: after.passed.map_or(0, |slots| slots.count),
             hold: after.hold,
         }
-    }
-
-    /// In the order of `record.sql`, at this time of the database's clock; `None`: now.
-    #[expect(
-        clippy::ref_option,
-        reason = "a parameter is a reference to the whole option"
-    )]
-    pub(super) fn parameters<'a>(&'a self, now: &'a Option<Timestamp>) -> [Parameter<'a>; 17] {
-        [
-            (&self.job, Type::TEXT),
-            (&self.run_id, Type::UUID),
-            (&self.fence, Type::INT8),
-            (&self.outcome, Type::TEXT),
-            (&self.reason, Type::TEXT),
-            (&self.exit_code, Type::INT4),
-            (&self.signal, Type::INT4),
-            (&self.output, Type::TEXT),
-            (&self.effect, Type::TEXT),
-            (&self.last_error, Type::TEXT),
-            (&self.next_slot, Type::TIMESTAMPTZ),
-            (&self.next_run, Type::TIMESTAMPTZ),
-            (&self.first_passed, Type::TIMESTAMPTZ),
-            (&self.last_passed, Type::TIMESTAMPTZ),
-            (&self.passed, Type::INT8),
-            (&self.hold, Type::BOOL),
-            (now, Type::TIMESTAMPTZ),
-        ]
     }
 
     /// What happened, in a phrase.

@@ -57,10 +57,30 @@ pub async fn run_on(
     sql: &'static str,
     parameters: &[Parameter<'_>],
 ) -> Result<Vec<Row>, DatabaseError> {
+    begun_with(client, begin(client), limit, (sql, parameters)).await
+}
+
+/// The same, which waits a tenth of a second at most for a row that somebody holds.
+pub(crate) async fn run_impatiently(
+    database: &Database,
+    sql: &'static str,
+    parameters: &[Parameter<'_>],
+) -> Result<Vec<Row>, DatabaseError> {
+    let client = database.get().await?;
+    let begin = format!("{}; SET LOCAL lock_timeout = '100ms'", begin(&client));
+    begun_with(&client, &begin, LIMIT, (sql, parameters)).await
+}
+
+async fn begun_with(
+    client: &Connection,
+    begin: &str,
+    limit: Duration,
+    (sql, parameters): (&'static str, &[Parameter<'_>]),
+) -> Result<Vec<Row>, DatabaseError> {
     let question = client.question(sql, parameters).await;
     let sent = async {
         let (begun, rows, committed) = join!(
-            client.batch_execute(begin(client)),
+            client.batch_execute(begin),
             question.ask(client),
             client.batch_execute("COMMIT"),
         );

@@ -16,6 +16,7 @@ use crontabber::{
     place::{OnDisagreement, Place},
     plan::{Plan, Verdict, plan},
     reap::Suspects,
+    record::Records,
     schedule::{Crontab, Rule, Timetable},
     spec::{
         CatchUp, JobSpec, Kind, Lease, On, OnDbLoss, OnLost, Origin, Overlap, Parent, Placement,
@@ -109,6 +110,7 @@ impl Host {
             graph: JobGraph::resolve(self.jobs.clone()).expect("the test's own jobs"),
             heart: Arc::new(Heart::new(database.clone(), self.now)),
             stream: Arc::new(Stream::new(database.clone(), self.now)),
+            records: Records::new(database.clone(), self.now),
             database,
             elsewhere: Elsewhere::default(),
             supervisor: Arc::new(Supervisor::with_program(env!("CARGO_BIN_EXE_crontabber"))),

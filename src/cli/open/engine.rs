@@ -18,6 +18,7 @@ use crate::{
     outcomes::Outcomes,
     place::Place,
     reap::Suspects,
+    record::Records,
     store::Database,
     stream::Stream,
     supervise::Supervisor,
@@ -89,6 +90,7 @@ struct Shared {
     stream: Arc<Stream>,
     turns: Arc<Semaphore>,
     suspects: Arc<Suspects>,
+    records: Records,
     outcomes: Arc<Outcomes>,
 }
 
@@ -102,6 +104,7 @@ impl Shared {
             stream: Arc::new(Stream::new(database.clone(), None)),
             turns: Arc::new(Semaphore::new(TURNS)),
             suspects: Arc::new(Suspects::with_patience(heartbeat)),
+            records: Records::new(database.clone(), None),
             outcomes: Arc::new(outcomes(config, &database)),
             database,
         }
@@ -116,6 +119,7 @@ impl Shared {
             stream: Arc::clone(&engine.stream),
             turns: Arc::clone(&engine.turns),
             suspects: Arc::clone(&engine.suspects),
+            records: engine.records.clone(),
             outcomes: Arc::clone(&engine.outcomes),
         }
     }
@@ -130,6 +134,7 @@ impl Shared {
             stream: self.stream,
             turns: self.turns,
             suspects: self.suspects,
+            records: self.records,
             outcomes: self.outcomes,
             terms: config.daemon.lease,
             max_parallel: config.daemon.max_parallel,

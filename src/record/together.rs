@@ -1,0 +1,67 @@
+//! Runs that end at the same time, recorded in one transaction.
+
+use std::{collections::HashMap, sync::Arc};
+
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use super::{Record, columns::Columns, statement};
+use crate::{
+    store::{Database, error::DatabaseError, table::JobState, transaction},
+    together::Together,
+};
+
+/// How many transactions at the same time, should one take long.
+const LANES: usize = 2;
+
+/// Where records are handed in that may share a transaction. Whatever it cannot do at once it leaves: the record is then
+/// written alone, and waits for as long as it must.
+#[derive(Debug, Clone)]
+pub struct Records(Together<Arc<Record>, Option<Box<JobState>>>);
+
+impl Records {
+    /// `now` is the time to take for the database's clock: `None` in production. Must be called in a runtime.
+    #[must_use]
+    pub fn new(database: Database, now: Option<Timestamp>) -> Self {
+        let lanes = Arc::new(Semaphore::new(LANES));
+        Self(Together::new(lanes, move |records: Vec<Arc<Record>>| {
+            let database = database.clone();
+            async move {
+                let mut written = written(&database, &records, now)
+                    .await
+                    .unwrap_or_else(|error| {
+                        tracing::info!(%error, runs = records.len(), "cannot record the runs at once; trying again, each alone");
+                        HashMap::new()
+                    });
+                records
+                    .iter()
+                    .map(|record| written.remove(&record.run_id))
+                    .collect()
+            }
+        }))
+    }
+
+    /// Writes it, and returns the row as it is then. `None`: it is to be written alone; perhaps it is written already.
+    pub(super) async fn write(&self, record: &Arc<Record>) -> Option<Box<JobState>> {
+        self.0.ask(Arc::clone(record)).await.flatten()
+    }
+}
+
+/// The rows as they are now, by run. One that somebody holds keeps the others waiting, so not for long; and that is
+/// shorter than what it takes the server to find two that wait for each other.
+async fn written(
+    database: &Database,
+    records: &[Arc<Record>],
+    now: Option<Timestamp>,
+) -> Result<HashMap<Uuid, Box<JobState>>, DatabaseError> {
+    let records: Vec<&Record> = records.iter().map(AsRef::as_ref).collect();
+    let columns = Columns::of(&records, now);
+    let rows = transaction::run_impatiently(database, statement(), &columns.parameters()).await?;
+    crate::faults::point("after-record");
+    let rows = rows.iter().map(|row| {
+        let state = Box::new(JobState::from_row(row, 0)?);
+        Ok((row.try_get("ended_run_id")?, state))
+    });
+    rows.collect()
+}
