@@ -34,6 +34,21 @@ impl Trial {
         trial
     }
 
+    /// The same with three jobs, which are claimed together.
+    async fn of_three(statement: &str, cut: Cut) -> Self {
+        let jobs = |site: &Site| {
+            ["it", "its", "sister"]
+                .map(|name| site.job(name, "every = \"1h\"\nstart = \"now\"", "true"))
+                .concat()
+        };
+        let trial = Self::of(jobs, statement, cut).await;
+        let text =
+            fs::read_to_string(trial.site.file("crontabber.toml")).expect("it is configured");
+        let text = text.replace("max_parallel = 1", "max_parallel = 3");
+        fs::write(trial.site.file("crontabber.toml"), text).expect("the directory is writable");
+        trial
+    }
+
     async fn of(job: impl FnOnce(&Site) -> String, statement: &str, cut: Cut) -> Self {
         let private = Private::new();
         let database = private.database().await;
@@ -70,7 +85,7 @@ impl Trial {
             let pass = self.site.on("beta", &["tick"]).run().await;
             assert!(matches!(pass.code, Some(0 | 2 | 3)), "{pass:?}");
             self.database
-                .query_one("SELECT success_slot IS NOT NULL FROM crontabber")
+                .query_one("SELECT bool_and(success_slot IS NOT NULL) FROM crontabber")
                 .await
         })
         .await;
@@ -114,6 +129,24 @@ async fn a_claim_whose_acknowledgement_is_lost_is_looked_up_and_run_once() {
     );
     trial.beta_until_success().await;
     trial.ran_once(&["1 success alpha"]).await;
+}
+
+#[tokio::test]
+async fn claims_that_were_lost_together_are_looked_up_together_and_each_runs_once() {
+    for (cut, code) in [(Cut::Answer, 0), (Cut::Commit, 1)] {
+        let trial = Trial::of_three("claim", cut).await;
+        let alpha = trial.alpha().await;
+        assert_eq!(alpha.code, Some(code), "{cut:?}: {alpha:?}");
+        let found = alpha.stderr.matches("the claim stands").count();
+        let doubtful = alpha.stderr.matches("the claim is in doubt").count();
+        let expected = if code == 0 { (3, 0) } else { (0, 3) };
+        assert_eq!((found, doubtful), expected, "{cut:?}: {alpha:?}");
+        trial.beta_until_success().await;
+        let host = if code == 0 { "alpha" } else { "beta" };
+        let once = format!("1 success {host}");
+        assert_eq!(trial.site.ledger().starts().len(), 3);
+        trial.log_says(&[&once, &once, &once]).await;
+    }
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
+use tokio_postgres::error::SqlState;
 use uuid::Uuid;
 
 use super::{Record, columns::Columns, statement};
@@ -31,7 +32,7 @@ impl Records {
                 let mut written = written(&database, &records, now)
                     .await
                     .unwrap_or_else(|error| {
-                        tracing::info!(%error, runs = records.len(), "cannot record the runs at once; trying again, each alone");
+                        say(&error, records.len());
                         HashMap::new()
                     });
                 records
@@ -45,6 +46,14 @@ impl Records {
     /// Writes it, and returns the row as it is then. `None`: it is to be written alone; perhaps it is written already.
     pub(super) async fn write(&self, record: &Arc<Record>) -> Option<Box<JobState>> {
         self.0.ask(Arc::clone(record)).await.flatten()
+    }
+}
+
+fn say(error: &DatabaseError, runs: usize) {
+    if error.sql_state() == Some(&SqlState::LOCK_NOT_AVAILABLE) {
+        tracing::debug!(%error, runs, "somebody holds a row; recording each run alone");
+    } else {
+        tracing::warn!(%error, runs, "cannot record these runs together; trying again, each alone");
     }
 }
 
