@@ -65,8 +65,7 @@ WITH ended AS (
            exc_value = CASE WHEN closed.effect <> 'well' THEN coalesce(closed.reason, closed.outcome) END,
            exc_traceback = CASE WHEN closed.effect <> 'well' THEN '' END
       FROM closed
-     WHERE l.run_id = ANY ($3)
-       AND l.run_id = closed.ended_run_id AND l.outcome = 'running'
+     WHERE l.run_id = closed.ended_run_id AND l.outcome = 'running'
 ), skipped AS (
     -- log_time by its default would be the beginning of the transaction: in a job of SQL, hours ago.
     INSERT INTO crontabber_log (app_name, log_time, slot, slot_until, slots, attempt, outcome, reason, finished_at)

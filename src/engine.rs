@@ -52,7 +52,7 @@ pub struct Engine {
     pub heart: Arc<Heart>,
     /// Tells what they print while they print it, where a job says so.
     pub stream: Arc<Stream>,
-    /// How many claims at once: each needs a connection.
+    /// How many transactions with claims at once, or slots left behind: each needs a connection.
     pub turns: Arc<Semaphore>,
     /// Which expired leases of others this host acts upon.
     pub suspects: Arc<Suspects>,

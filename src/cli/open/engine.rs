@@ -39,7 +39,7 @@ pub(in crate::cli) fn engine(global: &Global, config: Config) -> Result<Arc<Engi
     Ok(Arc::new(shared.engine(host, drain, config)))
 }
 
-/// How many claims a host that stays makes at once; each needs a connection.
+/// How many transactions with claims a host that stays has under way at most, should one take long; each needs a connection.
 const TURNS: usize = 8;
 
 /// A host ready to stay, which says this of itself. Must be called in a runtime.
