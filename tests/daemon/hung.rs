@@ -85,7 +85,7 @@ async fn a_call_that_never_returns_keeps_neither_the_other_jobs_nor_the_watchdog
     .await;
     // And in the end each of the three is given up, and done on another connection.
     hears(&scene.alpha, "cannot renew the leases").await;
-    hears(&scene.alpha, "cannot record the run").await;
+    hears(&scene.alpha, "cannot record these runs together").await;
     hears(&scene.alpha, "not started: the claim is in doubt").await;
     fs::write(scene.site.file("gate"), "").expect("the directory is ours");
     holds(
