@@ -113,7 +113,7 @@ impl Connection {
     }
 
     /// The same of transactions that come again and again themselves.
-    pub(crate) async fn prepare_for_more(&self) {
+    pub async fn prepare_for_more(&self) {
         if self.prepare_what_recurs().await {
             self.settle().await;
         }
