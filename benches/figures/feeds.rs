@@ -170,6 +170,7 @@ async fn beside_python(server: &Server, web: Web, effort: Effort) -> Vec<Figure>
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/figures/feeds/scrape.py");
     let sizes: Vec<usize> = sizes().into_iter().step_by(10 * effort.shrinks()).collect();
     let episodes: usize = sizes.iter().sum();
+    web.make_ready(&sizes);
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for round in 0..effort.rounds(3) {
         for turn in 0..2 {
@@ -184,6 +185,7 @@ async fn beside_python(server: &Server, web: Web, effort: Effort) -> Vec<Figure>
             assert_eq!(tables.count("episodes").await, episodes, "ours: {is_ours}");
         }
     }
+    web.make_ready(&[]);
     let here = beside(&ours, &theirs, |seconds| format!("{seconds:.1} s"));
     vec![Figure {
         what: "first pass over a tenth of 4,669 feeds with 611,025 episodes: time of requests + feedparser + psycopg / ours",

@@ -117,7 +117,9 @@ impl<'a> Exchange<'a> {
         if most > limit {
             return Err(HttpError::TooBig { limit });
         }
-        let (mut body, mut share) = (Vec::new(), Share::default());
+        // Of a short one all of it at once; what is longer waits for its share first.
+        let known = told.map_or(0, |_| most.min(FREE));
+        let (mut body, mut share) = (Vec::with_capacity(known), Share::default());
         let mut last = Instant::now();
         let mut gauge = Gauge::new(self.limits.pace, last);
         loop {

@@ -103,10 +103,19 @@ impl Connection {
         }
     }
 
-    /// Prepares, between two transactions, what has come in the middle of them often enough.
-    pub(super) async fn prepare_what_recurs(&self) {
+    /// Prepares, between two transactions, what has come in the middle of them often enough. Whether there was something.
+    pub(super) async fn prepare_what_recurs(&self) -> bool {
+        let mut is_prepared = false;
         for (sql, types) in self.recurring().what_recurs() {
-            self.prepare_once(sql, types).await;
+            is_prepared |= self.prepare_once(sql, types).await;
+        }
+        is_prepared
+    }
+
+    /// The same of transactions that come again and again themselves.
+    pub async fn prepare_for_more(&self) {
+        if self.prepare_what_recurs().await {
+            self.settle().await;
         }
     }
 

@@ -6,6 +6,7 @@ mod common;
 mod hostile;
 mod passes;
 mod probe;
+mod roads;
 mod server;
 mod sources;
 mod stats;

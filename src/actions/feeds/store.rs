@@ -7,6 +7,7 @@ use tokio_postgres::{Row, types::Type};
 
 // A document, whole: what is known of it, what it changes, and how that is sent.
 mod columns;
+mod copy;
 mod difference;
 mod save;
 

@@ -39,7 +39,8 @@ impl Bases {
 
     /// An absolute address as it is written, a relative one resolved; line ends and tabs are no part of either.
     pub(super) fn resolve(&self, address: &str) -> String {
-        let address = address.trim().replace(['\t', '\n', '\r'], "");
+        let mut address = address.trim().to_owned();
+        address.retain(|c| !matches!(c, '\t' | '\n' | '\r'));
         if address.is_empty() || address.len() > ADDRESS || has_scheme(&address) {
             return address;
         }

@@ -128,17 +128,17 @@ fn in_words(text: &str) -> Option<Dated> {
             let end = word.find(|c: char| !c.is_ascii_digit() && !matches!(c, ':' | '.'));
             let (time, after) = word.split_at(end.unwrap_or(word.len()));
             parts.clock = Some(clock(time)?);
-            match after.to_ascii_lowercase().as_str() {
-                "" => (),
-                half @ ("am" | "pm") => is_afternoon = Some(half == "pm"),
-                _ => parts.zone = zone(after)?,
+            match half_of_day(after) {
+                _ if after.is_empty() => (),
+                None => parts.zone = zone(after)?,
+                half => is_afternoon = half,
             }
         } else if let Some(number) = number(word) {
             parts.place(number, word.len())?;
         } else if let Some(month) = name_in(word, &MONTHS).filter(|_| parts.month.is_none()) {
             parts.month = Some(month);
-        } else if matches!(word.to_ascii_lowercase().as_str(), "am" | "pm") {
-            is_afternoon = Some(word.eq_ignore_ascii_case("pm"));
+        } else if let Some(half) = half_of_day(word) {
+            is_afternoon = Some(half);
         } else if parts.year.is_some() || parts.clock.is_some() {
             parts.zone = zone(word)?;
         } else if name_in(word, &WEEKDAYS).is_none() && parts.day.is_some() {
@@ -149,6 +149,12 @@ fn in_words(text: &str) -> Option<Dated> {
         clock.turn(is_afternoon);
     }
     parts.instant()
+}
+
+/// Whether `am` or `pm` is the second half.
+fn half_of_day(word: &str) -> Option<bool> {
+    let is = |half| word.eq_ignore_ascii_case(half);
+    (is("am") || is("pm")).then(|| is("pm"))
 }
 
 /// `31-Jan-2026` as words of its own; the sign of a zone stays.
@@ -228,10 +234,14 @@ const WEEKDAYS: [&str; 7] = [
 
 /// Which of the names it is, counted from 1: whole, or at least three letters of it.
 fn name_in(word: &str, names: &[&str]) -> Option<i8> {
-    let word = word.trim_end_matches('.').to_ascii_lowercase();
+    let word = word.trim_end_matches('.');
+    let begins = |name: &str| {
+        let beginning = name.get(..word.len());
+        beginning.is_some_and(|beginning| beginning.eq_ignore_ascii_case(word))
+    };
     let index = names
         .iter()
-        .position(|name| word.len() >= 3 && name.starts_with(&word))?;
+        .position(|name| word.len() >= 3 && begins(name))?;
     i8::try_from(index + 1).ok()
 }
 

@@ -1,6 +1,6 @@
 //! As much of HTML as a title needs: references undone, tags taken away.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::{borrow::Cow, collections::HashMap, sync::LazyLock};
 
 /// The character that an entity of HTML 4.01 stands for.
 static ENTITIES: LazyLock<HashMap<&str, char>> = LazyLock::new(|| {
@@ -61,11 +61,11 @@ pub(super) fn text(html: &str) -> String {
 }
 
 /// Text that may be HTML, as titles in RSS are: with HTML in it or not, it is made text.
-pub(super) fn maybe(text: &str) -> String {
+pub(super) fn maybe(text: &str) -> Cow<'_, str> {
     if text.contains(['<', '&']) {
-        self::text(text)
+        self::text(text).into()
     } else {
-        text.to_owned()
+        text.into()
     }
 }
 

@@ -1,6 +1,6 @@
 //! What tells episodes from each other, and an episode from what it was before.
 
-use std::collections::HashSet;
+use std::{borrow::Cow, collections::HashSet};
 
 use sha2::{Digest, Sha256};
 
@@ -45,13 +45,12 @@ impl Episodes {
             ("guid", [true, false]) => Some(keys[1]),
             _ => None,
         };
-        match free {
-            Some(key) => {
-                self.keys.extend(keys.map(half));
-                self.list.push(episode(key, item, remarks));
-            }
-            None => self.leave_out(Remark::Duplicate(excerpt(&value)), remarks),
-        }
+        let Some(key) = free else {
+            let why = Remark::Duplicate(excerpt(&value));
+            return self.leave_out(why, remarks);
+        };
+        self.keys.extend(keys.map(half));
+        self.list.push(episode(key, item, remarks));
     }
 
     /// Counts an item that is no episode.
@@ -67,25 +66,25 @@ impl Episodes {
 }
 
 /// The kind and the value of what identifies an item; `None`: nothing does.
-fn identity(item: &Item) -> Option<(&'static str, String)> {
+fn identity(item: &Item) -> Option<(&'static str, Cow<'_, str>)> {
     if let Some(guid) = item.guid.get() {
-        return Some(("guid", guid.clone()));
+        return Some(("guid", guid.into()));
     }
     if let Some(enclosure) = item.enclosure.get() {
-        return Some(("enclosure", enclosure.url.clone()));
+        return Some(("enclosure", enclosure.url.as_str().into()));
     }
     if let Some(link) = item.link.get() {
-        return Some(("link", link.clone()));
+        return Some(("link", link.into()));
     }
     let (title, published) = (item.title.get(), item.published.get());
     if title.is_some() || published.is_some() {
         let title = title.map_or("", String::as_str);
         let published = published.map(ToString::to_string).unwrap_or_default();
-        return Some(("title", format!("{title}\0{published}")));
+        return Some(("title", format!("{title}\0{published}").into()));
     }
     item.summary
         .get()
-        .map(|summary| ("summary", summary.clone()))
+        .map(|summary| ("summary", summary.into()))
 }
 
 fn episode(key: [u8; 32], item: Item, remarks: &mut Remarks) -> Episode {
@@ -125,21 +124,24 @@ fn half(key: [u8; 32]) -> [u8; 16] {
 fn content_hash(episode: &Episode) -> [u8; 32] {
     let enclosure = episode.enclosure.as_ref();
     let number = |number: Option<u64>| number.map(|number| number.to_string());
+    let length = number(enclosure.and_then(|enclosure| enclosure.length));
+    let duration = number(episode.duration.map(u64::from));
+    let published = episode.published.map(|published| published.to_string());
     let fields = [
-        episode.guid.clone(),
-        episode.title.clone(),
-        episode.summary.clone(),
-        episode.link.clone(),
-        enclosure.map(|enclosure| enclosure.url.clone()),
-        enclosure.and_then(|enclosure| enclosure.media_type.clone()),
-        number(enclosure.and_then(|enclosure| enclosure.length)),
-        number(episode.duration.map(u64::from)),
-        episode.published.map(|published| published.to_string()),
+        episode.guid.as_deref(),
+        episode.title.as_deref(),
+        episode.summary.as_deref(),
+        episode.link.as_deref(),
+        enclosure.map(|enclosure| enclosure.url.as_str()),
+        enclosure.and_then(|enclosure| enclosure.media_type.as_deref()),
+        length.as_deref(),
+        duration.as_deref(),
+        published.as_deref(),
     ];
     let mut hash = Sha256::new();
     hash.update(episode.key);
     for field in fields {
-        let length = field.as_ref().map_or(u64::MAX, |text| text.len() as u64);
+        let length = field.map_or(u64::MAX, |text| text.len() as u64);
         hash.update(length.to_be_bytes());
         hash.update(field.unwrap_or_default());
     }

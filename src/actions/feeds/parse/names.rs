@@ -165,6 +165,19 @@ pub(super) fn halves(name: &str) -> (&str, &str) {
     name.split_once(':').unwrap_or(("", name))
 }
 
+/// The longest of the names of elements that are known, and some.
+pub(super) const LONGEST: usize = 32;
+
+/// A name in small letters, in this place; a longer one is none.
+pub(super) fn in_small_letters<'a>(name: &str, place: &'a mut [u8; LONGEST]) -> &'a str {
+    let Some(place) = place.get_mut(..name.len()) else {
+        return "";
+    };
+    place.copy_from_slice(name.as_bytes());
+    place.make_ascii_lowercase();
+    std::str::from_utf8(place).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -216,5 +229,14 @@ mod tests {
             remarks.listed(),
             [Remark::UndeclaredPrefix("itunes".to_owned())]
         );
+    }
+
+    #[test]
+    fn a_name_is_read_in_any_letters_and_a_long_one_is_none() {
+        let read = |name: &str| in_small_letters(name, &mut [0; LONGEST]).to_owned();
+        assert_eq!(read("pubDate"), "pubdate");
+        assert_eq!(read(&"É".repeat(LONGEST / 2)), "É".repeat(LONGEST / 2));
+        assert_eq!(read(&"x".repeat(LONGEST)), "x".repeat(LONGEST));
+        assert_eq!(read(&"x".repeat(LONGEST + 1)), "");
     }
 }

@@ -18,6 +18,12 @@ pub(super) fn line(text: &str, remarks: &mut Remarks) -> Option<String> {
             line.push(' ');
             characters += 1;
         }
+        // Most words are short and of ASCII, and are taken whole.
+        if word.is_ascii() && !word.contains('\0') && characters + word.len() <= TITLE {
+            line.push_str(word);
+            characters += word.len();
+            continue;
+        }
         for character in word.chars().filter(|c| *c != '\0') {
             if characters >= TITLE {
                 remarks.add(Remark::Shortened("title or name"));

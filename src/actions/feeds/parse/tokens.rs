@@ -37,7 +37,7 @@ pub(super) struct Tag<'a> {
 
 impl<'a> Tag<'a> {
     fn new(content: &'a str, is_empty: bool) -> Self {
-        let end = content.find(|c: char| c.is_ascii_whitespace());
+        let end = content.bytes().position(|byte| byte.is_ascii_whitespace());
         Self {
             name: &content[..end.unwrap_or(content.len())],
             content,
@@ -62,9 +62,14 @@ impl<'a> Tag<'a> {
         })
     }
 
+    /// Whether there may be any.
+    pub(super) fn has_attributes(&self) -> bool {
+        self.content.len() > self.name.len()
+    }
+
     /// Whether an attribute may be of XML itself: a namespace, a base, a language.
     pub(super) fn may_declare(&self) -> bool {
-        self.content.len() > self.name.len() && self.content.contains("xml")
+        self.has_attributes() && self.content.contains("xml")
     }
 }
 
@@ -258,6 +263,10 @@ fn within<'a>(written: &'a str, before: &str, after: &str) -> &'a str {
 
 /// Where in a tag other markup begins: a `<` and the beginning of a name. `a < b` is none.
 fn markup_in(content: &str) -> Option<usize> {
+    // Asked of bytes first: of nearly every tag there is no more to ask.
+    if !content.as_bytes().contains(&b'<') {
+        return None;
+    }
     content.match_indices('<').map(|(at, _)| at).find(|at| {
         content[at + 1..].starts_with(|c: char| c.is_alphabetic() || matches!(c, '/' | '!' | '_'))
     })

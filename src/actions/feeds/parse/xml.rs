@@ -11,7 +11,7 @@ use super::{
     fields::{Draft, Field, Form},
     html,
     item::Item,
-    names::{Bindings, Space, halves},
+    names::{self, Bindings, Space, halves},
     remark::{Remark, Remarks, excerpt},
     tokens::{Fault, Tag, Token, Tokens},
 };
@@ -202,16 +202,16 @@ impl<'a> Walk<'a> {
         let marks = (self.bindings.mark(), self.bases.mark());
         let language = self.declare(&tag);
         let (prefix, local) = halves(tag.name);
-        // The longest of those that are known, and some.
-        let local = if local.len() > 32 { "" } else { local }.to_ascii_lowercase();
+        let mut place = [0; names::LONGEST];
+        let local = names::in_small_letters(local, &mut place);
         let is_inside = self.reading.is_some();
         let space = if is_inside && self.bindings.mark() == marks.0 && !prefix.is_empty() {
             Space::Other
         } else {
             self.bindings.of(prefix, &mut self.draft.remarks)
         };
-        self.interrupt(space, &local, tokens.start());
-        let role = self.role(&tag, space, &local, tokens.end());
+        self.interrupt(space, local, tokens.start());
+        let role = self.role(&tag, space, local, tokens.end());
         if role == Role::Feed
             && let Some(language) = language
         {
@@ -263,10 +263,9 @@ impl<'a> Walk<'a> {
             return;
         }
         let is_item = matches!(local, "item" | "entry");
-        let is_field = is_item || SIBLINGS.contains(&local);
-        if is_field
-            && let Some(reading) = &self.reading
+        if let Some(reading) = &self.reading
             && reading.space == Space::Main
+            && (is_item || SIBLINGS.contains(&local))
         {
             let depth = reading.depth;
             self.remark(Remark::MismatchedTag(local.to_owned()));

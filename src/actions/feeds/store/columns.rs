@@ -5,6 +5,41 @@ use tokio_postgres::types::Type;
 
 use crate::{actions::feeds::parse::Episode, store::recurring::Parameter};
 
+/// What the table has of an episode, behind the number of its feed.
+pub(super) struct Values<'a> {
+    pub(super) key: &'a [u8],
+    pub(super) guid: Option<&'a str>,
+    pub(super) title: Option<&'a str>,
+    pub(super) summary: Option<&'a str>,
+    pub(super) link: Option<&'a str>,
+    pub(super) enclosure_url: Option<&'a str>,
+    pub(super) enclosure_type: Option<&'a str>,
+    pub(super) enclosure_bytes: Option<i64>,
+    pub(super) duration: Option<i32>,
+    pub(super) published: Option<Timestamp>,
+    pub(super) content_hash: &'a [u8],
+}
+
+impl<'a> Values<'a> {
+    pub(super) fn of(episode: &'a Episode) -> Self {
+        let enclosure = episode.enclosure.as_ref();
+        let bytes = enclosure.and_then(|enclosure| enclosure.length);
+        Self {
+            key: &episode.key,
+            guid: episode.guid.as_deref(),
+            title: episode.title.as_deref(),
+            summary: episode.summary.as_deref(),
+            link: episode.link.as_deref(),
+            enclosure_url: enclosure.map(|enclosure| enclosure.url.as_str()),
+            enclosure_type: enclosure.and_then(|enclosure| enclosure.media_type.as_deref()),
+            enclosure_bytes: bytes.and_then(|bytes| bytes.try_into().ok()),
+            duration: duration(episode),
+            published: episode.published,
+            content_hash: &episode.content_hash,
+        }
+    }
+}
+
 /// A list for each column.
 #[derive(Default)]
 pub(super) struct Columns<'a> {
@@ -25,25 +60,18 @@ impl<'a> Columns<'a> {
     pub(super) fn of(episodes: &[&'a Episode]) -> Self {
         let mut columns = Self::default();
         for episode in episodes {
-            let enclosure = episode.enclosure.as_ref();
-            let bytes = enclosure.and_then(|enclosure| enclosure.length);
-            columns.key.push(&episode.key);
-            columns.guid.push(episode.guid.as_deref());
-            columns.title.push(episode.title.as_deref());
-            columns.summary.push(episode.summary.as_deref());
-            columns.link.push(episode.link.as_deref());
-            columns
-                .enclosure_url
-                .push(enclosure.map(|enclosure| enclosure.url.as_str()));
-            columns
-                .enclosure_type
-                .push(enclosure.and_then(|enclosure| enclosure.media_type.as_deref()));
-            columns
-                .enclosure_bytes
-                .push(bytes.and_then(|bytes| bytes.try_into().ok()));
-            columns.duration.push(duration(episode));
-            columns.published.push(episode.published);
-            columns.content_hash.push(&episode.content_hash);
+            let values = Values::of(episode);
+            columns.key.push(values.key);
+            columns.guid.push(values.guid);
+            columns.title.push(values.title);
+            columns.summary.push(values.summary);
+            columns.link.push(values.link);
+            columns.enclosure_url.push(values.enclosure_url);
+            columns.enclosure_type.push(values.enclosure_type);
+            columns.enclosure_bytes.push(values.enclosure_bytes);
+            columns.duration.push(values.duration);
+            columns.published.push(values.published);
+            columns.content_hash.push(values.content_hash);
         }
         columns
     }

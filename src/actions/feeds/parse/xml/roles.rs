@@ -239,12 +239,12 @@ impl Link {
 
 /// An attribute with its references undone, whatever its prefix and the case of its letters.
 fn attribute(tag: &Tag<'_>, wanted: &str) -> Option<String> {
+    // Most tags have none.
+    if !tag.has_attributes() {
+        return None;
+    }
     tag.attributes()
         .find(|(name, _)| halves(name).1.eq_ignore_ascii_case(wanted))
-        .or_else(|| {
-            tag.attributes()
-                .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
-        })
         .map(|(_, value)| undone(value))
 }
 
