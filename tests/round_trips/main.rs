@@ -22,6 +22,7 @@ use common::{
 use crontabber::{
     engine::Engine,
     heartbeat::Heart,
+    record::Records,
     stop::Stopper,
     store::{self, Address, Environment},
     tick::tick,
@@ -224,6 +225,7 @@ impl<'a> Daemon<'a> {
         let referee = store::Database::new(address.expect("our URL"), "crontabber test", 1, LIMIT);
         let engine = Engine {
             heart: Arc::new(Heart::new(referee.clone(), None)),
+            records: Records::new(referee.clone(), None),
             database: referee,
             ..engine
         };
