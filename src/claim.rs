@@ -53,6 +53,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
@@ -176,37 +177,28 @@ pub async fn claim(
     due: &Due,
     now: Option<Timestamp>,
 ) -> Result<Claimed, DatabaseError> {
-    alone(database, Wanted { place, spec, due }, now).await
-}
-
-async fn alone(
-    database: &Database,
-    wanted: Wanted<'_>,
-    now: Option<Timestamp>,
-) -> Result<Claimed, DatabaseError> {
-    match attempt(database, &[wanted], now).await {
-        Attempt::Each(each) => each.into_iter().next().expect("an answer for each"),
+    match attempt(database, &[Wanted { place, spec, due }], now).await {
+        Attempt::Each(each) => only(each),
         Attempt::Refused(why) => why,
     }
 }
 
+fn only(each: Vec<Result<Claimed, DatabaseError>>) -> Result<Claimed, DatabaseError> {
+    let answer = each.into_iter().next();
+    answer.expect("an answer for each that was asked for")
+}
+
 /// Tries to take several due jobs, no two of which have the same row, of one host: one round trip, one transaction. An answer
-/// for each, in their order.
+/// for each, in their order. `None`: one of them was in the way of all, and nothing is written; each is to be asked for alone.
 pub async fn claim_all(
     database: &Database,
     wanted: &[Wanted<'_>],
     now: Option<Timestamp>,
-) -> Vec<Result<Claimed, DatabaseError>> {
+) -> Option<Vec<Result<Claimed, DatabaseError>>> {
     match attempt(database, wanted, now).await {
-        Attempt::Each(each) => each,
-        Attempt::Refused(why) if wanted.len() == 1 => vec![why],
-        Attempt::Refused(_) => {
-            let mut each = Vec::with_capacity(wanted.len());
-            for &one in wanted {
-                each.push(alone(database, one, now).await);
-            }
-            each
-        }
+        Attempt::Each(each) => Some(each),
+        Attempt::Refused(why) if wanted.len() == 1 => Some(vec![why]),
+        Attempt::Refused(_) => None,
     }
 }
 
@@ -257,19 +249,18 @@ async fn attempt(database: &Database, wanted: &[Wanted<'_>], now: Option<Timesta
         Ok(decided) => decided,
         Err(refused) => return Attempt::Refused(refused),
     };
-    let mut each = Vec::with_capacity(decided.len());
-    for decided in decided {
-        each.push(match decided {
-            Err(error) => Err(error),
-            Ok(Decided::Not(claimed)) => Ok(claimed),
-            Ok(Decided::Written(held)) if is_warned => {
+    // At the same time: what is given back must not keep the others from their start.
+    let each = decided.into_iter().map(|decided| async {
+        match decided? {
+            Decided::Not(claimed) => Ok(claimed),
+            Decided::Written(held) if is_warned => {
                 let why = "the commit was acknowledged with a warning";
                 give_back(database, &held, why).await
             }
-            Ok(Decided::Written(held)) => start_or_give_back(database, *held).await,
-        });
-    }
-    Attempt::Each(each)
+            Decided::Written(held) => start_or_give_back(database, *held).await,
+        }
+    });
+    Attempt::Each(join_all(each).await)
 }
 
 /// The start gate: a claim that took too long to come back is not started, its lease may end too soon.
@@ -298,23 +289,20 @@ async fn look_up(
     let is_warned = client.warnings() != warned;
     drop(client);
     let rows = answer::by_run_id(&rows)?;
-    let mut each = Vec::with_capacity(requests.len());
-    for request in requests {
+    let each = requests.iter().map(|request| async {
         let Some(row) = rows.get(&request.run_id) else {
             let why = "the acknowledgement of the claim was lost";
-            each.push(Ok(Claimed::Doubtful(why.to_owned())));
-            continue;
+            return Ok(Claimed::Doubtful(why.to_owned()));
         };
         let held = request.held(row, since_here)?;
         tracing::warn!(job = %held.job(), slot = %held.slot, run_id = %held.run_id, "the acknowledgement of the claim was lost; the claim stands");
-        each.push(if is_warned {
+        if is_warned {
             let why = "its look-up was acknowledged with a warning";
-            give_back(database, &held, why).await
-        } else {
-            start_or_give_back(database, held).await
-        });
-    }
-    Ok(each)
+            return give_back(database, &held, why).await;
+        }
+        start_or_give_back(database, held).await
+    });
+    Ok(join_all(each).await)
 }
 
 /// Ends a claim that is not started, so that its job need not wait for the lease to end.

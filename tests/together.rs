@@ -10,7 +10,7 @@ use common::{
     until,
 };
 use crontabber::{
-    claim::{Claimed, Wanted, claim_all},
+    claim::{Claimed, Wanted, claim, claim_all},
     plan::{Due, Verdict},
 };
 use std::time::Duration;
@@ -33,8 +33,8 @@ async fn due(database: &Database, names: &[&str]) -> (Host, Vec<Due>) {
     (alpha, dues)
 }
 
-/// What comes of claiming all that is due at once, a word for each.
-async fn claimed(alpha: &Host, dues: &[Due]) -> Vec<&'static str> {
+/// What comes of claiming all that is due at once, a word for each; if one is in the way of all, of claiming each alone.
+async fn claimed(alpha: &Host, dues: &[Due]) -> (&'static str, Vec<&'static str>) {
     let engine = alpha.engine();
     let wanted: Vec<_> = engine
         .graph
@@ -47,7 +47,16 @@ async fn claimed(alpha: &Host, dues: &[Due]) -> Vec<&'static str> {
             due,
         })
         .collect();
-    let each = claim_all(&engine.database, &wanted, engine.now).await;
+    let (how, each) = match claim_all(&engine.database, &wanted, engine.now).await {
+        Some(each) => ("together", each),
+        None => {
+            let mut each = Vec::new();
+            for Wanted { place, spec, due } in &wanted {
+                each.push(claim(&engine.database, place, spec, due, engine.now).await);
+            }
+            ("alone", each)
+        }
+    };
     assert_eq!(each.len(), wanted.len());
     let words = each.iter().zip(&wanted).map(|(claimed, wanted)| {
         match claimed.as_ref().expect("the database is there") {
@@ -63,7 +72,7 @@ async fn claimed(alpha: &Host, dues: &[Due]) -> Vec<&'static str> {
             Claimed::Doubtful(_) => "doubtful",
         }
     });
-    words.collect()
+    (how, words.collect())
 }
 
 /// The runs that go on, by job, and in how many transactions they were claimed.
@@ -90,7 +99,10 @@ async fn what_is_due_together_is_claimed_in_one_transaction_and_each_by_its_own_
         .await;
     assert_eq!(
         claimed(&alpha, &dues).await,
-        ["ours", "changed", "ongoing", "gone", "ours"]
+        (
+            "together",
+            vec!["ours", "changed", "ongoing", "gone", "ours"]
+        )
     );
     assert_eq!(
         running(&database).await,
@@ -103,14 +115,16 @@ async fn a_row_that_somebody_holds_is_contended_and_the_others_are_claimed_all_t
     let database = Postgres::database().await;
     let (alpha, dues) = due(&database, &["a", "b", "c"]).await;
     let session = lock(&database, "b").await;
-    assert_eq!(claimed(&alpha, &dues).await, ["ours", "contended", "ours"]);
+    let each = vec!["ours", "contended", "ours"];
+    assert_eq!(claimed(&alpha, &dues).await, ("alone", each));
     // All in one was refused, and has left nothing behind.
     assert_eq!(
         running(&database).await,
         (vec!["a".to_owned(), "c".to_owned()], 2)
     );
     session.batch_execute("ROLLBACK").await.unwrap();
-    assert_eq!(claimed(&alpha, &dues).await, ["ongoing", "ours", "ongoing"]);
+    let each = vec!["ongoing", "ours", "ongoing"];
+    assert_eq!(claimed(&alpha, &dues).await, ("together", each));
 }
 
 #[tokio::test]
@@ -120,7 +134,8 @@ async fn a_running_row_without_a_claim_keeps_its_own_job_back_and_no_other() {
     let orphan = "INSERT INTO crontabber_log (app_name, run_id, slot, attempt, outcome)
                   VALUES ('b', gen_random_uuid(), '2031-05-05 11:00Z', 1, 'running')";
     database.execute(orphan).await;
-    assert_eq!(claimed(&alpha, &dues).await, ["ours", "doubtful", "ours"]);
+    let each = vec!["ours", "doubtful", "ours"];
+    assert_eq!(claimed(&alpha, &dues).await, ("alone", each));
 }
 
 #[tokio::test]
