@@ -47,15 +47,15 @@ async fn claimed(alpha: &Host, dues: &[Due]) -> (&'static str, Vec<&'static str>
             due,
         })
         .collect();
-    let (how, each) = match claim_all(&engine.database, &wanted, engine.now).await {
-        Some(each) => ("together", each),
-        None => {
-            let mut each = Vec::new();
-            for Wanted { place, spec, due } in &wanted {
-                each.push(claim(&engine.database, place, spec, due, engine.now).await);
-            }
-            ("alone", each)
+    let together = claim_all(&engine.database, &wanted, engine.now).await;
+    let (how, each) = if let Some(each) = together {
+        ("together", each)
+    } else {
+        let mut each = Vec::new();
+        for Wanted { place, spec, due } in &wanted {
+            each.push(claim(&engine.database, place, spec, due, engine.now).await);
         }
+        ("alone", each)
     };
     assert_eq!(each.len(), wanted.len());
     let words = each.iter().zip(&wanted).map(|(claimed, wanted)| {
