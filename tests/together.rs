@@ -7,15 +7,11 @@ use common::{
     Database, Postgres,
     host::{Host, job, noon},
     locked::{Pass, lock},
-    until,
 };
 use crontabber::{
     claim::{Claimed, Wanted, claim, claim_all},
     plan::{Due, Verdict},
 };
-use std::time::Duration;
-
-const SOON: Duration = Duration::from_secs(30);
 
 /// A host with these jobs, all of them due, and what its plan has found.
 async fn due(database: &Database, names: &[&str]) -> (Host, Vec<Due>) {
@@ -145,26 +141,6 @@ async fn jobs_that_a_pass_starts_together_are_claimed_together() {
     assert_eq!(running(&pass.database).await, (both, 1));
     pass.end("held");
     pass.end("other");
-    let finished = pass.tick.finished().await;
-    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
-}
-
-#[tokio::test]
-async fn runs_that_end_together_are_recorded_though_the_row_of_one_is_held() {
-    let pass = Pass::new("30s", "").await;
-    let session = lock(&pass.database, "held").await;
-    pass.end("held");
-    pass.end("other");
-    until(SOON, "the other is recorded", async || {
-        pass.outcomes("other").await == ["success"]
-    })
-    .await;
-    assert_eq!(pass.outcomes("held").await, ["running"]);
-    session.batch_execute("ROLLBACK").await.unwrap();
-    until(SOON, "and the one that was held", async || {
-        pass.outcomes("held").await == ["success"]
-    })
-    .await;
     let finished = pass.tick.finished().await;
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
 }
