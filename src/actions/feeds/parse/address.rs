@@ -1,5 +1,7 @@
 //! Addresses in a document, and what they are relative to.
 
+use std::borrow::Cow;
+
 use reqwest::Url;
 
 use super::text::ADDRESS;
@@ -38,14 +40,19 @@ impl Bases {
     }
 
     /// An absolute address as it is written, a relative one resolved; line ends and tabs are no part of either.
-    pub(super) fn resolve(&self, address: &str) -> String {
-        let mut address = address.trim().to_owned();
-        address.retain(|c| !matches!(c, '\t' | '\n' | '\r'));
+    pub(super) fn resolve<'a>(&self, address: &'a str) -> Cow<'a, str> {
+        let mut address = Cow::Borrowed(address.trim());
+        let is_broken = |byte: &u8| matches!(byte, b'\t' | b'\n' | b'\r');
+        if address.as_bytes().iter().any(is_broken) {
+            address
+                .to_mut()
+                .retain(|c| !matches!(c, '\t' | '\n' | '\r'));
+        }
         if address.is_empty() || address.len() > ADDRESS || has_scheme(&address) {
             return address;
         }
         let resolved = self.0.last().and_then(|base| base.join(&address).ok());
-        resolved.map_or(address, String::from)
+        resolved.map_or(address, |resolved| String::from(resolved).into())
     }
 }
 
@@ -54,8 +61,8 @@ fn has_scheme(address: &str) -> bool {
     address.split_once(':').is_some_and(|(scheme, _)| {
         scheme.starts_with(|c: char| c.is_ascii_alphabetic())
             && scheme
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
     })
 }
 

@@ -3,6 +3,8 @@
 //! RSS has the dates of RFC 822 as RFC 2822 §3.3 and §4.3 read them, Atom and JSON Feed those of RFC 3339, `dc:date` the
 //! W3C's profile of ISO 8601 (NOTE-datetime). Feeds mix them, and write each of them wrongly.
 
+use std::borrow::Cow;
+
 use jiff::{
     SignedDuration, Timestamp,
     civil::{Date, Time},
@@ -158,7 +160,11 @@ fn half_of_day(word: &str) -> Option<bool> {
 }
 
 /// `31-Jan-2026` as words of its own; the sign of a zone stays.
-fn separated(text: &str) -> String {
+fn separated(text: &str) -> Cow<'_, str> {
+    // As most dates are.
+    if !text.contains('-') {
+        return text.into();
+    }
     let mut separated = String::with_capacity(text.len());
     let mut before = ' ';
     let mut characters = text.chars().peekable();
@@ -170,17 +176,17 @@ fn separated(text: &str) -> String {
         separated.push(if parts_a_date { ' ' } else { character });
         before = character;
     }
-    separated
+    separated.into()
 }
 
 /// `31`, `31st`.
 fn number(word: &str) -> Option<i16> {
     let end = word.find(|c: char| !c.is_ascii_digit());
     let (digits, after) = word.split_at(end.unwrap_or(word.len()));
-    let is_number = matches!(
-        after.to_ascii_lowercase().as_str(),
-        "" | "." | "st" | "nd" | "rd" | "th"
-    );
+    let endings = ["", ".", "st", "nd", "rd", "th"];
+    let is_number = endings
+        .iter()
+        .any(|ending| after.eq_ignore_ascii_case(ending));
     digits
         .parse()
         .ok()
@@ -266,6 +272,9 @@ fn clock(text: &str) -> Option<Clock> {
 
 /// The digits after the point.
 fn nanoseconds(fraction: &str) -> Option<i32> {
+    if fraction.is_empty() {
+        return Some(0);
+    }
     if !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }

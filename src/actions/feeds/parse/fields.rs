@@ -213,8 +213,8 @@ impl Item {
         remarks: &mut Remarks,
     ) {
         match field {
-            Field::Title(rank) => self.title.offer(rank, title(text, form, remarks)),
-            Field::Summary(rank) => self.summary.offer(rank, text::long(text, remarks)),
+            Field::Title(rank) => self.title.offer_made(rank, || title(text, form, remarks)),
+            Field::Summary(rank) => self.summary.offer_made(rank, || text::long(text, remarks)),
             Field::Link => self.link.offer(0, text::address(text, remarks)),
             Field::Guid { is_link } => {
                 let guid = text.trim();

@@ -137,6 +137,16 @@ const TAGS: [&str; 42] = [
     "u",
 ];
 
+/// The value of an attribute, its references undone.
+pub(super) fn undone(value: &str) -> Cow<'_, str> {
+    if !value.contains('&') {
+        return value.into();
+    }
+    let mut undone = String::with_capacity(value.len());
+    undo(value, &mut undone);
+    undone.into()
+}
+
 /// Adds the text with its references undone; unknown ones stay.
 pub(super) fn undo(text: &str, into: &mut String) {
     let mut rest = text;

@@ -17,10 +17,20 @@ impl<T> Default for Best<T> {
 impl<T> Best<T> {
     /// Takes a value if there is one and nothing as good has come; rank 0 is best.
     pub(super) fn offer(&mut self, rank: u8, value: Option<T>) {
-        let is_better = self.0.as_ref().is_none_or(|(present, _)| rank < *present);
-        if let Some(value) = value.filter(|_| is_better) {
+        if let Some(value) = value.filter(|_| self.is_open_to(rank)) {
             self.0 = Some((rank, value));
         }
+    }
+
+    /// The same, of a value that is made only if nothing as good has come.
+    pub(super) fn offer_made(&mut self, rank: u8, make: impl FnOnce() -> Option<T>) {
+        if self.is_open_to(rank) {
+            self.offer(rank, make());
+        }
+    }
+
+    fn is_open_to(&self, rank: u8) -> bool {
+        self.0.as_ref().is_none_or(|(present, _)| rank < *present)
     }
 
     pub(super) fn get(&self) -> Option<&T> {
@@ -56,6 +66,7 @@ mod tests {
         best.offer(1, Some("a"));
         best.offer(1, Some("b"));
         best.offer(0, None);
+        best.offer_made(1, || panic!("it is not wanted"));
         assert_eq!(best.take(), Some("a"));
     }
 }

@@ -97,7 +97,7 @@ impl Reader {
                 let is_address = matches!(field, Field::Link | Field::Image(_));
                 let resolved = is_address.then(|| self.bases.resolve(&text));
                 self.draft
-                    .fill(field, resolved.as_ref().unwrap_or(&text), Form::Text);
+                    .fill(field, resolved.as_deref().unwrap_or(&text), Form::Text);
             }
             Scalar::Null | Scalar::Absent => (),
             Scalar::Number(_) | Scalar::Bool(_) | Scalar::Other => self.remark(name),

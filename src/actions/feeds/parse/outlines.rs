@@ -208,9 +208,7 @@ impl List {
                 None => self.remark(Remark::BareAmpersand),
             }
         }
-        let mut undone = String::with_capacity(value.len());
-        html::undo(value, &mut undone);
-        undone
+        html::undone(value).into_owned()
     }
 }
 

@@ -11,15 +11,16 @@ pub(super) const ADDRESS: usize = 8 << 10;
 
 /// A line of text: white space folded, at most 1,000 characters; `None`: blank.
 pub(super) fn line(text: &str, remarks: &mut Remarks) -> Option<String> {
-    let mut line = String::new();
+    let mut line = String::with_capacity(text.len().min(TITLE));
     let mut characters = 0;
+    let is_plain = text.is_ascii() && !has_nul(text);
     for word in text.split_whitespace() {
         if !line.is_empty() {
             line.push(' ');
             characters += 1;
         }
         // Most words are short and of ASCII, and are taken whole.
-        if word.is_ascii() && !word.contains('\0') && characters + word.len() <= TITLE {
+        if is_plain && characters + word.len() <= TITLE {
             line.push_str(word);
             characters += word.len();
             continue;
@@ -51,7 +52,17 @@ fn bounded(text: &str, most: usize, what: &'static str, remarks: &mut Remarks) -
     if kept.len() < text.len() {
         remarks.add(Remark::Shortened(what));
     }
-    Some(kept.replace('\0', "")).filter(|text| !text.is_empty())
+    let kept = if has_nul(kept) {
+        kept.replace('\0', "")
+    } else {
+        kept.to_owned()
+    };
+    Some(kept).filter(|text| !text.is_empty())
+}
+
+/// Asked of bytes, which is faster than of characters.
+fn has_nul(text: &str) -> bool {
+    text.as_bytes().contains(&0)
 }
 
 #[cfg(test)]

@@ -170,8 +170,8 @@ impl<'a> Tokens<'a> {
             self.fault(Fault::BadTag);
             return Token::Start(Tag::new(&content[..inner], false));
         }
-        let content = content.strip_suffix('>').unwrap_or(content);
-        match content.strip_suffix('/') {
+        let content = without_last(content, b'>').unwrap_or(content);
+        match without_last(content, b'/') {
             Some(content) => Token::Start(Tag::new(content, true)),
             None => Token::Start(Tag::new(content, false)),
         }
@@ -254,6 +254,12 @@ fn reader(text: &str) -> Reader<&[u8]> {
     config.allow_unmatched_ends = true;
     config.allow_dangling_amp = true;
     reader
+}
+
+/// A text without its last character, if it is this one of ASCII. `strip_suffix` compares memory by a call.
+fn without_last(text: &str, last: u8) -> Option<&str> {
+    let is_last = text.as_bytes().last() == Some(&last);
+    is_last.then(|| &text[..text.len() - 1])
 }
 
 fn within<'a>(written: &'a str, before: &str, after: &str) -> &'a str {

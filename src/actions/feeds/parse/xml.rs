@@ -3,6 +3,8 @@
 //! Every open element has a role. What an element is depends on the role of its parent and on its name; text counts only
 //! in a field. End tags close whatever they can close, and the end of the document closes the rest.
 
+use std::borrow::Cow;
+
 use super::{
     Feed, Kind, Unreadable,
     address::Bases,
@@ -74,13 +76,14 @@ struct Open<'a> {
 
 /// A field whose text is being read.
 #[derive(Debug)]
-struct Reading {
+struct Reading<'a> {
     field: Field,
     form: Form,
     space: Space,
     /// How many elements are around it.
     depth: usize,
-    text: String,
+    /// As it stands in the document, as long as it is one piece of it.
+    text: Cow<'a, str>,
     /// Where its text begins in the document.
     start: usize,
     is_base64: bool,
@@ -105,7 +108,7 @@ struct Walk<'a> {
     bindings: Bindings<'a>,
     bases: Bases,
     entities: Entities<'a>,
-    reading: Option<Reading>,
+    reading: Option<Reading<'a>>,
     item: Option<Item>,
     draft: Draft,
     /// The first element.
@@ -158,7 +161,7 @@ impl<'a> Walk<'a> {
                 self.entities.declare(doctype);
             }
             Token::Text(text) => {
-                let is_bare = text.starts_with('&');
+                let is_bare = text.as_bytes().first() == Some(&b'&');
                 self.text(text);
                 if is_bare && self.reading.is_some() {
                     self.remark(Remark::BareAmpersand);
@@ -169,9 +172,10 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn text(&mut self, text: &str) {
+    fn text(&mut self, text: &'a str) {
         if let Some(reading) = &mut self.reading {
-            reading.text.push_str(text);
+            // The first piece is borrowed.
+            reading.text += text;
         }
     }
 
@@ -180,13 +184,14 @@ impl<'a> Walk<'a> {
             return;
         };
         if let Some(character) = html::reference(name) {
-            reading.text.push(character);
+            reading.text.to_mut().push(character);
         } else if let Some(text) = self.entities.text(name) {
-            reading.text.push_str(text);
+            reading.text.to_mut().push_str(text);
         } else {
-            reading.text.push('&');
-            reading.text.push_str(name);
-            reading.text.push(';');
+            let text = reading.text.to_mut();
+            text.push('&');
+            text.push_str(name);
+            text.push(';');
             // With blanks in it, it is a bare `&` and a semicolon later.
             let is_bare = name.contains(char::is_whitespace);
             self.remark(if is_bare {
@@ -215,7 +220,7 @@ impl<'a> Walk<'a> {
         if role == Role::Feed
             && let Some(language) = language
         {
-            self.draft.language.offer(1, Some(language));
+            self.draft.language.offer(1, Some(language.into_owned()));
         }
         if tag.is_empty {
             self.leave(role, tokens.end());
@@ -238,7 +243,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Puts what a tag declares in force: namespaces and the base; the language is handed back.
-    fn declare(&mut self, tag: &Tag<'a>) -> Option<String> {
+    fn declare(&mut self, tag: &Tag<'a>) -> Option<Cow<'a, str>> {
         let mut language = None;
         if !tag.may_declare() {
             return language;
@@ -249,9 +254,9 @@ impl<'a> Walk<'a> {
             } else if let Some(prefix) = name.strip_prefix("xmlns:") {
                 self.bindings.bind(prefix, value);
             } else if name == "xml:base" {
-                self.bases.push(&roles::undone(value));
+                self.bases.push(&html::undone(value));
             } else if name == "xml:lang" {
-                language = Some(roles::undone(value)).filter(|value| !value.is_empty());
+                language = Some(html::undone(value)).filter(|value| !value.is_empty());
             }
         }
         language
@@ -333,24 +338,26 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn fill(&mut self, reading: &Reading, at: usize) {
+    fn fill(&mut self, reading: &Reading<'a>, at: usize) {
         let written = self.document.get(reading.start..at).unwrap_or_default();
         let is_address = matches!(
             reading.field,
             Field::Link | Field::Image(_) | Field::MovedTo
         );
-        let made;
+        let made: Cow<'_, str>;
         let (text, form) = if is_address {
             // Markup in it is some link to click on.
             made = self.bases.resolve(&reading.text);
-            (made.as_str(), Form::Text)
+            (&*made, Form::Text)
         } else if reading.has_markup {
             (written, Form::Html)
         } else if reading.is_base64 {
-            made = String::from_utf8_lossy(&base64::decoded(&reading.text)).into_owned();
-            (made.as_str(), reading.form)
+            made = String::from_utf8_lossy(&base64::decoded(&reading.text))
+                .into_owned()
+                .into();
+            (&*made, reading.form)
         } else {
-            (reading.text.as_str(), reading.form)
+            (&*reading.text, reading.form)
         };
         match &mut self.item {
             Some(item) => item.fill(

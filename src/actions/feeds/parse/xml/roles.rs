@@ -1,5 +1,7 @@
 //! What an element is, by its parent and its name, and what its attributes say.
 
+use std::borrow::Cow;
+
 use super::{Found, Reading, Role, Walk};
 use crate::actions::feeds::parse::{
     Kind,
@@ -24,11 +26,12 @@ impl<'a> Walk<'a> {
         let parent = self.open.last().map_or(Role::Feed, |open| open.role);
         if space == Space::Main && matches!(local, "item" | "entry") && parent != Role::Item {
             let mut item = Item::default();
-            let about = attribute(tag, "about").filter(|about| !about.trim().is_empty());
+            let [about, href] = attributes(tag, ["about", "href"]);
+            let about = about.filter(|about| !about.trim().is_empty());
             item.guid
                 .offer(1, about.map(|about| about.trim().to_owned()));
             // The Channel Definition Format, older than RSS, has it here.
-            let href = attribute(tag, "href").map(|href| self.bases.resolve(&href));
+            let href = href.map(|href| self.bases.resolve(&href).into_owned());
             item.link.offer(0, href.filter(|href| !href.is_empty()));
             self.item = Some(item);
             return Role::Item;
@@ -60,7 +63,7 @@ impl<'a> Walk<'a> {
 
     /// The first elements: whether this is a feed, and of which kind.
     fn root(&mut self, tag: &Tag<'a>, space: Space, local: &str) -> Role {
-        let version = attribute(tag, "version");
+        let [version] = attributes(tag, ["version"]);
         let version = version.as_deref().unwrap_or_default().trim();
         let values = || tag.attributes().map(|(_, value)| value);
         self.draft.kind = match local {
@@ -101,15 +104,15 @@ impl<'a> Walk<'a> {
             (Space::Main, "link") => {
                 let link = Link::of(tag)?;
                 let rank = link.rank();
-                let href = rank.map(|_| self.bases.resolve(&link.href));
+                let href = rank.map(|_| self.bases.resolve(&link.href).into_owned());
                 self.draft.site.offer(rank.unwrap_or_default(), href);
                 Role::Ignored
             }
             (Space::Itunes, "image") => {
-                let href = attribute(tag, "href").or_else(|| attribute(tag, "url"));
-                let href = href.map(|href| self.bases.resolve(&href));
-                self.draft
-                    .fill(Field::Image(0), &href.unwrap_or_default(), Form::Text);
+                let [href, url] = attributes(tag, ["href", "url"]);
+                let href = href.or(url).unwrap_or_default();
+                let href = self.bases.resolve(&href);
+                self.draft.fill(Field::Image(0), &href, Form::Text);
                 Role::Ignored
             }
             _ => return None,
@@ -129,28 +132,28 @@ impl<'a> Walk<'a> {
             (Space::Media, "group") => return Some(Role::Group),
             (Space::Main, "content") => {
                 // Content that is elsewhere.
-                let source = attribute(tag, "src")?;
-                let source = self.bases.resolve(&source);
+                let [source] = attributes(tag, ["src"]);
+                let source = self.bases.resolve(source.as_deref()?).into_owned();
                 self.item.as_mut()?.link.offer(5, Some(source));
                 return None;
             }
             _ => return None,
         };
-        let url = attribute(tag, "url").or_else(|| attribute(tag, "href"));
-        if let (Some(item), Some(url)) = (&mut self.item, url) {
-            let size = if rank == 0 { "length" } else { "fileSize" };
+        let size = if rank == 0 { "length" } else { "fileSize" };
+        let [url, href, media_type, size] = attributes(tag, ["url", "href", "type", size]);
+        if let (Some(item), Some(url)) = (&mut self.item, url.or(href)) {
             item.enclose(
                 rank,
                 &self.bases.resolve(&url),
-                attribute(tag, "type").as_deref(),
-                attribute(tag, size).as_deref(),
+                media_type.as_deref(),
+                size.as_deref(),
                 &mut self.draft.remarks,
             );
         }
         Some(Role::Group)
     }
 
-    fn link_of_item(&mut self, link: &Link) {
+    fn link_of_item(&mut self, link: &Link<'_>) {
         let Some(item) = &mut self.item else {
             return;
         };
@@ -170,15 +173,15 @@ impl<'a> Walk<'a> {
 
     /// Begins to read a field.
     fn read_field(&mut self, field: Field, tag: &Tag<'a>, space: Space, end: usize) -> Role {
+        let [is_link, mode, said] = attributes(tag, ["isPermaLink", "mode", "type"]);
         let field = match field {
             Field::Guid { is_link: true } => Field::Guid {
-                is_link: attribute(tag, "isPermaLink")
-                    .is_none_or(|is| !is.trim().eq_ignore_ascii_case("false")),
+                is_link: is_link.is_none_or(|is| !is.trim().eq_ignore_ascii_case("false")),
             },
             field => field,
         };
-        let is_base64 = attribute(tag, "mode").is_some_and(|mode| mode.trim() == "base64");
-        let said = attribute(tag, "type").map(|said| said.to_ascii_lowercase());
+        let is_base64 = mode.is_some_and(|mode| mode.trim() == "base64");
+        let said = said.map(|said| said.to_ascii_lowercase());
         let form = match said.as_deref().map(str::trim) {
             Some(said) if said.contains("html") || said.contains("xml") => Form::Html,
             _ if is_base64 => Form::Either,
@@ -191,7 +194,7 @@ impl<'a> Walk<'a> {
             form,
             space,
             depth: self.open.len(),
-            text: String::new(),
+            text: Cow::default(),
             start: end,
             is_base64,
             has_markup: false,
@@ -201,26 +204,26 @@ impl<'a> Walk<'a> {
 }
 
 /// A link of Atom.
-struct Link {
-    href: String,
+struct Link<'a> {
+    href: Cow<'a, str>,
     rel: String,
-    media_type: Option<String>,
-    length: Option<String>,
+    media_type: Option<Cow<'a, str>>,
+    length: Option<Cow<'a, str>>,
 }
 
-impl Link {
+impl<'a> Link<'a> {
     /// Reads it; `None`: it is a link of RSS, whose address is its text.
-    fn of(tag: &Tag<'_>) -> Option<Self> {
-        let href = attribute(tag, "href")?;
-        let rel = attribute(tag, "rel").unwrap_or_default();
+    fn of(tag: &Tag<'a>) -> Option<Self> {
+        let [href, rel, media_type, length] = attributes(tag, ["href", "rel", "type", "length"]);
+        let (href, rel) = (href?, rel.unwrap_or_default());
         // RFC 4287 §4.2.7.2: a name or the address of the registry with it.
         let rel = rel.trim().to_ascii_lowercase();
         let rel = rel.rsplit('/').next().unwrap_or_default().to_owned();
         Some(Self {
             href,
             rel,
-            media_type: attribute(tag, "type"),
-            length: attribute(tag, "length"),
+            media_type,
+            length,
         })
     }
 
@@ -237,19 +240,23 @@ impl Link {
     }
 }
 
-/// An attribute with its references undone, whatever its prefix and the case of its letters.
-fn attribute(tag: &Tag<'_>, wanted: &str) -> Option<String> {
+/// The first attribute of each name with its references undone, whatever its prefix and the case of its letters.
+fn attributes<'a, const N: usize>(tag: &Tag<'a>, wanted: [&str; N]) -> [Option<Cow<'a, str>>; N] {
+    let mut found = [const { None }; N];
     // Most tags have none.
     if !tag.has_attributes() {
-        return None;
+        return found;
     }
-    tag.attributes()
-        .find(|(name, _)| halves(name).1.eq_ignore_ascii_case(wanted))
-        .map(|(_, value)| undone(value))
-}
-
-pub(super) fn undone(value: &str) -> String {
-    let mut undone = String::with_capacity(value.len());
-    html::undo(value, &mut undone);
-    undone
+    for (name, value) in tag.attributes() {
+        let name = halves(name).1;
+        let place = wanted
+            .iter()
+            .position(|wanted| name.eq_ignore_ascii_case(wanted));
+        if let Some(place) = place
+            && found[place].is_none()
+        {
+            found[place] = Some(html::undone(value));
+        }
+    }
+    found
 }
