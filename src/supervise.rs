@@ -45,7 +45,8 @@
 //! hears it on the way, as far as that delays nothing.
 //!
 //! **How much it costs.** Supervisor and guard are this binary, started anew once (so that it is small, has one
-//! thread and may fork) and then forked without exec: a guard shares all but a few pages.
+//! thread and may fork) and then forked without exec: a guard shares all but a few pages. One whose run has ended by itself,
+//! in time and with nothing left behind is as good as a new one: for a second it is free for the next run.
 
 mod cell;
 mod cgroup;
@@ -53,6 +54,7 @@ mod client;
 mod exec;
 mod guard;
 mod guarded;
+mod guards;
 mod kernel;
 mod link;
 mod remains;

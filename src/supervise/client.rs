@@ -2,13 +2,12 @@
 
 use std::{
     io::{self, ErrorKind},
-    os::fd::{AsFd, OwnedFd},
+    os::fd::AsFd,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -117,7 +116,7 @@ impl Supervisor {
     }
 
     async fn hand_over(&self, order: &Order, words: &[u8]) -> io::Result<Guarded> {
-        let (ours, theirs) = pair()?;
+        let (ours, theirs) = wire::pair()?;
         let file = wire::in_memory(c"order", words)?;
         let stdin = match order.stdin.as_slice() {
             [] => None,
@@ -169,15 +168,4 @@ impl Supervisor {
             }
         }
     }
-}
-
-/// A pair of connected sockets for datagrams that notices when the other end is closed.
-pub(super) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
-    let flags = SockFlag::SOCK_CLOEXEC;
-    Ok(socketpair(
-        AddressFamily::Unix,
-        SockType::SeqPacket,
-        None,
-        flags,
-    )?)
 }

@@ -22,11 +22,12 @@ use nix::{
         socket::{MsgFlags, recv},
         timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags},
     },
-    unistd::{Pid, read},
+    unistd::{Pid, chdir, read},
 };
 
 use super::{
     cell::Cell,
+    guards::next_orders,
     kernel::{Reaped, reap},
     spawn::{Started, spawn},
     telling::Telling,
@@ -63,22 +64,63 @@ pub(super) struct Orders {
     pub(super) stdin: Option<OwnedFd>,
 }
 
-/// Is a guard until its run is over. In the end no process of the run is left, however long that takes.
-pub(super) fn main(orders: Orders) -> ExitCode {
+impl Orders {
+    /// As they were sent; the run's socket alone, if that is all that came.
+    pub(super) fn of(descriptors: Vec<OwnedFd>) -> Result<Self, Option<OwnedFd>> {
+        let mut descriptors = descriptors.into_iter();
+        match (descriptors.next(), descriptors.next(), descriptors.next()) {
+            (Some(host), Some(order), stdin) => Ok(Self { host, order, stdin }),
+            (host, ..) => Err(host),
+        }
+    }
+
+    /// Sends them on.
+    pub(super) fn send(&self, line: &OwnedFd) -> nix::Result<()> {
+        let mut descriptors = vec![self.host.as_fd(), self.order.as_fd()];
+        descriptors.extend(self.stdin.as_ref().map(AsFd::as_fd));
+        wire::send_descriptors(line, &descriptors)
+    }
+}
+
+/// Is a guard until its run is over, and as long as there is another for it. In the end no process of a run is left,
+/// however long that takes.
+pub(super) fn main(orders: Orders, door: &OwnedFd) -> ExitCode {
     // For people who look at a list of processes, and for `sweep`.
     let _ = set_name(NAME);
+    let mut orders = Some(orders);
+    while let Some(now) = orders.take() {
+        if guard(now) == Condition::AsNew {
+            orders = next_orders(door);
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// In which condition a run leaves its guard.
+#[derive(Debug, PartialEq)]
+enum Condition {
+    /// It may guard another.
+    AsNew,
+    Worn,
+}
+
+/// Guards one run to its end.
+fn guard(orders: Orders) -> Condition {
     let Orders { host, order, stdin } = orders;
-    // A host that is gone does not hear how it went.
-    let _ = match begin(&host, order, stdin) {
+    match begin(&host, order, stdin) {
         Ok(mut guard) => {
             let status = guard.watch();
             // Removed before the end is reported: nothing of the run is left then.
             drop(guard.cell.take());
-            wire::send_ended(&host, status, guard.stopped, &guard.capture)
+            // A host that is gone does not hear how it went.
+            let _ = wire::send_ended(&host, status, guard.stopped, &guard.capture);
+            guard.condition()
         }
-        Err((why, stopped)) => wire::send_not_started(&host, &why, stopped),
-    };
-    ExitCode::SUCCESS
+        Err((why, stopped)) => {
+            let _ = wire::send_not_started(&host, &why, stopped);
+            Condition::Worn
+        }
+    }
 }
 
 /// Starts the program and tells the host; an error says why there is none.
@@ -221,6 +263,19 @@ struct Guard<'a> {
 }
 
 impl Guard<'_> {
+    /// After the end. Only if the program has ended by itself and has left nobody behind; and before the deadline, for
+    /// after it a host that has not yet heard of the end kills the guard, by its pid.
+    fn condition(&self) -> Condition {
+        let is_by_itself = self.stopped.is_none() && matches!(self.phase, Phase::Lingering { .. });
+        // What was given to the run was given to this process: its directory.
+        let is_at_home = chdir("/").is_ok();
+        if is_by_itself && is_at_home && Boottime::now() < self.terms.kill() {
+            Condition::AsNew
+        } else {
+            Condition::Worn
+        }
+    }
+
     /// Watches the run until no process of it is left; how its program ended.
     fn watch(&mut self) -> ExitStatus {
         loop {

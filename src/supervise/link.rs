@@ -1,9 +1,9 @@
 //! The supervisor as the host sees it: a process and a socket to it.
 
 use std::{
-    io::{self, IoSlice},
+    io,
     os::{
-        fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd},
+        fd::{AsRawFd, BorrowedFd, OwnedFd},
         unix::process::CommandExt,
     },
     path::Path,
@@ -16,7 +16,7 @@ use nix::{
     sys::{
         prctl::set_child_subreaper,
         signal::{Signal, kill},
-        socket::{ControlMessage, MsgFlags, Shutdown, sendmsg, shutdown},
+        socket::{Shutdown, shutdown},
     },
     unistd::Pid,
 };
@@ -24,10 +24,10 @@ use tokio::{io::unix::AsyncFd, time::sleep};
 
 use super::{
     brand,
-    client::pair,
     kernel::{Reaped, reap, watched},
     remains::INSTANCE,
     tree::{brand_of, descendants},
+    wire,
 };
 use crate::{clock::Boottime, instance::Instance};
 
@@ -48,7 +48,7 @@ impl Link {
     /// Starts a supervisor.
     pub(super) fn new(program: &Path) -> io::Result<Self> {
         set_child_subreaper(true)?;
-        let (ours, theirs) = pair()?;
+        let (ours, theirs) = wire::pair()?;
         let process = Command::new(program)
             .arg0("crontabber")
             .arg("supervise")
@@ -69,23 +69,12 @@ impl Link {
 
     /// Sends an order: its file descriptors are all there is to say.
     pub(super) async fn send(&self, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
-        let raw: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
-        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
         loop {
             let mut ready = self.socket.writable().await?;
-            let sent = ready.try_io(|socket| {
-                let rights = [ControlMessage::ScmRights(&raw)];
-                let byte = [IoSlice::new(b"o")];
-                Ok(sendmsg::<()>(
-                    socket.as_raw_fd(),
-                    &byte,
-                    &rights,
-                    flags,
-                    None,
-                )?)
-            });
+            let sent =
+                ready.try_io(|socket| Ok(wire::send_descriptors(socket.get_ref(), descriptors)?));
             if let Ok(result) = sent {
-                return result.map(drop);
+                return result;
             }
         }
     }

@@ -1,7 +1,6 @@
 //! The supervisor: a small process that turns orders into guards, and kills what a guard leaves.
 
 use std::{
-    collections::BTreeMap,
     fs::{self, File},
     io::{self, ErrorKind},
     os::fd::{AsFd, AsRawFd, OwnedFd},
@@ -26,6 +25,7 @@ use nix::{
 
 use super::{
     guard::{self, LONGEST_PASS, Orders, PASS, children_signal, signal_below},
+    guards::Guards,
     kernel::{Forked, Reaped, Received, fork, keep_to_itself, reap, receive},
     wire,
 };
@@ -46,8 +46,7 @@ pub(super) fn main() -> ExitCode {
 struct Supervisor {
     /// Where orders come from; `None` when the host is gone.
     host: Option<OwnedFd>,
-    /// The other end of each run's socket: as long as it is open, the host does not take the run for lost.
-    guards: BTreeMap<Pid, OwnedFd>,
+    guards: Guards,
     /// The sockets of runs whose guard was killed, until what it left is dead.
     lost: Vec<OwnedFd>,
     /// How soon to look again for what it left.
@@ -85,7 +84,7 @@ impl Supervisor {
         let children = children_signal()?;
         Ok(Self {
             host: Some(host),
-            guards: BTreeMap::new(),
+            guards: Guards::new()?,
             lost: Vec::new(),
             pause: PASS,
             children,
@@ -95,35 +94,53 @@ impl Supervisor {
     fn serve(mut self) -> ExitCode {
         while self.host.is_some() || !self.guards.is_empty() || !self.lost.is_empty() {
             self.wait();
+            self.guards.hear();
             // One a round: a flood of orders must keep nothing else waiting.
-            if let Some(orders) = self.next_orders() {
+            let orders = self.next_orders();
+            if let Some(orders) = orders.and_then(|orders| self.guards.hand(orders)) {
                 match fork() {
-                    Ok(Forked::Child) => {
-                        // Above all the sockets of other runs and the host's: each must be closed when its owner is
-                        // gone.
-                        drop(self);
-                        return guard::main(orders);
-                    }
-                    Ok(Forked::Parent(pid)) => drop(self.guards.insert(pid, orders.host)),
+                    Ok(Forked::Child) => return self.into_guard(orders),
+                    Ok(Forked::Parent(pid)) => self.guards.add(pid, orders.host),
                     Err(errno) => refuse(&orders.host, "cannot fork", errno),
                 }
             }
             self.reap_children();
             self.sweep();
+            self.guards.retire(self.host.is_none());
         }
         ExitCode::SUCCESS
     }
 
+    /// In the child of a fork: is a guard.
+    fn into_guard(self, orders: Orders) -> ExitCode {
+        // Above all the sockets of other runs and the host's: each must be closed when its owner is gone.
+        let Self {
+            host,
+            guards,
+            lost,
+            pause: _,
+            children,
+        } = self;
+        drop((host, lost, children));
+        guard::main(orders, &guards.into_door())
+    }
+
     fn wait(&self) {
-        let mut sources = vec![PollFd::new(self.children.as_fd(), PollFlags::POLLIN)];
+        let mut sources = vec![
+            PollFd::new(self.children.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.guards.inbox(), PollFlags::POLLIN),
+        ];
         if let Some(host) = &self.host {
             sources.push(PollFd::new(host.as_fd(), PollFlags::POLLIN));
         }
-        let limit = if self.lost.is_empty() {
-            PollTimeout::NONE
-        } else {
-            PollTimeout::try_from(self.pause).unwrap_or(PollTimeout::ZERO)
+        let sweep = (!self.lost.is_empty()).then_some(self.pause);
+        let steps = [sweep, self.guards.next_to_retire()];
+        let limit = match steps.into_iter().flatten().min() {
+            // It counts whole milliseconds: one more, not to come too early again and again.
+            Some(next) => PollTimeout::try_from(next + Duration::from_millis(1)),
+            None => Ok(PollTimeout::NONE),
         };
+        let limit = limit.unwrap_or(PollTimeout::ZERO);
         // Its only error here is a lack of kernel memory: then the loop is a slow poll of everything.
         let _ = poll(&mut sources, limit);
     }
@@ -140,13 +157,12 @@ impl Supervisor {
                     return None;
                 }
             };
-            let mut descriptors = descriptors.into_iter();
-            match (descriptors.next(), descriptors.next(), descriptors.next()) {
-                (Some(host), Some(order), stdin) => return Some(Orders { host, order, stdin }),
+            match Orders::of(descriptors) {
+                Ok(orders) => return Some(orders),
                 // This process may not open as many files as there are runs.
-                (Some(host), None, _) => refuse(&host, "cannot take the order", Errno::EMFILE),
+                Err(Some(host)) => refuse(&host, "cannot take the order", Errno::EMFILE),
                 // Then the run's socket is closed now, and the host understands that too.
-                (None, ..) => {}
+                Err(None) => {}
             }
         }
     }
@@ -158,7 +174,7 @@ impl Supervisor {
         while let Reaped::Ended(pid, status) = reap(None) {
             self.pause = PASS;
             // A guard ends well only when nothing of its run is left.
-            if let Some(socket) = self.guards.remove(&pid)
+            if let Some(socket) = self.guards.remove(pid)
                 && !status.success()
             {
                 self.lost.push(socket);
@@ -171,8 +187,7 @@ impl Supervisor {
         if self.lost.is_empty() {
             return;
         }
-        let guards: Vec<Pid> = self.guards.keys().copied().collect();
-        if signal_below(&guards, &[Signal::SIGKILL]) {
+        if signal_below(&self.guards.pids(), &[Signal::SIGKILL]) {
             self.pause = (self.pause * 2).min(LONGEST_PASS);
             return;
         }

@@ -95,10 +95,7 @@ mod tests {
     use super::*;
     use crate::{
         output::Output,
-        supervise::{
-            client::pair,
-            wire::{MAX_REPORT, Report, send_ended},
-        },
+        supervise::wire::{MAX_REPORT, Report, pair, send_ended},
     };
 
     fn heard(host: &OwnedFd) -> Option<Vec<u8>> {

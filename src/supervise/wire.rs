@@ -9,7 +9,7 @@ use std::{
     fs::File,
     io::{self, IoSlice, Read, Seek, Write},
     os::{
-        fd::{AsFd, AsRawFd, OwnedFd},
+        fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
         unix::{ffi::OsStrExt, process::ExitStatusExt},
     },
     path::Path,
@@ -21,7 +21,9 @@ use nix::{
     errno::Errno,
     sys::{
         memfd::{MFdFlags, memfd_create},
-        socket::{MsgFlags, sendmsg},
+        socket::{
+            AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, sendmsg, socketpair,
+        },
     },
     unistd::Pid,
 };
@@ -329,6 +331,24 @@ pub(super) fn send_ended(
 /// Tells the host, in a guard's place, that the guard was killed and nothing of the run is left.
 pub(super) fn send_lost(socket: &impl AsFd) -> nix::Result<()> {
     send(socket, &[&[LOST]])
+}
+
+/// A pair of connected sockets for datagrams that notices when the other end is closed.
+pub(super) fn pair() -> nix::Result<(OwnedFd, OwnedFd)> {
+    let (family, kind) = (AddressFamily::Unix, SockType::SeqPacket);
+    socketpair(family, kind, None, SockFlag::SOCK_CLOEXEC)
+}
+
+/// Sends descriptors, which are all there is to say: of an order, or of the line on which a guard waits that is free.
+/// Never waits.
+pub(super) fn send_descriptors(
+    socket: &impl AsFd,
+    descriptors: &[BorrowedFd<'_>],
+) -> nix::Result<()> {
+    let raw: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
+    let (byte, rights) = ([IoSlice::new(b"o")], [ControlMessage::ScmRights(&raw)]);
+    let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+    sendmsg::<()>(socket.as_fd().as_raw_fd(), &byte, &rights, flags, None).map(drop)
 }
 
 /// Sends one datagram. Waits only when the buffer is full, and a run makes two; what is told on the way leaves room.

@@ -1,5 +1,6 @@
 //! Runs under the real supervisor and its guards, and every fault that promise 3 speaks of.
 
+mod again;
 mod cgroups;
 mod faults;
 mod house;

@@ -1,0 +1,135 @@
+//! Guards that are used again.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use crontabber::{
+    ended::{Ended, How, Stopped},
+    heartbeat::Leash as _,
+};
+use nix::{
+    sys::signal::{Signal::SIGKILL, kill},
+    unistd::Pid,
+};
+
+use crate::house::{House, above, dead, eventually, gone, over, signal};
+
+/// How many runs one after the other are sure to meet a guard that is free.
+const MANY: usize = 20;
+
+/// Runs a script, told by the one that guards it; it cannot end before that is known.
+async fn guarded(house: &House, script: &str) -> (Pid, Ended) {
+    let run = house
+        .start(&house.order(&format!("read x < $D/gate; {script}")))
+        .await;
+    let (_, guard, _) = above(&run);
+    house.open_gate(1);
+    (guard, over(run).await)
+}
+
+#[tokio::test]
+async fn a_guard_whose_run_has_ended_guards_another() {
+    let house = House::new();
+    let mut guards = BTreeSet::new();
+    for _ in 0..MANY {
+        let (guard, ended) = guarded(&house, "exit").await;
+        assert_eq!(ended.how, How::Exited(0));
+        guards.insert(guard);
+    }
+    assert!(guards.len() < MANY, "{guards:?}");
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn nothing_of_a_run_is_found_by_the_next_under_the_same_guard() {
+    let house = House::new();
+    // All that a program has from its guard, and what the guard itself has open.
+    let look = "pwd; umask; ulimit -S -a; ulimit -H -a; env | sort; cat; ls /proc/self/fd;
+        grep -E '^(Sig|Shd|Cap|NoNewPrivs|Groups|Uid|Gid)' /proc/self/status; ls /proc/$PPID/fd | wc -l";
+    let (_, first) = guarded(&house, look).await;
+    assert_eq!(first.how, How::Exited(0));
+
+    let mut other = house
+        .order("read x < $D/gate; cat > /dev/null; umask 077; trap '' TERM; yes | head -c 300000");
+    other.cwd = house.directory.path().to_owned();
+    other.stdin = b"a word".to_vec();
+    other.env.push(("SECRET".to_owned(), "word".to_owned()));
+    for _ in 0..MANY {
+        let run = house.start(&other).await;
+        let (_, before, _) = above(&run);
+        house.open_gate(1);
+        assert_eq!(over(run).await.how, How::Exited(0));
+        let (guard, next) = guarded(&house, look).await;
+        if guard == before {
+            assert_eq!(next.output.text(), first.output.text());
+            return house.leave().await;
+        }
+    }
+    panic!("no guard has had two runs one after the other");
+}
+
+#[tokio::test]
+async fn a_guard_of_a_run_that_did_not_end_by_itself_guards_no_other() {
+    let house = House::new();
+    let mut worn = Vec::new();
+
+    let cancelled = house.start(&house.order("exec sleep 60")).await;
+    worn.push(above(&cancelled).1);
+    cancelled.reins().cancel();
+    assert_eq!(over(cancelled).await.stopped, Some(Stopped::Cancelled));
+
+    let mut late = house.order("exec sleep 60");
+    late.timeout = Duration::from_millis(50);
+    let late = house.start(&late).await;
+    worn.push(above(&late).1);
+    assert_eq!(over(late).await.stopped, Some(Stopped::Timeout));
+
+    let (guard, ended) = guarded(&house, "sleep 60 & exit 0").await;
+    assert_eq!(ended.how, How::Exited(0));
+    worn.push(guard);
+
+    for _ in 0..MANY {
+        let (guard, _) = guarded(&house, "exit").await;
+        assert!(!worn.contains(&guard), "{guard} is one of {worn:?}");
+    }
+    for guard in worn {
+        eventually("the end of a guard", || gone(guard).then_some(())).await;
+    }
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn a_guard_that_nobody_wants_ends() {
+    let house = House::new();
+    let (guard, _) = guarded(&house, "exit").await;
+    eventually("its end", || gone(guard).then_some(())).await;
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn the_death_of_a_free_guard_is_no_runs_death() {
+    let house = House::new();
+    for _ in 0..MANY {
+        let (guard, _) = guarded(&house, "exit").await;
+        // Free, or about to be; if it has ended already, there is nothing to kill.
+        let _ = kill(guard, SIGKILL);
+        eventually("its death", || dead(guard).then_some(())).await;
+        let (_, ended) = guarded(&house, "echo well").await;
+        assert_eq!(
+            (ended.how, ended.output.text().as_str()),
+            (How::Exited(0), "well\n")
+        );
+    }
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn free_guards_end_with_their_supervisor() {
+    let house = House::new();
+    let run = house.start(&house.order("read x < $D/gate")).await;
+    let (_, guard, supervisor) = above(&run);
+    house.open_gate(1);
+    over(run).await;
+    signal(supervisor, SIGKILL);
+    eventually("the end of its guard", || dead(guard).then_some(())).await;
+    house.leave().await;
+}
