@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! host ──────────────▶ supervisor ──────────────▶ guard ───────────────▶ program ─▶ whatever it starts
-//!  │  orders, with       (one)     fork, no exec  (one a run)  spawn     (own session)
+//!  │  orders, with       (one)     fork, no exec  (for a run)  spawn     (own session)
 //!  │  a socket each                                 │ ▲
 //!  └────────────────────────────────────────────────┘ └ later deadlines, cancel; and EOF: the host is gone
 //!        started, ended, output                         its own timer on CLOCK_BOOTTIME
@@ -33,6 +33,7 @@
 //! | host frozen | no later deadline comes: SIGTERM at the deadline minus the grace, SIGKILL at the deadline |
 //! | guard killed | the supervisor adopts its tree, kills it, and tells the host: the run is lost |
 //! | guard frozen | the host kills it when it is silent after its deadline; as above |
+//! | guard frozen while it is free | a run that is handed to it is not started, which is told at the run's deadline |
 //! | supervisor killed | the runs go on under their guards, which the host adopts; the next run starts another |
 //! | supervisor and guard killed | the host adopts the tree, knows it by its *brand*, and kills it |
 //! | all three killed | nobody is left to act but systemd (`KillMode=control-group`) or the next start |

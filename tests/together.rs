@@ -10,22 +10,14 @@ use common::{
 };
 use crontabber::{
     claim::{Claimed, Wanted, claim, claim_all},
-    plan::{Due, Verdict},
+    plan::Due,
 };
 
 /// A host with these jobs, all of them due, and what its plan has found.
 async fn due(database: &Database, names: &[&str]) -> (Host, Vec<Due>) {
     let jobs: Vec<_> = names.iter().map(|name| job(name, "true")).collect();
     let alpha = Host::new("alpha", database, &jobs).at(noon());
-    let dues = alpha
-        .planned(|plan| {
-            let due = |job: &crontabber::plan::Planned<'_>| match &job.verdict {
-                Verdict::Run(due) => due.clone(),
-                other => panic!("not due but {other:?}"),
-            };
-            plan.jobs.iter().map(due).collect::<Vec<_>>()
-        })
-        .await;
+    let dues = alpha.dues().await;
     (alpha, dues)
 }
 

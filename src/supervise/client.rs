@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::{
     brand, cgroup,
     guarded::{Guarded, Reins},
-    link::Link,
+    link::{Link, see_off_guards},
     wire,
 };
 use crate::{clock::Boottime, rights::Terms};
@@ -145,6 +145,9 @@ impl Supervisor {
         let mut link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(link) = link.as_ref().filter(|link| !link.is_dead()) {
             return Ok(Arc::clone(link));
+        }
+        if link.is_some() {
+            tokio::spawn(see_off_guards());
         }
         let new = Arc::new(Link::new(&self.program)?);
         *link = Some(Arc::clone(&new));

@@ -1,4 +1,4 @@
-//! The guard: one process for one run, which it starts, watches, and outlives.
+//! The guard: a process for one run at a time, which it starts, watches, and outlives.
 
 use std::{
     collections::BTreeSet,
@@ -22,7 +22,7 @@ use nix::{
         socket::{MsgFlags, recv},
         timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags},
     },
-    unistd::{Pid, chdir, read},
+    unistd::{Pid, read},
 };
 
 use super::{
@@ -113,8 +113,12 @@ fn guard(orders: Orders) -> Condition {
             // Removed before the end is reported: nothing of the run is left then.
             drop(guard.cell.take());
             // A host that is gone does not hear how it went.
-            let _ = wire::send_ended(&host, status, guard.stopped, &guard.capture);
-            guard.condition()
+            let told = wire::send_ended(&host, status, guard.stopped, &guard.capture);
+            if told.is_ok() {
+                guard.condition()
+            } else {
+                Condition::Worn
+            }
         }
         Err((why, stopped)) => {
             let _ = wire::send_not_started(&host, &why, stopped);
@@ -155,7 +159,7 @@ fn begin(
     let cell = cell(&words).map_err(|why| (why, None))?;
     let Started { main, output } =
         spawn(&words, stdin.as_ref(), cell.as_ref()).map_err(|why| (why, None))?;
-    // It may be large, and this process lives as long as the run.
+    // It may be large, and this process lives as long as the run at least.
     drop(stdin);
     // A host that is gone does not hear it, and the next poll sees that it is gone.
     let _ = wire::send_started(host, main, Pid::this());
@@ -263,13 +267,11 @@ struct Guard<'a> {
 }
 
 impl Guard<'_> {
-    /// After the end. Only if the program has ended by itself and has left nobody behind; and before the deadline, for
-    /// after it a host that has not yet heard of the end kills the guard, by its pid.
+    /// After the end was told. As new only if the program has ended by itself and has left nobody behind; and before the
+    /// deadline, for after it a host that has not heard of the end kills the guard, by its pid.
     fn condition(&self) -> Condition {
         let is_by_itself = self.stopped.is_none() && matches!(self.phase, Phase::Lingering { .. });
-        // What was given to the run was given to this process: its directory.
-        let is_at_home = chdir("/").is_ok();
-        if is_by_itself && is_at_home && Boottime::now() < self.terms.kill() {
+        if is_by_itself && Boottime::now() < self.terms.kill() {
             Condition::AsNew
         } else {
             Condition::Worn

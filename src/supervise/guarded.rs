@@ -28,7 +28,7 @@ use tokio::{io::unix::AsyncFd, time::timeout};
 use super::{
     REFUSED, cgroup,
     kernel::watched,
-    link::{Link, bury, sweep},
+    link::{Link, bury, see_off, sweep},
     telling::printed,
     wire::{self, MAX_REPORT, Report},
 };
@@ -120,7 +120,8 @@ impl Guarded {
                 if let Some((_, guard)) = self.pids
                     && self.link.is_dead()
                 {
-                    bury(guard).await;
+                    // Not killed if it stays: the supervisor may have handed it another run before it died.
+                    see_off(guard).await;
                 }
                 Ended {
                     how: how(status),

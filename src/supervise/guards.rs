@@ -12,7 +12,7 @@ use std::{
 use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::socket::{getsockopt, sockopt},
-    unistd::Pid,
+    unistd::{Pid, chdir},
 };
 
 use super::{
@@ -25,7 +25,7 @@ use crate::clock::Boottime;
 /// How long a guard is kept that is free.
 const KEPT: Duration = Duration::from_secs(1);
 
-/// All that have not ended. This process has one descriptor of each, as many as there are runs.
+/// All that have not ended. This process has one descriptor of each at most: no more than there were runs at once.
 #[derive(Debug)]
 pub(super) struct Guards {
     known: BTreeMap<Pid, State>,
@@ -101,7 +101,7 @@ impl Guards {
                     *state = State::Busy(orders.host);
                     return None;
                 }
-                // It was killed, and will be found to have ended.
+                // Mostly it was killed. It ends in any case, for its line is closed.
                 *state = State::Leaving;
             }
         }
@@ -144,8 +144,11 @@ impl Guards {
     }
 }
 
-/// In a guard: says that it is free, and waits for its next run. `None`: there is none for it.
+/// In a guard: says that it is free, and waits for its next run. `None`: there is none for it, or not all of it has come,
+/// and then the host finds the run's socket closed.
 pub(super) fn next_orders(door: &OwnedFd) -> Option<Orders> {
+    // The directory of the run was this process's, too.
+    chdir("/").ok()?;
     let (line, theirs) = wire::pair().ok()?;
     wire::send_descriptors(door, &[theirs.as_fd()]).ok()?;
     // Else it would not be closed when the supervisor closes it.

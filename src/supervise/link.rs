@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::join_all;
 use nix::{
     sys::{
         prctl::set_child_subreaper,
@@ -24,9 +25,10 @@ use tokio::{io::unix::AsyncFd, time::sleep};
 
 use super::{
     brand,
+    guard::NAME,
     kernel::{Reaped, reap, watched},
     remains::INSTANCE,
-    tree::{brand_of, descendants},
+    tree::{brand_of, children, descendants, name_and_parent},
     wire,
 };
 use crate::{clock::Boottime, instance::Instance};
@@ -121,17 +123,35 @@ impl Link {
     }
 }
 
-/// Takes the status of a guard whose supervisor is dead: then it is this process's child.
-///
-/// To be called when it has said its last word, or can say no more; it is killed when it is not gone by then.
-pub(super) async fn bury(guard: Pid) {
+/// Takes the status of a guard whose supervisor is dead: then it is this process's child. Whether it has ended, by now or
+/// in a moment.
+pub(super) async fn see_off(guard: Pid) -> bool {
     let mut tick = TICK;
-    while let Reaped::Alive = reap(Some(guard)) {
-        tick = pause(tick).await;
-        if tick == LONGEST_TICK {
-            let _ = kill(guard, Signal::SIGKILL);
+    while tick < LONGEST_TICK {
+        if !matches!(reap(Some(guard)), Reaped::Alive) {
+            return true;
         }
+        tick = pause(tick).await;
     }
+    false
+}
+
+/// The same of a guard that can say no more; it is killed when it is not gone by then.
+pub(super) async fn bury(guard: Pid) {
+    while !see_off(guard).await {
+        let _ = kill(guard, Signal::SIGKILL);
+    }
+}
+
+/// The same of the guards that a dead supervisor has left free, for which no run waits. Those that have one stay.
+pub(super) async fn see_off_guards() {
+    let is_guard = |pid: &Pid| {
+        let found = name_and_parent(pid.as_raw());
+        found.is_some_and(|(name, _)| name.as_bytes() == NAME.to_bytes())
+    };
+    // What cannot be read now is a zombie until this process ends.
+    let children = children(Pid::this()).unwrap_or_default();
+    join_all(children.into_iter().filter(is_guard).map(see_off)).await;
 }
 
 /// Kills what this process has adopted from killed guards, and returns when there is nothing any more.

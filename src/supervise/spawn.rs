@@ -62,7 +62,7 @@ pub(super) fn spawn(
 
 /// By `posix_spawn`, which copies nothing.
 fn at_once(words: &Words, stdin: Option<&OwnedFd>, output: &OwnedFd) -> Result<Pid, String> {
-    // This process lives for one run only, so its directory is the run's.
+    // This process has one run at a time, so its directory is the run's until that is over.
     chdir(words.cwd).map_err(|errno| because("enter", words.cwd, errno))?;
     let name = words.argv[0];
     let program = find(name, &words.env).map_err(|errno| because("start", name, errno))?;

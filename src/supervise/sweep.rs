@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::{
     cgroup,
     guard::{self, PASS},
+    tree::name_and_parent,
 };
 
 /// How often to look again: what is killed leaves children behind that were not seen before.
@@ -108,17 +109,6 @@ fn guard_above(mut pid: i32) -> Option<bool> {
         pid = parent;
     }
     Some(false)
-}
-
-/// From `/proc/PID/stat`: `4711 (name) S 1 4711 ...`, where the name may hold anything.
-fn name_and_parent(pid: i32) -> Option<(String, i32)> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (before, after) = stat.rsplit_once(')')?;
-    let (_, name) = before.split_once('(')?;
-    let mut fields = after.split_ascii_whitespace().skip(1);
-    let (parent, group) = (fields.next()?.parse().ok()?, fields.next()?);
-    // One that is just being forgotten has no group any more, and its parent is said to be 0.
-    (group != "-1").then(|| (name.to_owned(), parent))
 }
 
 #[cfg(test)]

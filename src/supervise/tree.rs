@@ -43,6 +43,17 @@ pub(super) fn descendants(root: Pid, spared: impl Fn(Pid) -> bool) -> io::Result
     Ok(found)
 }
 
+/// What a process is called and who its parent is; `None` when it is gone. From `/proc/PID/stat`: `4711 (name) S 1 4711 ...`, where the name may hold anything.
+pub(super) fn name_and_parent(pid: i32) -> Option<(String, i32)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (before, after) = stat.rsplit_once(')')?;
+    let (_, name) = before.split_once('(')?;
+    let mut fields = after.split_ascii_whitespace().skip(1);
+    let (parent, group) = (fields.next()?.parse().ok()?, fields.next()?);
+    // One that is just being forgotten has no group any more, and its parent is said to be 0.
+    (group != "-1").then(|| (name.to_owned(), parent))
+}
+
 /// The mark of a process, see [`super::brand`]; `None` when it is gone or bears none.
 pub(super) fn brand_of(pid: Pid) -> io::Result<Option<u64>> {
     let limits = still_there(fs::read_to_string(format!("/proc/{pid}/limits")))?;

@@ -14,7 +14,7 @@ use crontabber::{
     outcomes::Outcomes,
     pass::Pass,
     place::{OnDisagreement, Place},
-    plan::{Plan, Verdict, plan},
+    plan::{Due, Plan, Planned, Verdict, plan},
     reap::Suspects,
     record::Records,
     schedule::{Crontab, Rule, Timetable},
@@ -148,6 +148,16 @@ impl Host {
         let engine = self.engine();
         let table = engine.look().await.expect("the table can be read");
         look(&plan(&engine.graph, &table, &engine.host.place))
+    }
+
+    /// What its plan has found of each job, all of which are due.
+    pub async fn dues(&self) -> Vec<Due> {
+        let due = |job: &Planned<'_>| match &job.verdict {
+            Verdict::Run(due) => due.clone(),
+            other => panic!("not due but {other:?}"),
+        };
+        self.planned(|plan| plan.jobs.iter().map(due).collect())
+            .await
     }
 }
 

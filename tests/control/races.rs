@@ -3,7 +3,6 @@
 use crontabber::{
     claim::{self, Claimed},
     control::{Claims, Happened},
-    plan::Verdict,
     store::table::never,
 };
 use futures_util::join;
@@ -25,15 +24,7 @@ async fn a_reset_and_a_claim_at_the_same_instant_have_one_winner() {
     let jobs: Vec<_> = names.iter().map(|name| job(name, "true")).collect();
     let alpha = Host::new("alpha", &database, &jobs).at(noon());
     let engine = alpha.engine();
-    let dues = alpha
-        .planned(|plan| {
-            let due = |job: &crontabber::plan::Planned<'_>| match &job.verdict {
-                Verdict::Run(due) => due.clone(),
-                other => panic!("not due but {other:?}"),
-            };
-            plan.jobs.iter().map(due).collect::<Vec<_>>()
-        })
-        .await;
+    let dues = alpha.dues().await;
     let person = Operator::at(&alpha, noon());
     let mut claims = 0;
     for (spec, due) in engine.graph.jobs().iter().zip(&dues) {

@@ -39,12 +39,17 @@ async fn a_guard_whose_run_has_ended_guards_another() {
     house.leave().await;
 }
 
+/// Forked where this machine has a cgroup to divide, spawned where not.
 #[tokio::test]
 async fn nothing_of_a_run_is_found_by_the_next_under_the_same_guard() {
-    let house = House::new();
+    finds_nothing(House::new()).await;
+    finds_nothing(House::without_cgroups()).await;
+}
+
+async fn finds_nothing(house: House) {
     // All that a program has from its guard, and what the guard itself has open.
     let look = "pwd; umask; ulimit -S -a; ulimit -H -a; env | sort; cat; ls /proc/self/fd;
-        grep -E '^(Sig|Shd|Cap|NoNewPrivs|Groups|Uid|Gid)' /proc/self/status; ls /proc/$PPID/fd | wc -l";
+        grep -E '^(Sig[PBIC]|Shd|Cap|NoNewPrivs|Groups|Uid|Gid)' /proc/self/status; ls /proc/$PPID/fd | wc -l";
     let (_, first) = guarded(&house, look).await;
     assert_eq!(first.how, How::Exited(0));
 
@@ -131,5 +136,40 @@ async fn free_guards_end_with_their_supervisor() {
     over(run).await;
     signal(supervisor, SIGKILL);
     eventually("the end of its guard", || dead(guard).then_some(())).await;
+    // The next run finds that the supervisor is dead, and what it has left.
+    assert_eq!(house.run("exit").await.how, How::Exited(0));
+    eventually("somebody who asks for its status", || {
+        gone(guard).then_some(())
+    })
+    .await;
     house.leave().await;
+}
+
+#[tokio::test]
+async fn who_hears_late_of_an_end_does_nothing_to_the_run_that_its_guard_has_by_then() {
+    let house = House::new();
+    for _ in 0..MANY {
+        let run = house.start(&house.order("read x < $D/gate")).await;
+        let (program, guard, supervisor) = above(&run);
+        house.open_gate(1);
+        eventually("its program's end", || gone(program).then_some(())).await;
+        let next = house.start(&house.order("read x < $D/gate; echo on")).await;
+        if above(&next).1 == guard {
+            signal(supervisor, SIGKILL);
+            eventually("the supervisor's death", || dead(supervisor).then_some(())).await;
+            assert_eq!(over(run).await.how, How::Exited(0));
+            house.open_gate(1);
+            let ended = over(next).await;
+            assert_eq!(
+                (ended.how, ended.output.text().as_str()),
+                (How::Exited(0), "on\n")
+            );
+            assert!(gone(guard), "it was asked for its status");
+            return house.leave().await;
+        }
+        house.open_gate(1);
+        over(next).await;
+        over(run).await;
+    }
+    panic!("no guard has had two runs one after the other");
 }

@@ -11,14 +11,14 @@ use crontabber::{
     ended::{How, Stopped},
     heartbeat::Leash,
     spec::Lease,
-    supervise::{Order, Supervisor, sweep},
+    supervise::{Order, sweep},
 };
 use nix::{
     sys::signal::Signal::{SIGKILL, SIGSTOP},
     unistd::Pid,
 };
 
-use crate::house::{House, PROGRAM, above, dead, eventually, gone, last_entry, over, signal};
+use crate::house::{House, above, dead, eventually, gone, last_entry, over, signal};
 
 /// A tree that cannot be asked, forks for as long as it lives, and takes off everything it could be known by but its
 /// cgroup; its last member says when it lived last.
@@ -30,13 +30,6 @@ const BOMB: &str = r#"trap "" TERM HUP
     wait"#;
 
 impl House {
-    /// The same on a host without cgroups.
-    fn without_cgroups() -> Self {
-        let mut house = Self::new();
-        house.supervisor = Supervisor::with_program(PROGRAM).without_cgroups();
-        house
-    }
-
     /// Where this house makes the cgroups of its runs; `None`, and a line that says so, where it may not.
     fn cgroups(&self) -> Option<&Path> {
         let directory = self.supervisor.cgroups();

@@ -55,6 +55,13 @@ impl House {
         }
     }
 
+    /// The same on a host that has no cgroup to divide.
+    pub(crate) fn without_cgroups() -> Self {
+        let mut house = Self::new();
+        house.supervisor = Supervisor::with_program(PROGRAM).without_cgroups();
+        house
+    }
+
     /// An order for a shell script, with a minute for everything and two seconds of grace.
     pub(crate) fn order(&self, script: &str) -> Order {
         let (name, value) = self.marker.split_once('=').expect("it has one");

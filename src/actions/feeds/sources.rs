@@ -4,6 +4,7 @@
 //! episodes, too.
 
 use std::{
+    borrow::Cow,
     fs::{self, File},
     io::{self, Read},
     path::Path,
@@ -138,6 +139,11 @@ pub struct Sorted {
 pub fn of_feeds(outlines: Vec<Outline>, unit: &str, mut tell: impl FnMut(&str)) -> Sorted {
     let mut refused = 0;
     let mut feeds = outlines;
+    for outline in &mut feeds {
+        if let Cow::Owned(url) = of_the_web(&outline.url) {
+            outline.url = url;
+        }
+    }
     feeds.retain(|outline| {
         let Err(why) = check(&outline.url) else {
             return true;
@@ -154,6 +160,28 @@ pub fn of_feeds(outlines: Vec<Outline>, unit: &str, mut tell: impl FnMut(&str)) 
         tell(&format!("{unit}s: {more} like these are left out"));
     }
     Sorted { feeds, refused }
+}
+
+/// The address that is meant by one that asks a program to subscribe: `feed:https://...`, `feed://...`, and `itpc:` or
+/// `pcast:` for `feed:`, which Apple's programs have made up. The short form is of http.
+pub fn of_the_web(address: &str) -> Cow<'_, str> {
+    const SUBSCRIBE: [&str; 3] = ["feed", "itpc", "pcast"];
+    let Some((scheme, rest)) = address.split_once(':') else {
+        return address.into();
+    };
+    if !SUBSCRIBE
+        .iter()
+        .any(|word| scheme.eq_ignore_ascii_case(word))
+    {
+        return address.into();
+    }
+    match rest.strip_prefix("//") {
+        // Some write both.
+        Some(rest) if rest.starts_with("http:") || rest.starts_with("https:") => rest.to_owned(),
+        Some(rest) => format!("http://{rest}"),
+        None => rest.to_owned(),
+    }
+    .into()
 }
 
 /// Whether a feed can have this address: one of http or https, that the table can hold; or why not.
@@ -201,4 +229,43 @@ pub async fn add(
         }
     }
     Ok(added)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_to_subscribe_to_is_the_address_of_the_feed() {
+        let vectors = [
+            ("feed:https://example.com/a", "https://example.com/a"),
+            ("feed://example.com/a?b=c:d", "http://example.com/a?b=c:d"),
+            ("feed://https://example.com/a", "https://example.com/a"),
+            ("FEED://example.com/", "http://example.com/"),
+            ("itpc://example.com/a", "http://example.com/a"),
+            ("pcast:http://example.com/a", "http://example.com/a"),
+            ("https://example.com/feed:a", "https://example.com/feed:a"),
+            ("feeds://example.com/", "feeds://example.com/"),
+            ("feed", "feed"),
+        ];
+        for (written, meant) in vectors {
+            assert_eq!(of_the_web(written), meant, "{written}");
+        }
+    }
+
+    #[test]
+    fn what_is_still_no_address_of_the_web_is_left_out() {
+        let outline = |url: &str| Outline {
+            place: 1,
+            url: url.to_owned(),
+            title: None,
+            site_url: None,
+        };
+        let written = ["feed:file:///etc/passwd", "feed://example.com/", "feed:"];
+        let sorted = of_feeds(written.map(outline).into(), "line", |_| {});
+        assert_eq!(
+            (sorted.feeds, sorted.refused),
+            (vec![outline("http://example.com/")], 2)
+        );
+    }
 }

@@ -33,23 +33,23 @@ pub(super) struct Add {
 impl Add {
     pub(super) fn answer(&self, feeds: &Feeds) -> Result<Exit, Failure> {
         let every = every(&self.every)?;
-        for address in &self.addresses {
-            sources::check(address).map_err(Failure::Usage)?;
-        }
         let outlines = self.addresses.iter().enumerate().map(|(number, address)| {
-            let place = number + 1;
-            Outline {
-                place,
-                url: address.clone(),
-                title: None,
-                site_url: None,
-            }
+            let url = sources::of_the_web(address).into_owned();
+            sources::check(&url).map_err(Failure::Usage)?;
+            let (title, site_url) = (None, None);
+            Ok(Outline {
+                place: number + 1,
+                url,
+                title,
+                site_url,
+            })
         });
-        let outlines: Vec<Outline> = outlines.collect();
+        let outlines: Vec<Outline> = outlines.collect::<Result<_, Failure>>()?;
         let (added, found) = block_on(async {
             let database = feeds.tables().await?;
             let added = sources::add(&database, &outlines, every).await?;
-            let names: Vec<Named> = self.addresses.iter().cloned().map(Named::Address).collect();
+            let urls = outlines.iter().map(|outline| outline.url.clone());
+            let names: Vec<Named> = urls.map(Named::Address).collect();
             Ok((added, find(&database, &names).await?))
         })?;
         for feed in found {
