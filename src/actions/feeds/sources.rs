@@ -164,6 +164,7 @@ pub fn of_feeds(outlines: Vec<Outline>, unit: &str, mut tell: impl FnMut(&str)) 
 
 /// The address that is meant by one that asks a program to subscribe: `feed:https://...`, `feed://...`, and `itpc:` or
 /// `pcast:` for `feed:`, which Apple's programs have made up. The short form is of http.
+#[must_use]
 pub fn of_the_web(address: &str) -> Cow<'_, str> {
     const SUBSCRIBE: [&str; 3] = ["feed", "itpc", "pcast"];
     let Some((scheme, rest)) = address.split_once(':') else {
