@@ -125,13 +125,13 @@ async fn a_list_counts_the_episodes_of_each_feed_and_says_that_there_are_more_th
 async fn an_import_of_lines_tells_which_are_refused_and_takes_the_others() {
     let database = tables().await;
     let list = file(
-        "# mine\nhttps://example.com/a\n\nfeed://ann:1234567@example.com/b?1234567\nhttps://example.com/a\nhttps://example.org/c\n",
+        "# mine\nhttps://example.com/a\n\nftp://ann:1234567@example.com/b?1234567\nhttps://example.com/a\nhttps://example.org/c\nfeed:https://example.com/d\n",
     );
     let path = list.path().display().to_string();
     by_hand(&database, &["add", "https://example.org/c"]).await;
     let imported = by_hand(&database, &["import", &path]).await;
     assert_eq!(imported.code, Some(1), "{imported:?}");
-    assert_eq!(imported.stdout, "1 added, 1 known, 1 refused\n");
+    assert_eq!(imported.stdout, "2 added, 1 known, 1 refused\n");
     assert_eq!(
         imported.stderr,
         "line 4: `...@example.com/b` is no address of a feed (https://...): left out\n"
@@ -156,7 +156,9 @@ async fn an_import_of_lines_tells_which_are_refused_and_takes_the_others() {
         "{missing:?}"
     );
     let feeds: i64 = database.query_one("SELECT count(*) FROM feeds").await;
-    assert_eq!(feeds, 2);
+    assert_eq!(feeds, 3);
+    let meant = "SELECT count(*) FROM feeds WHERE url = 'https://example.com/d'";
+    assert_eq!(database.query_one::<i64>(meant).await, 1);
 }
 
 #[tokio::test]
