@@ -27,7 +27,7 @@ use nix::{
 
 use super::{
     cell::Cell,
-    guards::next_orders,
+    guards::{Orders, next_orders},
     kernel::{Reaped, reap},
     spawn::{Started, spawn},
     telling::Telling,
@@ -53,34 +53,6 @@ pub(super) const PASS: Duration = Duration::from_millis(2);
 
 /// And how soon when they do not: some cannot be killed before a disk answers, or by us at all (`sudo`).
 pub(super) const LONGEST_PASS: Duration = Duration::from_millis(100);
-
-/// What the supervisor hands to a guard.
-pub(super) struct Orders {
-    /// The run's socket to the host.
-    pub(super) host: OwnedFd,
-    /// The order.
-    pub(super) order: OwnedFd,
-    /// The program's stdin, if it is not `/dev/null`.
-    pub(super) stdin: Option<OwnedFd>,
-}
-
-impl Orders {
-    /// As they were sent; the run's socket alone, if that is all that came.
-    pub(super) fn of(descriptors: Vec<OwnedFd>) -> Result<Self, Option<OwnedFd>> {
-        let mut descriptors = descriptors.into_iter();
-        match (descriptors.next(), descriptors.next(), descriptors.next()) {
-            (Some(host), Some(order), stdin) => Ok(Self { host, order, stdin }),
-            (host, ..) => Err(host),
-        }
-    }
-
-    /// Sends them on.
-    pub(super) fn send(&self, line: &OwnedFd) -> nix::Result<()> {
-        let mut descriptors = vec![self.host.as_fd(), self.order.as_fd()];
-        descriptors.extend(self.stdin.as_ref().map(AsFd::as_fd));
-        wire::send_descriptors(line, &descriptors)
-    }
-}
 
 /// Is a guard until its run is over, and as long as there is another for it. In the end no process of a run is left,
 /// however long that takes.

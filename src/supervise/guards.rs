@@ -16,7 +16,6 @@ use nix::{
 };
 
 use super::{
-    guard::Orders,
     kernel::{Received, receive},
     wire,
 };
@@ -24,6 +23,34 @@ use crate::clock::Boottime;
 
 /// How long a guard is kept that is free.
 const KEPT: Duration = Duration::from_secs(1);
+
+/// What the supervisor hands to a guard.
+pub(super) struct Orders {
+    /// The run's socket to the host.
+    pub(super) host: OwnedFd,
+    /// The order.
+    pub(super) order: OwnedFd,
+    /// The program's stdin, if it is not `/dev/null`.
+    pub(super) stdin: Option<OwnedFd>,
+}
+
+impl Orders {
+    /// As they were sent; the run's socket alone, if that is all that came.
+    pub(super) fn of(descriptors: Vec<OwnedFd>) -> Result<Self, Option<OwnedFd>> {
+        let mut descriptors = descriptors.into_iter();
+        match (descriptors.next(), descriptors.next(), descriptors.next()) {
+            (Some(host), Some(order), stdin) => Ok(Self { host, order, stdin }),
+            (host, ..) => Err(host),
+        }
+    }
+
+    /// Sends them on.
+    pub(super) fn send(&self, line: &OwnedFd) -> nix::Result<()> {
+        let mut descriptors = vec![self.host.as_fd(), self.order.as_fd()];
+        descriptors.extend(self.stdin.as_ref().map(AsFd::as_fd));
+        wire::send_descriptors(line, &descriptors)
+    }
+}
 
 /// All that have not ended. This process has one descriptor of each at most: no more than there were runs at once.
 #[derive(Debug)]

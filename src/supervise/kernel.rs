@@ -34,10 +34,10 @@ pub(super) enum Forked {
     Child,
 }
 
-/// Forks a process that has one thread. Only the supervisor does so.
+/// Forks a process that has one thread. Only the supervisor and its guards do so.
 pub(super) fn fork() -> nix::Result<Forked> {
     // SAFETY: what makes fork unsafe is a second thread holding a lock that the child then finds
-    // locked for ever. The supervisor starts no thread: no runtime, no library that would.
+    // locked for ever. Neither starts a thread: no runtime, no library that would.
     match unsafe { nix::unistd::fork() }? {
         ForkResult::Parent { child } => Ok(Forked::Parent(child)),
         ForkResult::Child => Ok(Forked::Child),

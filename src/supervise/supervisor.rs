@@ -24,8 +24,8 @@ use nix::{
 };
 
 use super::{
-    guard::{self, LONGEST_PASS, Orders, PASS, children_signal, signal_below},
-    guards::Guards,
+    guard::{self, LONGEST_PASS, PASS, children_signal, signal_below},
+    guards::{Guards, Orders},
     kernel::{Forked, Reaped, Received, fork, keep_to_itself, reap, receive},
     wire,
 };

@@ -43,7 +43,9 @@ pub(super) fn descendants(root: Pid, spared: impl Fn(Pid) -> bool) -> io::Result
     Ok(found)
 }
 
-/// What a process is called and who its parent is; `None` when it is gone. From `/proc/PID/stat`: `4711 (name) S 1 4711 ...`, where the name may hold anything.
+/// What a process is called and who its parent is; `None` when it is gone.
+///
+/// From `/proc/PID/stat`: `4711 (name) S 1 4711 ...`, where the name may hold anything.
 pub(super) fn name_and_parent(pid: i32) -> Option<(String, i32)> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (before, after) = stat.rsplit_once(')')?;
