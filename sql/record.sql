@@ -1,10 +1,11 @@
 -- record: close runs by run id and fence: the claim goes, the row says how it went and when it is wanted next, the log row
 -- is closed, the slots it passed get their verdict. Waits for the row, never NOWAIT: crontabber loses outcomes that way.
--- No row back of a run = not ours any more, or recorded before: record_lookup tells.
+-- No row back of a run = not ours any more, or recorded before: record_lookup tells. Where effects are committed with the
+-- record there must be one: else it is an error, and the COMMIT that was sent with it takes everything back.
 -- Parameters: 1 the time or NULL; of each run: 2 job, 3 run id, 4 fence, 5 outcome, 6 reason, 7 exit code, 8 signal,
 -- 9 output, 10 what it does to error_count (set to 0, +1, set to 1, or left alone: 'well', 'failed', 'failed_anew',
 -- 'neither'), 11 last_error as JSON text, 12 next slot, 13 next_run, 14-16 first, last and number of the slots passed,
--- 17 hold the job for a person.
+-- 17 hold the job for a person; 18 whether there must be a row.
 WITH ended AS (
     SELECT *
       FROM unnest($2::text[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::integer[], $8::integer[], $9::text[],
@@ -44,9 +45,7 @@ WITH ended AS (
            paused_by = CASE WHEN e.hold THEN 'on_lost' ELSE paused_by END,
            pause_reason = CASE WHEN e.hold THEN e.reason ELSE pause_reason END
       FROM ended e
-     -- The first condition, so that they are looked up: the second alone would read the whole table.
-     WHERE j.app_name = ANY ($2)
-       AND j.app_name = e.app_name AND j.run_id = e.run_id AND j.fence = e.fence
+     WHERE j.app_name = e.app_name AND j.run_id = e.run_id AND j.fence = e.fence
     -- The row as it is now, in the order of read_table.sql: its host need not read it.
     RETURNING j.app_name, j.next_run, first_run, last_run, last_success, ongoing, coalesce(error_count, 0) AS error_count,
               j.last_error::text AS last_error, slot, success_slot, finish_slot, blocked_since, paused_until, paused_by,
@@ -65,7 +64,8 @@ WITH ended AS (
            exc_value = CASE WHEN closed.effect <> 'well' THEN coalesce(closed.reason, closed.outcome) END,
            exc_traceback = CASE WHEN closed.effect <> 'well' THEN '' END
       FROM closed
-     WHERE l.run_id = closed.ended_run_id AND l.outcome = 'running'
+     -- Not as the condition of an index: it would be read from end to end, where the run id finds one row.
+     WHERE l.run_id = closed.ended_run_id AND coalesce(l.outcome, '') = 'running'
 ), skipped AS (
     -- log_time by its default would be the beginning of the transaction: in a job of SQL, hours ago.
     INSERT INTO crontabber_log (app_name, log_time, slot, slot_until, slots, attempt, outcome, reason, finished_at)
@@ -79,3 +79,8 @@ SELECT next_run, first_run, last_run, last_success, ongoing, error_count, last_e
        blocked_since, paused_until, paused_by, pause_reason, definition_hash, trigger_id, triggered_at, triggered_by, run_id,
        ended_run_id
   FROM closed
+ -- Asked once, not of each row; the server's own words around these are "invalid input syntax for type boolean".
+ WHERE NOT $18
+    OR (SELECT CASE count(*) WHEN 0 THEN 'crontabber: the claim is gone, so what the job has done is rolled back'
+                             ELSE 'true' END
+          FROM closed)::boolean

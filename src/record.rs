@@ -86,7 +86,7 @@ pub async fn record(
     };
     let decided = after(&finished);
     let record = Record::new(&finished, &decided, to.host);
-    let columns = Columns::of(&[&record], to.now);
+    let columns = Columns::of_effects(&record, to.now);
     let settled = effects.settle(statement(), &columns.parameters()).await;
     let (why, is_in_doubt) = match settled {
         Settled::Committed(row) => return Ok((decided, written_as(&row)?)),

@@ -26,6 +26,8 @@ pub(super) struct Columns<'a> {
     last_passed: Vec<Option<Timestamp>>,
     passed: Vec<i64>,
     hold: Vec<bool>,
+    /// Whether one that is not written is an error: an effect is committed with it.
+    must_be: bool,
 }
 
 impl<'a> Columns<'a> {
@@ -52,11 +54,20 @@ impl<'a> Columns<'a> {
             last_passed: each(records, |one| one.last_passed),
             passed: each(records, |one| one.passed),
             hold: each(records, |one| one.hold),
+            must_be: false,
+        }
+    }
+
+    /// Of a run whose effects are committed with it.
+    pub(super) fn of_effects(record: &'a Record, now: Option<Timestamp>) -> Self {
+        Self {
+            must_be: true,
+            ..Self::of(&[record], now)
         }
     }
 
     /// In the order of `record.sql`.
-    pub(super) fn parameters(&self) -> [Parameter<'_>; 17] {
+    pub(super) fn parameters(&self) -> [Parameter<'_>; 18] {
         [
             (&self.now, Type::TIMESTAMPTZ),
             (&self.job, Type::TEXT_ARRAY),
@@ -75,6 +86,7 @@ impl<'a> Columns<'a> {
             (&self.last_passed, Type::TIMESTAMPTZ_ARRAY),
             (&self.passed, Type::INT8_ARRAY),
             (&self.hold, Type::BOOL_ARRAY),
+            (&self.must_be, Type::BOOL),
         ]
     }
 }

@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! BEGIN                             ┐       its own words, whatever the database's defaults
-//! execute_settings                  │       the text, its limits, what every run is told
+//! execute_settings, execute_counts  │       the text, its limits, what every run is told
 //! execute                           │ one   DO: EXECUTE the text; a COMMIT inside is refused before any effect
-//! SET CONSTRAINTS ALL IMMEDIATE     ┘ trip  what was put off is checked now, under the timeout
-//! execute_ending, record              one   the last statement: see `record`
-//! COMMIT                              one   effects and record at once, or neither
+//! SET CONSTRAINTS ALL IMMEDIATE     │ trip  what was put off is checked now, under the timeout
+//! RESET                             │       whatever role and settings it has left
+//! execute_ending, execute_counts    ┘       what the record finds; and what was changed, for the output
+//! record                            ┐ one   the last statement: see `record`; without a claim it is an error
+//! COMMIT                            ┘ trip  effects and record at once, or neither
 //! ```
 //!
 //! Whoever dies, and whenever: without the COMMIT the server rolls back, and with it the run is recorded. There is no
@@ -25,11 +27,7 @@ use tokio::{sync::watch, time::timeout};
 use tokio_postgres::{SimpleQueryMessage, types::Type};
 
 use self::said::{Heard, changes, refusal, unsure};
-use super::{
-    Means,
-    effects::{Effects, RESET},
-    environment,
-};
+use super::{Means, effects::Effects, environment};
 use crate::{
     claim::Held,
     clock::Boottime,
@@ -212,13 +210,9 @@ impl Run<'_> {
             return Err("its BEGIN has no COMMIT: what came after it is rolled back".to_owned());
         }
         if self.sql.transaction && self.sql.database.is_some() {
-            let commit = format!("{RESET}; SET LOCAL synchronous_commit = 'on'; COMMIT");
-            let committed = limited(
-                transaction::LIMIT,
-                client.fuse(),
-                client.batch_execute(&commit),
-            );
-            committed.await.map_err(|error| unsure(&error))?;
+            let commit = client.batch_execute("COMMIT");
+            let committed = limited(transaction::LIMIT, client.fuse(), commit).await;
+            committed.map_err(|error| unsure(&error))?;
         }
         Ok(())
     }
@@ -229,27 +223,28 @@ impl Run<'_> {
         // Whether the session may be used again; not in the transaction, which an error would end.
         client.is_direct().await;
         let settings = Settings::of(self, true);
-        // Whatever the SQL has set: what follows is ours.
-        let check = format!(
-            "SET LOCAL statement_timeout = '{}'; SET CONSTRAINTS ALL IMMEDIATE",
+        // Whatever the SQL has set: what follows is ours. Behind a pooler the session goes on to others.
+        let over = format!(
+            "SET LOCAL statement_timeout = '{}'; SET CONSTRAINTS ALL IMMEDIATE; \
+             RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL",
             settings.limit
         );
         let settings = settings.parameters();
-        let set = client.question_in_a_transaction(SETTINGS, &settings);
-        let counts = client.question_in_a_transaction(COUNTS, &[]);
-        let (begun, set, before, done, checked, after) = join!(
+        let lease = milliseconds(self.held.spec.lease.lease);
+        let at_most: [Parameter<'_>; 1] = [(&lease, Type::TEXT)];
+        let before = client.question_in_a_transaction(BEFORE, &settings);
+        let after = client.question_in_a_transaction(AFTER, &at_most);
+        let (begun, before, done, over, after) = join!(
             client.batch_execute(transaction::BEGIN_ONLY),
-            set.ask(client),
-            counts.ask(client),
+            before.ask(client),
             client.batch_execute(include_str!("../../sql/execute.sql")),
-            client.batch_execute(&check),
-            counts.ask(client),
+            client.batch_execute(&over),
+            after.ask(client),
         );
         begun?;
-        set?;
         let before = before?;
         done?;
-        checked?;
+        over?;
         self.heard
             .say(&changes(&said::counts(&before)?, &said::counts(&after?)?));
         Ok(())
@@ -284,8 +279,24 @@ impl Run<'_> {
 /// What a text finds when it starts.
 const SETTINGS: &str = include_str!("../../sql/execute_settings.sql");
 
-/// What it has changed.
-const COUNTS: &str = include_str!("../../sql/execute_counts.sql");
+/// The same, and what its session has changed before.
+const BEFORE: &str = concat!(
+    include_str!("../../sql/execute_settings.sql"),
+    "UNION ALL\n",
+    include_str!("../../sql/execute_counts.sql")
+);
+
+/// What its record finds, and what its session has changed then.
+const AFTER: &str = concat!(
+    include_str!("../../sql/execute_ending.sql"),
+    "UNION ALL\n",
+    include_str!("../../sql/execute_counts.sql")
+);
+
+/// A length of time as the server takes it; 0, which is no limit, for what it cannot count to: 24 days.
+fn milliseconds(length: Duration) -> String {
+    format!("{}ms", i32::try_from(length.as_millis()).unwrap_or(0))
+}
 
 /// The parameters of `execute_settings.sql`.
 struct Settings<'a> {
@@ -309,11 +320,9 @@ impl<'a> Settings<'a> {
         let spec = &run.held.spec;
         // Later than our own limit, for a host that cannot cancel any more.
         let limit = spec.timeout.saturating_add(spec.lease.grace);
-        // What the server cannot count to, 24 days, is no limit there.
-        let limit = i32::try_from(limit.as_millis()).unwrap_or(0);
         Self {
             text: &run.sql.text,
-            limit: format!("{limit}ms"),
+            limit: milliseconds(limit),
             names,
             values,
             is_local,

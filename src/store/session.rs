@@ -12,10 +12,11 @@ use std::{
 use futures_util::join;
 use tokio_postgres::Row;
 
-use super::{Connection, limited, transaction};
+use super::{Connection, limited, recurring::Parameter};
 
-/// How many wait here at most. What a burst has opened beyond that is closed.
-const MOST: usize = 16;
+/// How many wait here at most. What a burst has opened beyond that is closed: so many keep two processors of a server busy,
+/// and each is a process of its.
+const MOST: usize = 64;
 
 /// What is left of a job when its transaction is over: cursors, channels, temporary tables, the last numbers of
 /// sequences.
@@ -95,32 +96,40 @@ impl Session {
         }
     }
 
-    /// Commits, and lets the next job have the session if nothing of this one is left in it; in one round trip.
+    /// Sends a last statement and the COMMIT, and lets the next job have the session if nothing of this one is left in it;
+    /// in one round trip. What the statement returned; should it fail, nothing is committed.
     ///
     /// Roles and settings must have been taken back before, and it must have been asked before the transaction whether
     /// it leads to the server itself: else the session is closed.
-    pub(crate) async fn commit(self) -> Result<(), super::DatabaseError> {
+    pub(crate) async fn commit_with(
+        self,
+        last: &'static str,
+        parameters: &[Parameter<'_>],
+        limit: Duration,
+    ) -> Result<Vec<Row>, super::DatabaseError> {
         let client = &self.connection;
+        let last = client.question_in_a_transaction(last, parameters);
+        let committed = async {
+            let (last, committed) = join!(last.ask(client), client.batch_execute("COMMIT"));
+            let rows = last?;
+            committed.map(|()| rows)
+        };
         if client.known_direct().get() != Some(&true) {
-            let commit = client.batch_execute("COMMIT");
-            return limited(transaction::LIMIT, client.fuse(), commit).await;
+            return limited(limit, client.fuse(), committed).await;
         }
         let left = client.question_in_a_transaction(LEFT, &[]);
         let sent = async {
-            let (committed, cleaned, left) = join!(
-                client.batch_execute("COMMIT"),
-                client.batch_execute(CLEAN),
-                left.ask(client)
-            );
-            committed.map(|()| cleaned.and(left))
+            let (committed, cleaned, left) =
+                join!(committed, client.batch_execute(CLEAN), left.ask(client));
+            committed.map(|rows| (rows, cleaned.and(left)))
         };
-        let left = limited(transaction::LIMIT, client.fuse(), sent).await?;
+        let (rows, left) = limited(limit, client.fuse(), sent).await?;
         if left.is_ok_and(|rows| is_clean(&rows)) {
             client.hear_with(None);
             client.prepare_what_recurs().await;
             self.spare.keep(self.connection, self.told);
         }
-        Ok(())
+        Ok(rows)
     }
 }
 

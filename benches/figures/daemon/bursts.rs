@@ -13,7 +13,7 @@ use crate::{
 /// How many jobs.
 const JOBS: usize = 500;
 /// How many at once.
-const WIDTH: usize = 8;
+const WIDTH: usize = 32;
 
 pub(crate) async fn figures(server: &Server, effort: Effort) -> Vec<Figure> {
     vec![sql(server, effort).await, commands(server, effort).await]
