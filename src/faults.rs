@@ -130,7 +130,7 @@ mod on {
         Bug {
             name: "record-without-fence",
             statement: "-- record:",
-            from: " AND j.run_id = e.run_id AND j.fence = e.fence",
+            from: " AND run_id = $3 AND fence = $4",
             until: "\n",
         },
     ];

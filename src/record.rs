@@ -1,6 +1,6 @@
 //! Writing down how a run went, and when its job is wanted next.
 //!
-//! What to write is decided by a pure function, [`after()`]; one statement writes it, fenced by run id and fence.
+//! What to write is decided by a pure function, [`after()`]; one transaction writes it, fenced by run id and fence.
 //! It waits for the row (crontabber refuses to, and loses outcomes that way), and is repeated until somebody
 //! acknowledges it: a repetition finds the claim gone and the log row closed, and changes nothing. What the database does
 //! not take is kept in a file meanwhile, see [`crate::outcomes`].
@@ -9,8 +9,8 @@
 //! then recorded alone.
 
 mod after;
-mod columns;
 mod entry;
+mod statements;
 mod together;
 
 use std::{sync::Arc, time::Duration};
@@ -33,8 +33,8 @@ use crate::{
 
 pub use after::{After, Effect, Outcome, after};
 pub(crate) use after::{End, Next, next};
-use columns::Columns;
 pub use entry::Record;
+use statements::{Terms, statements};
 pub use together::Records;
 
 /// What became of a record. None of these is an error.
@@ -86,8 +86,11 @@ pub async fn record(
     };
     let decided = after(&finished);
     let record = Record::new(&finished, &decided, to.host);
-    let columns = Columns::of_effects(&record, to.now);
-    let settled = effects.settle(statement(), &columns.parameters()).await;
+    let terms = Terms {
+        now: to.now,
+        is_with_effects: true,
+    };
+    let settled = effects.settle(&statements(&record, &terms)).await;
     let (why, is_in_doubt) = match settled {
         Settled::Committed(row) => return Ok((decided, written_as(&row)?)),
         Settled::Fenced => ("rolled back: another host holds the job".to_owned(), false),
@@ -234,19 +237,15 @@ pub(crate) fn ascii(text: &str) -> String {
     text.chars().map(plain).collect()
 }
 
-fn statement() -> &'static str {
-    crate::faults::planted(include_str!("../sql/record.sql"))
-}
-
 async fn write(
     record: &Record,
     database: &Database,
     now: Option<Timestamp>,
 ) -> Result<Recorded, DatabaseError> {
-    let columns = Columns::of(&[record], now);
-    let rows = transaction::run(database, statement(), &columns.parameters()).await?;
+    let terms = Terms::at(now);
+    let answers = transaction::run_in_turn(database, &statements(record, &terms)).await?;
     crate::faults::point("after-record");
-    match rows.first() {
+    match answers.first().and_then(|rows| rows.first()) {
         Some(row) => Ok(written_as(row)?),
         None => look_up(record, database).await,
     }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::{fs, time::Duration};
+use std::{cell::Cell, fs, time::Duration};
 
 use common::{Cut, Database, Finished, Private, Proxy, Site, until};
 
@@ -258,9 +258,22 @@ async fn a_claim_that_is_acknowledged_with_a_warning_is_given_back_and_not_start
     }
     let other = database.connect().await;
     let cancelled = async || database.query_one::<i64>(CANCEL).await > 0;
-    let probe = other.batch_execute("CREATE TABLE probe ()");
-    let (probe, ()) = tokio::join!(probe, until(SOON, "commits wait for a standby", cancelled));
-    probe.expect("it is committed here, with a warning");
+    let (waited, ended) = (Cell::new(false), Cell::new(false));
+    // The server takes up its new settings when it gets to it, and until then a commit waits for nobody.
+    let probes = async {
+        while !waited.get() {
+            let probe = other.batch_execute("CREATE TABLE probe (); DROP TABLE probe");
+            probe.await.expect("it is committed here, with a warning");
+        }
+        ended.set(true);
+    };
+    let cancels = until(SOON, "commits wait for a standby", async || {
+        if cancelled().await {
+            waited.set(true);
+        }
+        ended.get()
+    });
+    tokio::join!(probes, cancels);
     let due = "SET synchronous_commit = local; UPDATE crontabber SET next_run = clock_timestamp()";
     other.batch_execute(due).await.expect("it waits for nobody");
 

@@ -249,7 +249,6 @@ fn pgbench_script() -> String {
     let next = "array[to_timestamp(:slot::float8 + 3600)]";
     let no_times = "array[NULL::timestamptz]";
     let no_texts = "array[NULL::text]";
-    let no_numbers = "array[NULL::int4]";
     let begin = transaction::BEGIN.replace("; ", ";\n");
     let lock = filled(include_str!("../../sql/claim_lock.sql"), &[job]);
     let claim = filled(
@@ -280,31 +279,40 @@ fn pgbench_script() -> String {
             ":needs::bool[]",
         ],
     );
+    let (one_job, one_run) = (":job::text", "lpad(:run::text, 32, '0')::uuid");
     let record = filled(
         include_str!("../../sql/record.sql"),
         &[
             "NULL::timestamptz",
-            job,
-            run_id,
-            "array[:fence::int8]",
-            "array[:outcome::text]",
-            "array[:reason::text]",
-            no_numbers,
-            no_numbers,
-            no_texts,
-            "array[:effect::text]",
-            "array[:last_error::text]",
-            slot,
-            next,
-            no_times,
-            no_times,
-            "array[:none::int8]",
-            "array[false]",
+            one_job,
+            one_run,
+            ":fence::int8",
+            ":outcome::text",
+            ":reason::text",
+            ":effect::text",
+            ":last_error::text",
+            "to_timestamp(:slot::float8)",
+            "to_timestamp(:slot::float8 + 3600)",
+            "false",
+        ],
+    );
+    let log = filled(
+        include_str!("../../sql/record_log.sql"),
+        &[
+            "NULL::timestamptz",
+            one_run,
+            ":outcome::text",
+            ":reason::text",
+            "NULL::int4",
+            "NULL::int4",
+            "NULL::text",
+            ":effect::text",
+            "false",
         ],
     );
     format!(
         "\\set k :k + 1\n\\set job :client_id * {RUNS} + :k\n\\set run random(1, 9000000000000000000)\n\
-         {begin};\n{lock};\n{claim} \\gset\nCOMMIT;\n{begin};\n{record};\nCOMMIT;\n"
+         {begin};\n{lock};\n{claim} \\gset\nCOMMIT;\n{begin};\n{record};\n{log};\nCOMMIT;\n"
     )
 }
 

@@ -7,7 +7,10 @@ use tokio::sync::Semaphore;
 use tokio_postgres::error::SqlState;
 use uuid::Uuid;
 
-use super::{Record, columns::Columns, statement};
+use super::{
+    Record,
+    statements::{Terms, statements},
+};
 use crate::{
     store::{Database, error::DatabaseError, table::JobState, transaction},
     together::Together,
@@ -64,13 +67,21 @@ async fn written(
     records: &[Arc<Record>],
     now: Option<Timestamp>,
 ) -> Result<HashMap<Uuid, Box<JobState>>, DatabaseError> {
-    let records: Vec<&Record> = records.iter().map(AsRef::as_ref).collect();
-    let columns = Columns::of(&records, now);
-    let rows = transaction::run_impatiently(database, statement(), &columns.parameters()).await?;
+    let terms = Terms::at(now);
+    let each: Vec<_> = records
+        .iter()
+        .map(|record| statements(record, &terms))
+        .collect();
+    let mut answers = transaction::run_impatiently(database, &each.concat())
+        .await?
+        .into_iter();
     crate::faults::point("after-record");
-    let rows = rows.iter().map(|row| {
-        let state = Box::new(JobState::from_row(row, 0)?);
-        Ok((row.try_get("ended_run_id")?, state))
-    });
-    rows.collect()
+    let mut written = HashMap::new();
+    for (record, statements) in records.iter().zip(&each) {
+        let answers: Vec<_> = answers.by_ref().take(statements.len()).collect();
+        if let Some(row) = answers.first().and_then(|rows| rows.first()) {
+            written.insert(record.run_id, Box::new(JobState::from_row(row, 0)?));
+        }
+    }
+    Ok(written)
 }

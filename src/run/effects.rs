@@ -4,7 +4,10 @@ use tokio_postgres::{Row, error::SqlState};
 
 use crate::{
     clock::Boottime,
-    store::{Connection, Session, recurring::Parameter, transaction},
+    store::{
+        Connection, Session,
+        transaction::{self, Asked},
+    },
 };
 
 /// The effects of a run, not committed. Dropped, they are rolled back.
@@ -36,15 +39,11 @@ impl Effects {
         }
     }
 
-    /// Writes the record as the last statement of the transaction, and commits, in one trip: should the record find no
-    /// claim, it is an error, and the COMMIT behind it rolls everything back.
+    /// Writes the record with the last statements of the transaction, and commits, in one trip: should it find no claim,
+    /// that is an error, and the COMMIT behind it rolls everything back.
     ///
     /// Last, because it locks the row: earlier it would keep the heartbeats of a long run out.
-    pub(crate) async fn settle(
-        self,
-        record: &'static str,
-        parameters: &[Parameter<'_>],
-    ) -> Settled {
+    pub(crate) async fn settle(self, record: &[Asked<'_>]) -> Settled {
         if crate::faults::is_apart() {
             return commit_apart(&self.session).await;
         }
@@ -52,8 +51,8 @@ impl Effects {
         // So long the claim was proven last, and so long the record may wait for the row.
         let wait = self.proven_until.saturating_since(Boottime::now());
         let limit = wait.saturating_add(transaction::LIMIT);
-        let recorded = self.session.commit_with(record, parameters, limit).await;
-        match recorded.map(|rows| rows.into_iter().next()) {
+        let recorded = self.session.commit_with(record, limit).await;
+        match recorded.map(|answers| answers.into_iter().flatten().next()) {
             Ok(Some(row)) => Settled::Committed(row),
             Ok(None) => Settled::InDoubt("its record has returned no row".to_owned()),
             Err(error) if error.sql_state() == Some(&NO_CLAIM) => Settled::Fenced,
@@ -67,7 +66,7 @@ impl Effects {
     }
 }
 
-/// What `record.sql` fails with where there must be a claim and is none.
+/// What `record_log.sql` fails with where there must be a claim and is none.
 const NO_CLAIM: SqlState = SqlState::INVALID_TEXT_REPRESENTATION;
 
 /// The planted bug `sql-record-apart`: effects first, their record in a transaction of its own.

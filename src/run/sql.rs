@@ -224,9 +224,10 @@ impl Run<'_> {
         client.is_direct().await;
         let settings = Settings::of(self, true);
         // Whatever the SQL has set: what follows is ours. Behind a pooler the session goes on to others.
-        let over = format!(
-            "SET LOCAL statement_timeout = '{}'; SET CONSTRAINTS ALL IMMEDIATE; \
+        let work = format!(
+            "{}; SET LOCAL statement_timeout = '{}'; SET CONSTRAINTS ALL IMMEDIATE; \
              RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL",
+            include_str!("../../sql/execute.sql").trim_end(),
             settings.limit
         );
         let settings = settings.parameters();
@@ -234,17 +235,15 @@ impl Run<'_> {
         let at_most: [Parameter<'_>; 1] = [(&lease, Type::TEXT)];
         let before = client.question_in_a_transaction(BEFORE, &settings);
         let after = client.question_in_a_transaction(AFTER, &at_most);
-        let (begun, before, done, over, after) = join!(
+        let (begun, before, done, after) = join!(
             client.batch_execute(transaction::BEGIN_ONLY),
             before.ask(client),
-            client.batch_execute(include_str!("../../sql/execute.sql")),
-            client.batch_execute(&over),
+            client.batch_execute(&work),
             after.ask(client),
         );
         begun?;
         let before = before?;
         done?;
-        over?;
         self.heard
             .say(&changes(&said::counts(&before)?, &said::counts(&after?)?));
         Ok(())

@@ -12,7 +12,10 @@ use std::{
 use futures_util::join;
 use tokio_postgres::Row;
 
-use super::{Connection, limited, recurring::Parameter};
+use super::{
+    Connection, limited,
+    transaction::{Asked, ask_in_turn},
+};
 
 /// How many wait here at most. What a burst has opened beyond that is closed: so many keep two processors of a server busy,
 /// and each is a process of its.
@@ -96,23 +99,26 @@ impl Session {
         }
     }
 
-    /// Sends a last statement and the COMMIT, and lets the next job have the session if nothing of this one is left in it;
-    /// in one round trip. What the statement returned; should it fail, nothing is committed.
+    /// Sends the last statements and the COMMIT, and lets the next job have the session if nothing of this one is left in it;
+    /// in one round trip. The rows of each; should one fail, nothing is committed.
     ///
     /// Roles and settings must have been taken back before, and it must have been asked before the transaction whether
     /// it leads to the server itself: else the session is closed.
     pub(crate) async fn commit_with(
         self,
-        last: &'static str,
-        parameters: &[Parameter<'_>],
+        last: &[Asked<'_>],
         limit: Duration,
-    ) -> Result<Vec<Row>, super::DatabaseError> {
+    ) -> Result<Vec<Vec<Row>>, super::DatabaseError> {
         let client = &self.connection;
-        let last = client.question_in_a_transaction(last, parameters);
+        let last = last
+            .iter()
+            .map(|(sql, parameters)| client.question_in_a_transaction(sql, parameters));
+        let last: Vec<_> = last.collect();
         let committed = async {
-            let (last, committed) = join!(last.ask(client), client.batch_execute("COMMIT"));
-            let rows = last?;
-            committed.map(|()| rows)
+            let (last, committed) =
+                join!(ask_in_turn(client, &last), client.batch_execute("COMMIT"));
+            let answers = last?;
+            committed.map(|()| answers)
         };
         if client.known_direct().get() != Some(&true) {
             return limited(limit, client.fuse(), committed).await;
@@ -121,15 +127,15 @@ impl Session {
         let sent = async {
             let (committed, cleaned, left) =
                 join!(committed, client.batch_execute(CLEAN), left.ask(client));
-            committed.map(|rows| (rows, cleaned.and(left)))
+            committed.map(|answers| (answers, cleaned.and(left)))
         };
-        let (rows, left) = limited(limit, client.fuse(), sent).await?;
+        let (answers, left) = limited(limit, client.fuse(), sent).await?;
         if left.is_ok_and(|rows| is_clean(&rows)) {
             client.hear_with(None);
             client.prepare_what_recurs().await;
             self.spare.keep(self.connection, self.told);
         }
-        Ok(rows)
+        Ok(answers)
     }
 }
 

@@ -1,11 +1,20 @@
 //! How every transaction of the protocol begins.
 
-use std::time::Duration;
+use std::{future::poll_fn, task::Poll, time::Duration};
 
-use futures_util::{future::join_all, join};
+use futures_util::{
+    FutureExt as _,
+    future::{MaybeDone, maybe_done},
+    join,
+};
 use tokio_postgres::Row;
 
-use super::{Connection, Database, error::DatabaseError, limited, recurring::Parameter};
+use super::{
+    Connection, Database,
+    error::DatabaseError,
+    limited,
+    recurring::{Parameter, Question},
+};
 
 /// The first message of a transaction: the words that a database's defaults must not change, and a limit on
 /// every wait; and notices down to warnings, because a commit that is acknowledged with one is not durable. `SET LOCAL`,
@@ -60,39 +69,86 @@ pub async fn run_on(
     sql: &'static str,
     parameters: &[Parameter<'_>],
 ) -> Result<Vec<Row>, DatabaseError> {
-    begun_with(client, begin(client), limit, (sql, parameters)).await
+    let asked = [(sql, parameters)];
+    let mut answers = begun_with(client, begin(client), limit, &asked).await?;
+    Ok(answers.pop().unwrap_or_default())
+}
+
+/// A statement with its parameters.
+pub(crate) type Asked<'a> = (&'static str, Vec<Parameter<'a>>);
+
+/// Statements that follow one another in one transaction, all in one round trip; the rows of each.
+///
+/// Each has a snapshot of its own: what one has locked, the next sees as it is.
+pub(crate) async fn run_in_turn<'a>(
+    database: &Database,
+    statements: &[(&'static str, impl AsRef<[Parameter<'a>]>)],
+) -> Result<Vec<Vec<Row>>, DatabaseError> {
+    let client = database.get().await?;
+    begun_with(&client, begin(&client), LIMIT, statements).await
 }
 
 /// The same, which waits a tenth of a second at most for a row that somebody holds.
 pub(crate) async fn run_impatiently(
     database: &Database,
-    sql: &'static str,
-    parameters: &[Parameter<'_>],
-) -> Result<Vec<Row>, DatabaseError> {
+    statements: &[Asked<'_>],
+) -> Result<Vec<Vec<Row>>, DatabaseError> {
     let client = database.get().await?;
     let begin = format!("{}; SET LOCAL lock_timeout = '100ms'", begin(&client));
-    begun_with(&client, &begin, LIMIT, (sql, parameters)).await
+    begun_with(&client, &begin, LIMIT, statements).await
 }
 
-async fn begun_with(
+async fn begun_with<'a>(
     client: &Connection,
     begin: &str,
     limit: Duration,
-    (sql, parameters): (&'static str, &[Parameter<'_>]),
-) -> Result<Vec<Row>, DatabaseError> {
-    let question = client.question(sql, parameters).await;
+    statements: &[(&'static str, impl AsRef<[Parameter<'a>]>)],
+) -> Result<Vec<Vec<Row>>, DatabaseError> {
+    let mut questions = Vec::with_capacity(statements.len());
+    for (sql, parameters) in statements {
+        questions.push(client.question(sql, parameters.as_ref()).await);
+    }
     let sent = async {
-        let (begun, rows, committed) = join!(
+        let (begun, answers, committed) = join!(
             client.batch_execute(begin),
-            question.ask(client),
+            ask_in_turn(client, &questions),
             client.batch_execute("COMMIT"),
         );
         begun?;
-        let rows = rows?;
+        let answers = answers?;
         committed?;
-        Ok::<_, tokio_postgres::Error>(rows)
+        Ok::<_, tokio_postgres::Error>(answers)
     };
     limited(limit, client.fuse(), sent).await
+}
+
+/// Sends them in their order at the first poll, however many they are; the rows of each.
+pub(super) async fn ask_in_turn(
+    client: &Connection,
+    questions: &[Question<'_>],
+) -> Result<Vec<Vec<Row>>, tokio_postgres::Error> {
+    // Not `join_all`, which polls many in parts.
+    let asked = questions
+        .iter()
+        .map(|question| question.ask(client).boxed());
+    let mut asked: Vec<_> = asked.map(maybe_done).collect();
+    poll_fn(|context| {
+        let mut is_waiting = false;
+        for asked in &mut asked {
+            is_waiting |= asked.poll_unpin(context).is_pending();
+        }
+        if is_waiting {
+            Poll::Pending
+        } else {
+            Poll::Ready(())
+        }
+    })
+    .await;
+    let answers = asked.into_iter().filter_map(|asked| match asked {
+        MaybeDone::Done(answer) => Some(answer),
+        MaybeDone::Future(_) | MaybeDone::Gone => None,
+    });
+    answers.collect()
 }
 
 /// The rows of a question that changes nothing.
@@ -103,29 +159,4 @@ pub(super) async fn read(
 ) -> Result<Vec<Row>, DatabaseError> {
     let query = client.query_typed(sql, parameters);
     limited(LIMIT, client.fuse(), query).await
-}
-
-/// Statements that follow one another in one transaction, all in one round trip; the rows of each.
-///
-/// Each has a snapshot of its own: what one has locked, the next sees as it is.
-pub async fn run_in_turn(
-    database: &Database,
-    statements: &[(&'static str, &[Parameter<'_>])],
-) -> Result<Vec<Vec<Row>>, DatabaseError> {
-    let client = database.get().await?;
-    let asked = statements
-        .iter()
-        .map(|(sql, parameters)| client.query_typed(sql, parameters));
-    let sent = async {
-        let (begun, answers, committed) = join!(
-            client.batch_execute(begin(&client)),
-            join_all(asked),
-            client.batch_execute("COMMIT"),
-        );
-        begun?;
-        let rows = answers.into_iter().collect::<Result<_, _>>()?;
-        committed?;
-        Ok::<_, tokio_postgres::Error>(rows)
-    };
-    limited(LIMIT, client.fuse(), sent).await
 }

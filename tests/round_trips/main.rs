@@ -205,7 +205,7 @@ async fn a_claim_is_one_trip_and_a_record_is_another() {
         [
             vec!["read_table"],
             vec!["BEGIN", "claim_lock", "claim", "COMMIT"],
-            vec!["BEGIN", "record", "COMMIT"],
+            vec!["BEGIN", "record", "record_log", "COMMIT"],
         ]
     );
 }
@@ -259,7 +259,7 @@ async fn a_host_that_keeps_claiming_has_its_statements_prepared_and_a_claim_is_s
     let proxy = Proxy::before(database.url());
     Daemon::new(&proxy, &database).run(6).await;
     let trips = trips(&proxy);
-    for statement in ["claim_lock", "claim", "record"] {
+    for statement in ["claim_lock", "claim", "record", "record_log"] {
         // Twice as text, and once to prepare it.
         assert_eq!(understood(&trips, statement), 3, "{statement}");
     }
@@ -272,7 +272,7 @@ async fn a_host_that_keeps_claiming_has_its_statements_prepared_and_a_claim_is_s
         claim[1..],
         [&prepared[..], &prepared, slice::from_ref(&commit)].concat()
     );
-    assert_eq!(record[1..], [&prepared[..], &[commit]].concat());
+    assert_eq!(record[1..], [&prepared[..], &prepared, &[commit]].concat());
 }
 
 #[tokio::test]
@@ -281,7 +281,7 @@ async fn behind_a_pooler_every_statement_is_text_because_a_name_may_mean_another
     let proxy = Proxy::like_a_pooler(database.url());
     Daemon::new(&proxy, &database).run(6).await;
     let trips = trips(&proxy);
-    for statement in ["claim_lock", "claim", "record"] {
+    for statement in ["claim_lock", "claim", "record", "record_log"] {
         assert_eq!(understood(&trips, statement), 6, "{statement}");
     }
 }

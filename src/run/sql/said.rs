@@ -22,11 +22,9 @@ const TABLES: usize = 50;
 /// Rows inserted, updated and deleted, by table.
 pub(super) type Counts = BTreeMap<String, [i64; 3]>;
 
-/// The rows of `execute_counts.sql`, among those of what was set in the same statement.
+/// The rows of `execute_counts.sql`.
 pub(super) fn counts(rows: &[Row]) -> Result<Counts, tokio_postgres::Error> {
-    let is_count = |row: &&Row| !matches!(row.try_get::<_, Option<i64>>("inserted"), Ok(None));
     rows.iter()
-        .filter(is_count)
         .map(|row| {
             let counts = [
                 row.try_get("inserted")?,
