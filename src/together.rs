@@ -1,6 +1,6 @@
 //! What several ask for at the same time, carried out together.
 //!
-//! A transaction costs the server about as much for eight rows as for one. So whoever wants one of a kind hands it in
+//! A transaction of eight costs the server much less than eight of one. So whoever wants one of a kind hands it in
 //! here: it is carried out at once if nothing of the kind is under way, and else with all that has been handed in until
 //! that is over. Nobody waits for more to come, and nobody for long for what hangs.
 

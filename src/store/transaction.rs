@@ -32,7 +32,7 @@ pub(crate) const BEGIN_ONLY: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ W
 /// five times anew; and that pages are at hand, as those of our tables are, which are read every minute. At the server's
 /// own prices a plan that does not know how many jobs it is asked for reads a table of some hundreds from end to end, with
 /// all that its rows have been since the last vacuum.
-pub(super) const SETTLE: &str = "SET lock_timeout = '2s'; SET statement_timeout = '5s'; \
+pub const SETTLE: &str = "SET lock_timeout = '2s'; SET statement_timeout = '5s'; \
     SET idle_in_transaction_session_timeout = '5s'; SET synchronous_commit = 'on'; \
     SET client_min_messages = 'warning'; SET plan_cache_mode = 'force_generic_plan'; \
     SET seq_page_cost = 0.1; SET random_page_cost = 0.1";
