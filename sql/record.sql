@@ -1,7 +1,8 @@
 -- record: close a run by run id and fence: the claim goes, and the row says how it went and when it is wanted next. Waits for
 -- the row, never NOWAIT: crontabber loses outcomes that way. record_log, and record_skipped where there is something to
 -- say, come after it in the same transaction, and write nothing if this has not.
--- Not one statement, and not of several runs: that costs the server much more for one, and hardly less for several.
+-- Not one statement for both rows, and not for several runs: that costs the server a third more for one run, and a third
+-- less for each of eight; and most come alone.
 -- No row back = not ours any more, or recorded before: record_lookup tells.
 -- Parameters: 1 the time or NULL, 2 job, 3 run id, 4 fence, 5 outcome, 6 reason, 7 what it does to error_count (set to 0,
 -- +1, set to 1, or left alone: 'well', 'failed', 'failed_anew', 'neither'), 8 last_error as JSON text, 9 next slot,

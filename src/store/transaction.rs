@@ -127,7 +127,7 @@ pub(super) async fn ask_in_turn(
     client: &Connection,
     questions: &[Question<'_>],
 ) -> Result<Vec<Vec<Row>>, tokio_postgres::Error> {
-    // Not `join_all`, which polls many in parts.
+    // Not `join_all`: it says nothing of the order in which it first polls many.
     let asked = questions
         .iter()
         .map(|question| question.ask(client).boxed());

@@ -83,7 +83,8 @@ pub(in crate::supervise) enum Unborn {
 /// default. Only a guard does so, which has one thread.
 ///
 /// As `posix_spawn` does: until it is the program, the child borrows this process's memory, and this process waits. To
-/// copy the memory, and to lose the copy, costs more than a short program.
+/// copy the memory, and to throw the copy away, costs as much as half of a short program. Should the file hang, in a
+/// network, then so does this process, and its host kills it after the run's deadline.
 pub(in crate::supervise) fn spawn_into(
     cgroup: BorrowedFd,
     program: &Program,
