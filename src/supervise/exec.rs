@@ -1,4 +1,4 @@
-//! Starting a program that is another user's or has another priority: by fork.
+//! Starting a program that is another user's, has another priority or a cgroup of its own: by fork.
 //!
 //! `posix_spawn` can do none of that. A guard has one thread, so its child may do whatever it likes before it becomes the
 //! program; what goes wrong on the way it tells through a pipe that the program does not inherit.

@@ -21,12 +21,7 @@ use nix::{
     unistd::{AccessFlags, Pid, access, chdir, pipe2},
 };
 
-use super::{
-    cell::Cell,
-    exec::Start,
-    kernel::{Program, Unborn, spawn_into},
-    wire::Words,
-};
+use super::{cell::Cell, exec::Start, wire::Words};
 
 /// Where a program without a `/` is looked for when the environment given names no PATH.
 const DEFAULT_PATH: &[u8] = b"/usr/local/bin:/usr/bin:/bin";
@@ -51,54 +46,36 @@ pub(super) fn spawn(
     umask(Mode::from_bits_truncate(0o022));
     let name = words.argv[0];
     let (output, theirs) = output_pipe().map_err(|errno| because("start", name, errno))?;
-    let start = Start {
-        words,
-        stdin,
-        output: &theirs,
-        cell,
-    };
-    let main = match at_once(&start)? {
-        Some(main) => main,
-        None => start.program()?,
+    let main = if cell.is_none() && words.user.is_none() && words.nice.is_none() {
+        at_once(words, stdin, &theirs)?
+    } else {
+        let start = Start {
+            words,
+            stdin,
+            output: &theirs,
+            cell,
+        };
+        start.program()?
     };
     Ok(Started { main, output })
 }
 
-/// Without a copy of this process; `None`: that cannot be done here.
-fn at_once(start: &Start<'_>) -> Result<Option<Pid>, String> {
-    let words = start.words;
-    if words.user.is_some() || words.nice.is_some() {
-        return Ok(None);
-    }
+/// By `posix_spawn`, which copies nothing.
+fn at_once(words: &Words, stdin: Option<&OwnedFd>, output: &OwnedFd) -> Result<Pid, String> {
     // This process has one run at a time, so its directory is the run's until that is over.
     chdir(words.cwd).map_err(|errno| because("enter", words.cwd, errno))?;
     let name = words.argv[0];
-    let file = find(name, &words.env).map_err(|errno| because("start", name, errno))?;
-    let started = branded(words.brand, || match start.cell {
-        None => posix_spawn(
-            file.as_c_str(),
-            &descriptors(start.stdin, start.output)?,
+    let program = find(name, &words.env).map_err(|errno| because("start", name, errno))?;
+    branded(words.brand, || {
+        posix_spawn(
+            program.as_c_str(),
+            &descriptors(stdin, output)?,
             &attributes()?,
             &words.argv,
             &words.env,
         )
-        .map(Some),
-        Some(cell) => {
-            let program = Program {
-                file: &file,
-                argv: &words.argv,
-                env: &words.env,
-                stdin: start.stdin.map(AsFd::as_fd),
-                output: start.output.as_fd(),
-            };
-            match spawn_into(cell.directory(), &program) {
-                Ok(main) => Ok(Some(main)),
-                Err(Unborn::Unable) => Ok(None),
-                Err(Unborn::Refused(errno)) => Err(errno),
-            }
-        }
-    });
-    started.map_err(|errno| because("start", name, errno))
+    })
+    .map_err(|errno| because("start", name, errno))
 }
 
 pub(super) fn because(verb: &str, what: &CStr, errno: Errno) -> String {
