@@ -22,6 +22,7 @@ use nix::{
 };
 
 use super::{cell::Cell, exec::Start, wire::Words};
+use crate::clock::Boottime;
 
 /// Where a program without a `/` is looked for when the environment given names no PATH.
 const DEFAULT_PATH: &[u8] = b"/usr/local/bin:/usr/bin:/bin";
@@ -66,6 +67,10 @@ fn at_once(words: &Words, stdin: Option<&OwnedFd>, output: &OwnedFd) -> Result<P
     chdir(words.cwd).map_err(|errno| because("enter", words.cwd, errno))?;
     let name = words.argv[0];
     let program = find(name, &words.env).map_err(|errno| because("start", name, errno))?;
+    // A directory may have hung in a network, and this process with it.
+    if Boottime::now() >= words.deadline {
+        return Err(because("start", name, Errno::ETIMEDOUT));
+    }
     branded(words.brand, || {
         posix_spawn(
             program.as_c_str(),
@@ -154,7 +159,12 @@ fn branded<T>(brand: u64, start: impl FnOnce() -> nix::Result<T>) -> nix::Result
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::PermissionsExt};
+    use std::{
+        fs::{self, File},
+        io::Read as _,
+        os::unix::fs::PermissionsExt,
+        time::Duration,
+    };
 
     use super::*;
 
@@ -177,6 +187,31 @@ mod tests {
         let path = CString::new(format!("PATH={at}/empty:{at}/directory")).unwrap();
         assert_eq!(find(c"tool", &[&path]), Err(Errno::EACCES));
         assert_eq!(find(c"tool", &[c"PATH="]), Err(Errno::ENOENT));
+    }
+
+    #[test]
+    fn what_is_ready_to_start_when_its_deadline_is_over_is_not_started() {
+        let (output, theirs) = output_pipe().unwrap();
+        let words = Words {
+            deadline: Boottime::now(),
+            timeout: Duration::from_mins(1),
+            grace: Duration::ZERO,
+            brand: 0,
+            user: None,
+            nice: None,
+            memory_max: None,
+            cgroup: None,
+            stream: false,
+            cwd: c"/",
+            argv: vec![c"/bin/echo", c"too late"],
+            env: Vec::new(),
+        };
+        let why = at_once(&words, None, &theirs).unwrap_err();
+        assert_eq!(why, "cannot start `/bin/echo`: Connection timed out");
+        drop(theirs);
+        let mut said = String::new();
+        File::from(output).read_to_string(&mut said).unwrap();
+        assert_eq!(said, "");
     }
 
     #[test]
