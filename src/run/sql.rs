@@ -7,7 +7,7 @@
 //! SET CONSTRAINTS ALL IMMEDIATE     │ trip  what was put off is checked now, under the timeout
 //! RESET                             │       whatever role and settings it has left
 //! execute_ending, execute_counts    ┘       what the record finds; and what was changed, for the output
-//! record                            ┐ one   the last statement: see `record`; without a claim it is an error
+//! record, record_log                ┐ one   the last statements: see `record`; without a claim an error
 //! COMMIT                            ┘ trip  effects and record at once, or neither
 //! ```
 //!
