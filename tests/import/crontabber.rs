@@ -201,6 +201,12 @@ async fn the_database_is_named_without_its_password() {
         (found, taken.code),
         (json!("postgresql://[::1]/x"), Some(0))
     );
+    // What only looks like such an address is a name, whatever is in it.
+    let (found, taken) = url("host=a:b\0c\ndbname=x\n").await;
+    assert_eq!(
+        (found, taken.code),
+        (json!("postgresql://a%3Ab%00c/x"), Some(0))
+    );
     let (found, taken) = url("dbname=x\nport=many\n").await;
     assert_eq!(
         (found, taken.code),

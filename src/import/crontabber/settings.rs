@@ -1,6 +1,6 @@
 //! What the ini says besides its jobs: the database, delays, and what has no place here any more.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, net::Ipv6Addr, time::Duration};
 
 use serde_json::json;
 
@@ -43,7 +43,7 @@ impl Reader<'_> {
             return;
         }
         let server = match host.as_deref() {
-            Some(host) if host.contains(':') && !host.contains('/') => format!("[{host}]"),
+            Some(host) if is_ipv6(host) => format!("[{host}]"),
             host => percent_encode(host.unwrap_or("localhost")),
         };
         let user = user.map_or_else(String::new, |user| format!("{}@", percent_encode(&user)));
@@ -221,6 +221,12 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// Whether it is such an address, perhaps with the network that it is an address in: `fe80::1%eth0`.
+fn is_ipv6(host: &str) -> bool {
+    let (address, zone) = host.split_once('%').unwrap_or((host, ""));
+    address.parse::<Ipv6Addr>().is_ok() && zone.chars().all(char::is_alphanumeric)
 }
 
 fn is_transport(key: &str) -> bool {
