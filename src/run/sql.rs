@@ -231,8 +231,9 @@ impl Run<'_> {
             settings.limit
         );
         let settings = settings.parameters();
-        let lease = milliseconds(self.held.spec.lease.lease);
-        let at_most: [Parameter<'_>; 1] = [(&lease, Type::TEXT)];
+        // The record waits for the row as long as a lease lasts, and a short one no less than any transaction of ours.
+        let at_most = milliseconds(self.held.spec.lease.lease.max(transaction::LIMIT));
+        let at_most: [Parameter<'_>; 1] = [(&at_most, Type::TEXT)];
         let before = client.question_in_a_transaction(BEFORE, &settings);
         let after = client.question_in_a_transaction(AFTER, &at_most);
         let (begun, before, done, after) = join!(

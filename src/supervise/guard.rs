@@ -29,7 +29,7 @@ use super::{
     cell::Cell,
     guards::{Orders, next_orders},
     kernel::{Reaped, reap},
-    spawn::{Started, spawn},
+    spawn::{Started, TOO_LATE, spawn},
     telling::Telling,
     tree::descendants,
     wire::{self, Words},
@@ -120,10 +120,7 @@ fn begin(
         timeout: started_at + words.timeout,
     };
     if started_at >= terms.stop() {
-        return Err((
-            "the deadline has come before the start".to_owned(),
-            Some(Stopped::Deadline),
-        ));
+        return Err((TOO_LATE.to_owned(), Some(Stopped::Deadline)));
     }
     if host_is_gone(host) {
         return Err(("the host is gone".to_owned(), Some(Stopped::HostGone)));
