@@ -239,6 +239,21 @@ async fn sql_whose_commit_arrives_when_its_host_has_given_up_the_connection_is_w
     trial.took_effect_once(&["1 success alpha"]).await;
 }
 
+#[tokio::test]
+async fn sql_whose_record_arrives_when_its_host_has_recorded_it_as_lost_is_taken_back() {
+    let trial = Trial::of_sql("record", Cut::LateStatement).await;
+    let alpha = trial.alpha().await;
+    assert_eq!(alpha.code, Some(1), "{alpha:?}");
+    trial.proxy.go_on();
+    until(SOON, "it is taken back", async || {
+        trial.proxy.has_been_taken_back("the claim is gone")
+    })
+    .await;
+    trial.beta_until_success().await;
+    let log = ["1 failure alpha", "2 success beta"];
+    trial.took_effect_once(&log).await;
+}
+
 /// Cancels whoever waits for a standby that will never be there; the commit is acknowledged then, with a warning.
 const CANCEL: &str =
     "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";

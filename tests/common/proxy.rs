@@ -5,7 +5,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
 };
@@ -29,6 +29,13 @@ const COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT\0";
 /// The answer to it, as far as it matters.
 const COMMITTED: &[u8] = b"COMMIT\0";
 
+/// The answer if something in the transaction had been refused.
+const TAKEN_BACK: &[u8] = b"ROLLBACK\0";
+
+/// A question of our own behind what the server must have carried out, and the answer as it is found in the bytes.
+const ASIDE: &[u8] = b"Q\0\0\0\x17SELECT 'so far so'\0";
+const ANSWERED: &[u8] = b"so far so";
+
 /// What breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cut {
@@ -36,8 +43,11 @@ pub enum Cut {
     Answer,
     /// The commit is lost, and the transaction with it.
     Commit,
-    /// The client is cut off at once; the commit reaches the server when the test says so.
+    /// The client is cut off when the server has carried out what comes before the commit, and the commit reaches the
+    /// server when the test says so.
     Late,
+    /// The client is cut off with nothing carried out, and statement and commit reach the server when the test says so.
+    LateStatement,
     /// As `Answer`, and nobody gets through any more until the test says so.
     AnswerAndAll,
 }
@@ -60,6 +70,8 @@ struct Wire {
     has_struck: AtomicBool,
     is_down: AtomicBool,
     go_on: Notify,
+    /// What the server has said to what came late and was not committed.
+    taken_back: Mutex<Vec<u8>>,
 }
 
 impl Proxy {
@@ -76,6 +88,7 @@ impl Proxy {
             has_struck: AtomicBool::new(false),
             is_down: AtomicBool::new(false),
             go_on: Notify::new(),
+            taken_back: Mutex::default(),
         });
         let path = directory.path().join(SOCKET);
         let socket = UnixListener::bind(&path).expect("it is a fresh directory");
@@ -108,7 +121,13 @@ impl Proxy {
         self.wire.has_struck.load(SeqCst)
     }
 
-    /// Lets a late commit, or everybody, through.
+    /// Whether a late statement and its commit have arrived and were taken back, for this reason.
+    pub fn has_been_taken_back(&self, reason: &str) -> bool {
+        let said = self.wire.taken_back.lock().expect("nobody panics with it");
+        find(&said, reason.as_bytes()).is_some()
+    }
+
+    /// Lets what is late, or everybody, through.
     pub fn go_on(&self) {
         self.wire.is_down.store(false, SeqCst);
         self.wire.go_on.notify_one();
@@ -177,45 +196,72 @@ async fn passed_on(
     Some(())
 }
 
-/// Waits for the acknowledgement of a commit, and keeps it for itself.
-async fn swallow(mut server: UnixStream) {
-    let mut answered = Vec::new();
-    while let Ok(1..) = server.read_buf(&mut answered).await {
-        if find(&answered, COMMITTED).is_some() {
-            return;
-        }
+/// Waits until these bytes have come, and keeps them for itself.
+async fn swallow(from: &mut UnixStream, mut heard: Vec<u8>, awaited: &[u8]) -> Vec<u8> {
+    while find(&heard, awaited).is_none() {
+        let Ok(1..) = from.read_buf(&mut heard).await else {
+            break;
+        };
     }
+    heard
 }
 
 impl Wire {
-    /// Where in the last of what a client has sent its commit begins that is to be cut; it is, from now on.
+    /// Where in the last of what a client has sent begins what is to be cut; it is, from now on.
     fn strikes(&self, asked: &[u8], last: &[u8]) -> Option<usize> {
         let statement = find(asked, self.statement.as_bytes())?;
-        let commit = statement + find(&asked[statement..], COMMIT)?;
+        let at = if self.cut == Cut::LateStatement {
+            // Its message: a letter, a length of four bytes, a name.
+            asked[..statement - 5]
+                .iter()
+                .rposition(|&byte| byte == b'P')?
+        } else {
+            statement + find(&asked[statement..], COMMIT)?
+        };
         if self.has_struck.swap(true, SeqCst) {
             return None;
         }
         self.is_down.store(self.cut == Cut::AnswerAndAll, SeqCst);
-        // Its beginning may have come before, and be with the server already: that is no commit yet.
-        Some(commit.saturating_sub(asked.len() - last.len()))
+        // Its beginning may have come before, and be with the server already: that is nothing to carry out yet.
+        Some(at.saturating_sub(asked.len() - last.len()))
     }
 
-    /// Cuts: these bytes hold the commit, from `at`. A server that is gone is for the test to find out.
-    async fn strike(&self, client: UnixStream, mut server: UnixStream, bytes: &[u8], at: usize) {
-        let (before, commit) = bytes.split_at(at);
+    /// Cuts: these bytes hold what is to be cut, from `at`. A server that is gone is for the test to find out.
+    async fn strike(
+        &self,
+        mut client: UnixStream,
+        mut server: UnixStream,
+        bytes: &[u8],
+        at: usize,
+    ) {
+        let (before, cut) = bytes.split_at(at);
         if server.write_all(before).await.is_err() || self.cut == Cut::Commit {
             return;
         }
-        if self.cut == Cut::Late {
-            drop(client);
-            self.go_on.notified().await;
-            let _ = server.write_all(commit).await;
-            return swallow(server).await;
+        match self.cut {
+            Cut::Late => {
+                let _ = server.write_all(ASIDE).await;
+                swallow(&mut server, Vec::new(), ANSWERED).await;
+                drop(client);
+                self.go_on.notified().await;
+                let _ = server.write_all(cut).await;
+                swallow(&mut server, Vec::new(), COMMITTED).await;
+            }
+            Cut::LateStatement => {
+                let cut = swallow(&mut client, cut.to_owned(), COMMIT).await;
+                drop(client);
+                self.go_on.notified().await;
+                let _ = server.write_all(&cut).await;
+                let taken_back = swallow(&mut server, Vec::new(), TAKEN_BACK).await;
+                *self.taken_back.lock().expect("nobody panics with it") = taken_back;
+            }
+            _ => {
+                let _ = server.write_all(cut).await;
+                swallow(&mut server, Vec::new(), COMMITTED).await;
+                // The client must not be told before the server has committed.
+                drop(client);
+            }
         }
-        let _ = server.write_all(commit).await;
-        swallow(server).await;
-        // The client must not be told before the server has committed.
-        drop(client);
     }
 }
 
