@@ -4,11 +4,13 @@
 //! is left over.
 
 use std::{
+    collections::BTreeSet,
+    ffi::OsStr,
     fs::{self, File, OpenOptions},
     io::{self, Error, ErrorKind, Write},
     os::{
         fd::{AsFd, BorrowedFd},
-        unix::fs::MetadataExt,
+        unix::{ffi::OsStrExt, fs::MetadataExt},
     },
     path::{Path, PathBuf},
     thread,
@@ -19,6 +21,8 @@ use nix::{
     fcntl::{Flock, FlockArg},
     unistd::Pid,
 };
+
+use super::{tree::descendants, wire::Words};
 
 /// How often to try what somebody who sweeps may get in the way of.
 const TRIES: u32 = 5;
@@ -37,8 +41,22 @@ pub(super) struct Cell {
 }
 
 impl Cell {
+    /// The run's, where it can have one; an error says in words why it may not be without.
+    pub(super) fn of(words: &Words) -> Result<Option<Self>, String> {
+        let made = words.cgroup.map(|path| {
+            let path = Path::new(OsStr::from_bytes(path.to_bytes()));
+            Self::make(path, words.memory_max)
+        });
+        match (made, words.memory_max) {
+            (Some(Ok(cell)), _) => Ok(Some(cell)),
+            (Some(Err(_)) | None, None) => Ok(None),
+            (Some(Err(error)), Some(_)) => Err(format!("cannot limit its memory: {error}")),
+            (None, Some(_)) => Err("cannot limit its memory: it has no cgroup here".to_owned()),
+        }
+    }
+
     /// Makes the cgroup and sets its limits.
-    pub(super) fn make(path: &Path, memory_max: Option<u64>) -> io::Result<Self> {
+    fn make(path: &Path, memory_max: Option<u64>) -> io::Result<Self> {
         let cell = Self::locked(path)?;
         if let Some(bytes) = memory_max {
             cell.limit(bytes)?;
@@ -119,6 +137,15 @@ impl Cell {
         let pids = list.lines().filter_map(|line| line.parse().ok());
         // 0 is what a process of another pid namespace is called.
         pids.filter(|&pid| pid > 0).map(Pid::from_raw).collect()
+    }
+
+    /// Those of them that are not seen to be below this process.
+    pub(super) fn out_of_sight(&self) -> Vec<Pid> {
+        let below = descendants(Pid::this(), |_| false).unwrap_or_default();
+        let below: BTreeSet<Pid> = below.into_iter().collect();
+        let mut pids = self.processes();
+        pids.retain(|pid| !below.contains(pid));
+        pids
     }
 
     /// Kills everything in it and below it.

@@ -1,123 +1,39 @@
-//! Starting a program that is another user's, has another priority or a cgroup of its own: by fork.
-//!
-//! `posix_spawn` can do none of that. A guard has one thread, so its child may do whatever it likes before it becomes the
-//! program; what goes wrong on the way it tells through a pipe that the program does not inherit.
+//! What the child of a guard does to become the program of a run. It has one thread, as its guard has, so it may do
+//! whatever it likes.
 
 use std::{
     convert::Infallible,
-    fs::{self, File},
-    io::{Read, Write},
-    os::fd::{AsFd, OwnedFd},
-    process,
+    ffi::{CStr, CString, OsStr},
+    fs,
+    os::unix::ffi::OsStrExt,
+    path::Path,
 };
 
 use nix::{
     errno::Errno,
-    fcntl::OFlag,
-    poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::{
         prctl::set_no_new_privs,
         resource::{Resource, getrlimit, setrlimit},
-        signal::{SigSet, Signal, kill},
-        wait::waitpid,
+        signal::SigSet,
     },
     unistd::{
-        Gid, Pid, Uid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, execve, fchown, getgroups,
-        getresgid, getresuid, pipe2, setgroups, setresgid, setresuid, setsid, setuid,
+        AccessFlags, Gid, Uid, access, chdir, dup2_stderr, dup2_stdin, dup2_stdout, execve,
+        getgroups, getresgid, getresuid, setgroups, setresgid, setresuid, setsid, setuid,
     },
 };
 
 use super::{
-    cell::Cell,
-    kernel::{Forked, default_signals, drop_capabilities, fork, fork_into, set_nice},
-    spawn::{because, find},
-    wire::{User, Words},
+    kernel::{default_signals, drop_capabilities, set_nice},
+    spawn::Start,
+    wire::User,
 };
-use crate::clock::Boottime;
 
-/// The longest word of trouble.
-const LONGEST: u64 = 4096;
-
-/// What the program is started with.
-pub(super) struct Start<'a> {
-    pub(super) words: &'a Words<'a>,
-    /// `None`: this process's own.
-    pub(super) stdin: Option<&'a OwnedFd>,
-    /// The writing end of its output.
-    pub(super) output: &'a OwnedFd,
-    pub(super) cell: Option<&'a Cell>,
-}
+/// Where a program without a `/` is looked for when the environment given names no PATH.
+const DEFAULT_PATH: &[u8] = b"/usr/local/bin:/usr/bin:/bin";
 
 impl Start<'_> {
-    /// Starts it; an error says in words why it could not be.
-    pub(super) fn program(&self) -> Result<Pid, String> {
-        let name = self.words.argv[0];
-        let cannot = |errno| because("start", name, errno);
-        self.give_away_pipes();
-        let (trouble, theirs) = pipe2(OFlag::O_CLOEXEC).map_err(cannot)?;
-        let (forked, is_inside) = self.fork().map_err(cannot)?;
-        let pid = match forked {
-            Forked::Parent(pid) => pid,
-            Forked::Child => {
-                let Err(why) = self.become_it(is_inside);
-                // Nobody else could be told.
-                let _ = File::from(theirs).write_all(why.as_bytes());
-                // Without destructors: the lock of the cgroup is the guard's.
-                process::exit(127)
-            }
-        };
-        drop(theirs);
-        let why = self.heard(trouble, pid);
-        if why.is_empty() {
-            return Ok(pid);
-        }
-        // Its status says nothing more; and its cgroup must be empty to be removed.
-        let _ = waitpid(pid, None);
-        Err(why)
-    }
-
-    /// Forks, into the cgroup if there is one; whether the child is there already.
-    fn fork(&self) -> nix::Result<(Forked, bool)> {
-        if let Some(cell) = self.cell
-            && let Ok(forked) = fork_into(cell.directory())
-        {
-            return Ok((forked, true));
-        }
-        // A kernel or a sandbox that does not know how: it moves by itself.
-        Ok((fork()?, false))
-    }
-
-    /// What the child says before it is the program: nothing, if all went well.
-    fn heard(&self, trouble: OwnedFd, pid: Pid) -> String {
-        // A directory may hang in a network; the run's deadline ends that too.
-        let limit = self.words.deadline.saturating_since(Boottime::now());
-        let limit = PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX);
-        let mut look = [PollFd::new(trouble.as_fd(), PollFlags::POLLIN)];
-        if poll(&mut look, limit) == Ok(0) {
-            // It is ours to wait for, so it is still its pid.
-            let _ = kill(pid, Signal::SIGKILL);
-            return because("start", self.words.argv[0], Errno::ETIMEDOUT);
-        }
-        let mut why = Vec::new();
-        let read = File::from(trouble).take(LONGEST).read_to_end(&mut why);
-        match read {
-            Ok(_) => String::from_utf8_lossy(&why).into_owned(),
-            Err(error) => format!("cannot hear whether it has started: {error}"),
-        }
-    }
-
-    /// Lets the user open again, as `/dev/stdout` and its like, what was opened for him.
-    fn give_away_pipes(&self) {
-        let Some(user) = &self.words.user else { return };
-        let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
-        for descriptor in [Some(self.output), self.stdin].into_iter().flatten() {
-            // Without it he can still write to them, which is what they are for.
-            let _ = fchown(descriptor, Some(uid), Some(gid));
-        }
-    }
-
-    /// In the child: becomes the program, or says why not.
-    fn become_it(&self, is_inside: bool) -> Result<Infallible, String> {
+    /// Becomes the program, or says why not. `is_inside`: it is in the cgroup already, if there is one.
+    pub(super) fn become_program(&self, is_inside: bool) -> Result<Infallible, String> {
         let words = self.words;
         let name = words.argv[0];
         let cannot = |errno| because("start", name, errno);
@@ -185,5 +101,78 @@ fn switch_to(user: &User) -> Result<(), String> {
             "did not become user {} for good: not started",
             user.uid
         ))
+    }
+}
+
+/// The file to execute: the name itself if it is a path, else the first of the PATH given.
+///
+/// Looked up here, because libc's `execvp` looks through the PATH of the caller.
+fn find(name: &CStr, env: &[&CStr]) -> nix::Result<CString> {
+    if name.to_bytes().contains(&b'/') {
+        return Ok(name.to_owned());
+    }
+    let path = env
+        .iter()
+        .find_map(|pair| pair.to_bytes().strip_prefix(b"PATH="));
+    let mut seen = Errno::ENOENT;
+    for directory in path.unwrap_or(DEFAULT_PATH).split(|&byte| byte == b':') {
+        let file = Path::new(OsStr::from_bytes(directory)).join(OsStr::from_bytes(name.to_bytes()));
+        match access(&file, AccessFlags::X_OK) {
+            Ok(()) if file.is_file() => {
+                // An empty entry of the PATH means the current directory, as in every shell.
+                return CString::new(file.into_os_string().into_encoded_bytes())
+                    .map_err(|_| Errno::EINVAL);
+            }
+            // As a shell does: found but not allowed is worth saying, and the search goes on.
+            Ok(()) | Err(Errno::EACCES) => seen = Errno::EACCES,
+            Err(_) => {}
+        }
+    }
+    Err(seen)
+}
+
+/// What could not be done with what, and why.
+pub(super) fn because(verb: &str, what: &CStr, errno: Errno) -> String {
+    format!(
+        "cannot {verb} `{}`: {}",
+        what.to_string_lossy(),
+        errno.desc()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn the_first_executable_file_of_the_path_is_found() {
+        let directory = tempfile::tempdir().unwrap();
+        for place in ["empty", "directory/tool", "second"] {
+            fs::create_dir_all(directory.path().join(place)).unwrap();
+        }
+        let tool = directory.path().join("second/tool");
+        fs::write(&tool, "").unwrap();
+        fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
+        let at = directory.path().display();
+        let path = CString::new(format!(
+            "PATH={at}/none:{at}/empty:{at}/directory:{at}/second"
+        ))
+        .unwrap();
+        let found = find(c"tool", &[c"A=b", &path]).unwrap();
+        assert_eq!(found.as_bytes(), tool.as_os_str().as_bytes());
+        let path = CString::new(format!("PATH={at}/empty:{at}/directory")).unwrap();
+        assert_eq!(find(c"tool", &[&path]), Err(Errno::EACCES));
+        assert_eq!(find(c"tool", &[c"PATH="]), Err(Errno::ENOENT));
+    }
+
+    #[test]
+    fn a_path_is_taken_as_it_is_and_no_path_at_all_means_the_usual_places() {
+        assert_eq!(
+            find(c"./tool", &[c"PATH=/bin"]).unwrap(),
+            c"./tool".to_owned()
+        );
+        assert!(find(c"sh", &[]).unwrap().to_bytes().ends_with(b"bin/sh"));
     }
 }

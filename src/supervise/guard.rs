@@ -1,13 +1,11 @@
 //! The guard: a process for one run at a time, which it starts, watches, and outlives.
 
 use std::{
-    collections::BTreeSet,
-    ffi::{CStr, OsStr},
+    ffi::CStr,
     os::{
         fd::{AsFd, AsRawFd, OwnedFd},
-        unix::{ffi::OsStrExt, process::ExitStatusExt},
+        unix::process::ExitStatusExt,
     },
-    path::Path,
     process::{ExitCode, ExitStatus},
     time::Duration,
 };
@@ -17,7 +15,7 @@ use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::{
         prctl::{set_child_subreaper, set_name},
-        signal::{SigSet, Signal, kill},
+        signal::{SigSet, Signal},
         signalfd::{SfdFlags, SignalFd},
         socket::{MsgFlags, recv},
         timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags},
@@ -29,10 +27,10 @@ use super::{
     cell::Cell,
     guards::{Orders, next_orders},
     kernel::{Reaped, reap},
-    spawn::{Started, TOO_LATE, spawn},
+    spawn::{Starting, Trouble, spawn},
     telling::Telling,
-    tree::descendants,
-    wire::{self, Words},
+    tree::{send, signal_below},
+    wire,
 };
 use crate::{clock::Boottime, ended::Stopped, output::Capture};
 
@@ -41,6 +39,9 @@ pub(super) const NAME: &CStr = c"ct-guard";
 
 /// How long before the deadline the last SIGKILL begins, so that all is over *by* the deadline.
 pub(super) const LEAD: Duration = Duration::from_millis(100);
+
+/// Why nothing is started any more.
+const TOO_LATE: &str = "the deadline has come before the start";
 
 /// How long a run whose program has ended may still print before the rest of it is stopped.
 const LINGER: Duration = Duration::from_millis(500);
@@ -85,7 +86,10 @@ fn guard(orders: Orders) -> Condition {
             // Removed before the end is reported: nothing of the run is left then.
             drop(guard.cell.take());
             // A host that is gone does not hear how it went.
-            let told = wire::send_ended(&host, status, guard.stopped, &guard.capture);
+            let told = match &guard.start {
+                Begun::Never(why) => wire::send_not_started(&host, why, guard.stopped),
+                _ => wire::send_ended(&host, status, guard.stopped, &guard.capture),
+            };
             if told.is_ok() {
                 guard.condition()
             } else {
@@ -99,7 +103,7 @@ fn guard(orders: Orders) -> Condition {
     }
 }
 
-/// Starts the program and tells the host; an error says why there is none.
+/// Forks what becomes the program; an error says why there is nothing.
 fn begin(
     host: &OwnedFd,
     order: OwnedFd,
@@ -125,15 +129,18 @@ fn begin(
     if host_is_gone(host) {
         return Err(("the host is gone".to_owned(), Some(Stopped::HostGone)));
     }
-    let cell = cell(&words).map_err(|why| (why, None))?;
-    let Started { main, output } =
-        spawn(&words, stdin.as_ref(), cell.as_ref()).map_err(|why| (why, None))?;
+    let cell = Cell::of(&words).map_err(|why| (why, None))?;
+    let spawned = spawn(&words, stdin.as_ref(), cell.as_ref());
     // It may be large, and this process lives as long as the run at least.
     drop(stdin);
-    // A host that is gone does not hear it, and the next poll sees that it is gone.
-    let _ = wire::send_started(host, main, Pid::this());
+    let Starting {
+        main,
+        output,
+        trouble,
+    } = spawned.map_err(|why| (why, None))?;
     Ok(Guard {
         host: Some(host),
+        start: Begun::Starting(trouble),
         output: Some(output),
         capture: Capture::default(),
         telling: words.stream.then(|| Telling::new(started_at)),
@@ -146,20 +153,6 @@ fn begin(
         stopped: None,
         phase: Phase::Running,
     })
-}
-
-/// The run's cgroup, where it can have one. Only who wants its memory limited cannot do without.
-fn cell(words: &Words) -> Result<Option<Cell>, String> {
-    let made = words.cgroup.map(|path| {
-        let path = Path::new(OsStr::from_bytes(path.to_bytes()));
-        Cell::make(path, words.memory_max)
-    });
-    match (made, words.memory_max) {
-        (Some(Ok(cell)), _) => Ok(Some(cell)),
-        (Some(Err(_)) | None, None) => Ok(None),
-        (Some(Err(error)), Some(_)) => Err(format!("cannot limit its memory: {error}")),
-        (None, Some(_)) => Err("cannot limit its memory: it has no cgroup here".to_owned()),
-    }
 }
 
 /// A descriptor that is readable when a child has ended.
@@ -213,10 +206,20 @@ enum Phase {
     Killing { again: Boottime, pause: Duration },
 }
 
+/// Whether there is a program.
+enum Begun {
+    /// Its child is on the way to it, and may hang there.
+    Starting(Trouble),
+    Runs,
+    /// It could not become the program, for this reason.
+    Never(String),
+}
+
 /// A run and what is known of it.
 struct Guard<'a> {
     /// `None` when there is nothing more to hear: it is gone, or it has cancelled.
     host: Option<&'a OwnedFd>,
+    start: Begun,
     /// `None` when nobody can write any more.
     output: Option<OwnedFd>,
     capture: Capture,
@@ -239,7 +242,9 @@ impl Guard<'_> {
     /// After the end was told. As new only if the program has ended by itself and has left nobody behind; and before the
     /// deadline, for after it a host that has not heard of the end kills the guard, by its pid.
     fn condition(&self) -> Condition {
-        let is_by_itself = self.stopped.is_none() && matches!(self.phase, Phase::Lingering { .. });
+        let is_by_itself = self.stopped.is_none()
+            && matches!(self.start, Begun::Runs)
+            && matches!(self.phase, Phase::Lingering { .. });
         if is_by_itself && Boottime::now() < self.terms.kill() {
             Condition::AsNew
         } else {
@@ -254,14 +259,18 @@ impl Guard<'_> {
             if self.host.is_some() {
                 self.listen();
             }
+            self.hear_trouble();
             self.read_output();
-            if let (Some(host), Some(telling)) = (self.host, &mut self.telling) {
+            if matches!(self.start, Begun::Runs)
+                && let (Some(host), Some(telling)) = (self.host, &mut self.telling)
+            {
                 telling.tell(host, &self.capture, Boottime::now());
             }
             if self.reap_children() == Left::Nobody
                 && let Some(status) = self.status
             {
                 if self.cell.as_ref().is_none_or(Cell::is_empty) {
+                    self.hear_trouble();
                     self.read_the_rest();
                     self.note_memory(status);
                     return status;
@@ -281,17 +290,39 @@ impl Guard<'_> {
         self.timer
             .set(alarm, TimerSetTimeFlags::TFD_TIMER_ABSTIME)
             .expect("a valid timer takes every instant");
-        let mut sources = Vec::with_capacity(4);
+        let mut sources = Vec::with_capacity(5);
         sources.push(PollFd::new(self.timer.as_fd(), PollFlags::POLLIN));
         sources.push(PollFd::new(self.children.as_fd(), PollFlags::POLLIN));
         if let Some(output) = &self.output {
             sources.push(PollFd::new(output.as_fd(), PollFlags::POLLIN));
+        }
+        if let Begun::Starting(trouble) = &self.start {
+            sources.push(PollFd::new(trouble.as_fd(), PollFlags::POLLIN));
         }
         if let Some(host) = self.host {
             sources.push(PollFd::new(host.as_fd(), PollFlags::POLLIN));
         }
         // Its only error here is a lack of kernel memory: then the loop is a slow poll of everything.
         let _ = poll(&mut sources, PollTimeout::NONE);
+    }
+
+    /// Hears whether the program runs, and tells the host that it does.
+    fn hear_trouble(&mut self) {
+        let Begun::Starting(trouble) = &mut self.start else {
+            return;
+        };
+        match trouble.hear() {
+            None => {}
+            Some(Err(why)) => self.start = Begun::Never(why),
+            // It runs; or it was killed before, and then its end is the next that the host hears.
+            Some(Ok(())) => {
+                self.start = Begun::Runs;
+                if let Some(host) = self.host {
+                    // A host that is gone does not hear it, and the next poll sees that it is gone.
+                    let _ = wire::send_started(host, self.main, Pid::this());
+                }
+            }
+        }
     }
 
     /// Notes that it was the kernel that killed the program, for want of memory.
@@ -446,7 +477,7 @@ impl Guard<'_> {
         // A stopped process does not act on SIGTERM until it is continued.
         let signals = [Signal::SIGTERM, Signal::SIGCONT];
         // Where `/proc` hides the processes of others, only the cgroup knows those further down.
-        let hidden = self.cell.as_ref().map_or_else(Vec::new, out_of_sight);
+        let hidden = self.cell.as_ref().map_or_else(Vec::new, Cell::out_of_sight);
         signal_below(&[], &signals);
         send(&hidden, &signals);
         self.phase = Phase::Stopping {
@@ -460,35 +491,4 @@ impl Guard<'_> {
 enum Left {
     Somebody,
     Nobody,
-}
-
-/// Signals everything below this process except what is below (and including) the children named; `false` if
-/// there was nothing, `true` if there was, or if it cannot be known.
-///
-/// A process that ends meanwhile is no matter: its pid stays taken until its parent asks, and numbers are not
-/// given again before the counter has gone all the way round.
-pub(super) fn signal_below(spared: &[Pid], signals: &[Signal]) -> bool {
-    let Ok(found) = descendants(Pid::this(), |pid| spared.binary_search(&pid).is_ok()) else {
-        return true;
-    };
-    send(&found, signals);
-    !found.is_empty()
-}
-
-fn send(pids: &[Pid], signals: &[Signal]) {
-    for &pid in pids {
-        for &signal in signals {
-            // It has ended, or it has become another user's (`sudo`), and then we go on trying until it ends.
-            let _ = kill(pid, signal);
-        }
-    }
-}
-
-/// The processes of a run's cgroup that are not seen to be below this process.
-fn out_of_sight(cell: &Cell) -> Vec<Pid> {
-    let below = descendants(Pid::this(), |_| false).unwrap_or_default();
-    let below: BTreeSet<Pid> = below.into_iter().collect();
-    let mut pids = cell.processes();
-    pids.retain(|pid| !below.contains(pid));
-    pids
 }

@@ -87,7 +87,7 @@ impl Guards {
         self.known.is_empty()
     }
 
-    /// In order, as [`signal_below`](super::guard::signal_below) wants them.
+    /// In order, as [`signal_below`](super::tree::signal_below) wants them.
     pub(super) fn pids(&self) -> Vec<Pid> {
         self.known.keys().copied().collect()
     }

@@ -24,9 +24,10 @@ use nix::{
 };
 
 use super::{
-    guard::{self, LONGEST_PASS, PASS, children_signal, signal_below},
+    guard::{self, LONGEST_PASS, PASS, children_signal},
     guards::{Guards, Orders},
     kernel::{Forked, Reaped, Received, fork, keep_to_itself, reap, receive},
+    tree::signal_below,
     wire,
 };
 use crate::rights::{CAP_KILL, CAP_SETGID, CAP_SETUID, CAP_SYS_NICE};

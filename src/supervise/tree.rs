@@ -1,11 +1,14 @@
-//! Who descends from whom, as `/proc` tells it.
+//! Who descends from whom, as `/proc` tells it; and signals to all of them.
 
 use std::{
     fs,
     io::{self, ErrorKind},
 };
 
-use nix::unistd::Pid;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 
 /// The processes that `pid` is the parent of; none when it is gone.
 ///
@@ -41,6 +44,28 @@ pub(super) fn descendants(root: Pid, spared: impl Fn(Pid) -> bool) -> io::Result
         next += 1;
     }
     Ok(found)
+}
+
+/// Signals everything below this process except what is below (and including) the children named; `false` if
+/// there was nothing, `true` if there was, or if it cannot be known.
+///
+/// A process that ends meanwhile is no matter: its pid stays taken until its parent asks, and numbers are not
+/// given again before the counter has gone all the way round.
+pub(super) fn signal_below(spared: &[Pid], signals: &[Signal]) -> bool {
+    let Ok(found) = descendants(Pid::this(), |pid| spared.binary_search(&pid).is_ok()) else {
+        return true;
+    };
+    send(&found, signals);
+    !found.is_empty()
+}
+
+pub(super) fn send(pids: &[Pid], signals: &[Signal]) {
+    for &pid in pids {
+        for &signal in signals {
+            // It has ended, or it has become another user's (`sudo`), and then we go on trying until it ends.
+            let _ = kill(pid, signal);
+        }
+    }
 }
 
 /// What a process is called and who its parent is; `None` when it is gone.

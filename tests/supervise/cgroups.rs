@@ -82,8 +82,8 @@ async fn a_run_that_cannot_be_started_leaves_no_cgroup() {
     house.leave().await;
 }
 
-/// It is dead by its deadline. Without a cgroup one after the other is found and killed, while it goes on forking: then it
-/// is dead before its lease ends, which is what the margin is for.
+/// It is dead before its lease ends, which is what the margin behind the deadline is for: its guard wakes up and kills among
+/// as many processes as it has; and without a cgroup one after the other is found and killed, while it goes on forking.
 async fn dies_in_time(house: House) {
     let mut order = house.order(BOMB);
     order.grace = Duration::from_millis(200);
@@ -94,11 +94,7 @@ async fn dies_in_time(house: House) {
     assert_eq!(ended.stopped, Some(Stopped::Deadline));
     let (last, entries) = last_entry(&house);
     assert!(entries > 5, "it has lived");
-    let or_later = match house.cgroup(&order) {
-        Some(_) => Duration::ZERO,
-        None => Lease::of(Duration::from_secs(12)).margin,
-    };
-    let end = order.deadline.since_boot() + or_later;
+    let end = order.deadline.since_boot() + Lease::of(Duration::from_secs(12)).margin;
     assert!(last < end, "{last:?}, {order:?}");
     assert!(gone(far));
     if let Some(cgroup) = house.cgroup(&order) {
@@ -108,7 +104,7 @@ async fn dies_in_time(house: House) {
 }
 
 #[tokio::test]
-async fn a_tree_that_goes_on_forking_is_dead_by_its_deadline() {
+async fn a_tree_that_goes_on_forking_is_dead_before_its_lease_ends() {
     dies_in_time(House::new()).await;
 }
 

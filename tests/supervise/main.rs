@@ -3,6 +3,7 @@
 mod again;
 mod cgroups;
 mod faults;
+mod hanging;
 mod house;
 mod other_host;
 mod output;

@@ -153,7 +153,7 @@ async fn no_signal_is_blocked_or_ignored_for_it() {
         .lines()
         .map(|line| u64::from_str_radix(line.split_once('\t').unwrap().1, 16).unwrap())
         .collect();
-    // 32 and 33 belong to libc itself, whose posix_spawn ignores them in every child.
+    // 32 and 33 belong to libc itself: ignored in the supervisor, by the posix_spawn that started it.
     let own = 0b11 << 31;
     assert_eq!(
         masks.iter().map(|mask| mask & !own).collect::<Vec<_>>(),

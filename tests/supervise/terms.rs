@@ -213,9 +213,9 @@ async fn a_niceness_is_given_and_the_guard_keeps_its_own() {
     house.leave().await;
 }
 
-/// Whatever way it is started: the same session, signals, descriptors, mask of files.
+/// With a cgroup, a priority, or neither: the same session, signals, descriptors, mask of files.
 #[tokio::test]
-async fn a_forked_program_finds_what_a_spawned_one_finds() {
+async fn whatever_its_terms_a_program_finds_the_same() {
     let house = House::new();
     let script = "pwd; umask; ls /proc/$$/fd; ulimit -c
         grep -E 'Sig(Blk|Ign|Cgt)' /proc/self/status
@@ -227,24 +227,24 @@ async fn a_forked_program_finds_what_a_spawned_one_finds() {
         let ended = over(supervisor.start(&order).await.expect("it starts")).await;
         assert!(supervisor.close(Duration::from_secs(20)).await);
         let text = ended.output.text();
-        // 32 and 33 belong to libc itself, whose posix_spawn ignores them in every child.
+        // 32 and 33 belong to libc itself: ignored in the supervisor, by the posix_spawn that started it.
         text.replace("0000000180000000", "0000000000000000")
     };
     let plain = || Supervisor::with_program(PROGRAM).without_cgroups();
-    let spawned = run(Terms::default(), plain()).await;
+    let without = run(Terms::default(), plain()).await;
     let nice = Terms {
         nice: Some(5),
         ..Terms::default()
     };
-    assert!(spawned.ends_with("leader\n"), "{spawned}");
-    assert_eq!(run(nice, plain()).await, spawned);
+    assert!(without.ends_with("leader\n"), "{without}");
+    assert_eq!(run(nice, plain()).await, without);
     let in_cgroup = run(Terms::default(), Supervisor::with_program(PROGRAM)).await;
-    assert_eq!(in_cgroup, spawned);
+    assert_eq!(in_cgroup, without);
     house.leave().await;
 }
 
 #[tokio::test]
-async fn a_forked_run_ends_as_any_other_does() {
+async fn a_run_with_a_priority_ends_as_any_other_does() {
     let house = House::new();
     let mut order = house.order("echo $$; read x < $D/gate; exit 3");
     order.terms.nice = Some(1);
