@@ -96,7 +96,8 @@ impl Supervisor {
         self.cgroups.get_or_init(cgroup::prepare).as_deref()
     }
 
-    /// Starts a run. Returns when its program runs, or is known not to ([`Guarded::ended`] says why).
+    /// Starts a run. Returns when there is a process that becomes its program, or is known not to be
+    /// ([`Guarded::ended`] says why). That may still fail, or take long where a directory or a file hangs.
     ///
     /// An error means that no program was started: the order makes no sense, there is no supervisor, or it did not
     /// answer before the deadline (whatever it does later, it starts nothing after that).

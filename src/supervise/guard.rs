@@ -103,7 +103,7 @@ fn guard(orders: Orders) -> Condition {
     }
 }
 
-/// Forks what becomes the program; an error says why there is nothing.
+/// Forks what becomes the program and tells the host; an error says why there is nothing.
 fn begin(
     host: &OwnedFd,
     order: OwnedFd,
@@ -138,6 +138,8 @@ fn begin(
         output,
         trouble,
     } = spawned.map_err(|why| (why, None))?;
+    // A host that is gone does not hear it, and the next poll sees that it is gone.
+    let _ = wire::send_started(host, main, Pid::this());
     Ok(Guard {
         host: Some(host),
         start: Begun::Starting(trouble),
@@ -261,9 +263,7 @@ impl Guard<'_> {
             }
             self.hear_trouble();
             self.read_output();
-            if matches!(self.start, Begun::Runs)
-                && let (Some(host), Some(telling)) = (self.host, &mut self.telling)
-            {
+            if let (Some(host), Some(telling)) = (self.host, &mut self.telling) {
                 telling.tell(host, &self.capture, Boottime::now());
             }
             if self.reap_children() == Left::Nobody
@@ -306,7 +306,7 @@ impl Guard<'_> {
         let _ = poll(&mut sources, PollTimeout::NONE);
     }
 
-    /// Hears whether the program runs, and tells the host that it does.
+    /// Hears whether the program runs.
     fn hear_trouble(&mut self) {
         let Begun::Starting(trouble) = &mut self.start else {
             return;
@@ -314,14 +314,8 @@ impl Guard<'_> {
         match trouble.hear() {
             None => {}
             Some(Err(why)) => self.start = Begun::Never(why),
-            // It runs; or it was killed before, and then its end is the next that the host hears.
-            Some(Ok(())) => {
-                self.start = Begun::Runs;
-                if let Some(host) = self.host {
-                    // A host that is gone does not hear it, and the next poll sees that it is gone.
-                    let _ = wire::send_started(host, self.main, Pid::this());
-                }
-            }
+            // Or it was killed on the way: then that is its end.
+            Some(Ok(())) => self.start = Begun::Runs,
         }
     }
 

@@ -254,9 +254,9 @@ pub(super) fn extended(datagram: &[u8]) -> Option<Boottime> {
 /// What a run's socket tells the host.
 #[derive(Debug, PartialEq)]
 pub(super) enum Report {
-    /// The program runs.
+    /// There is a process that becomes the program, if it can.
     Started { main: Pid, guard: Pid },
-    /// It does not, and never will.
+    /// The program does not run, and never will. Instead of `Started`, or after it.
     NotStarted {
         why: String,
         stopped: Option<Stopped>,
@@ -283,7 +283,7 @@ pub(super) const PRINTED: u8 = 5;
 /// Tag, reason, status, total, length of the head.
 const ENDED_HEADER: usize = 1 + 1 + 4 + 8 + 4;
 
-/// Tells the host that the program runs.
+/// Tells the host that there is a process that becomes the program.
 pub(super) fn send_started(socket: &impl AsFd, main: Pid, guard: Pid) -> nix::Result<()> {
     let [main, guard] = [main, guard].map(|pid| pid.as_raw().to_ne_bytes());
     send(socket, &[&[STARTED], &main, &guard])

@@ -11,7 +11,8 @@ use std::{
 use crontabber::{
     clock::Boottime,
     ended::{How, Stopped},
-    supervise::Order,
+    heartbeat::Leash,
+    supervise::{Guarded, Order},
 };
 
 use nix::unistd::Pid;
@@ -79,6 +80,12 @@ impl Drop for Hanging {
     }
 }
 
+/// Starts it without waiting until it is the program.
+async fn start(house: &House, order: &Order) -> Guarded {
+    let started = house.supervisor.start(order).await;
+    started.expect("the supervisor starts")
+}
+
 /// Waits until the program's file is waited for.
 async fn hangs(house: &House) {
     eventually("somebody waits for it", || {
@@ -100,7 +107,7 @@ fn waiting(house: &House) -> Vec<Pid> {
 async fn a_program_whose_file_hangs_is_given_up_by_its_deadline_and_never_starts() {
     for house in [House::new(), House::without_cgroups()] {
         let (mut hanging, order) = Hanging::new(&house);
-        let ended = house.finish(&order).await;
+        let ended = over(start(&house, &order).await).await;
         assert!(Boottime::now() < order.deadline);
         assert_eq!(ended.how, How::Signaled(15));
         assert_eq!(ended.stopped, Some(Stopped::Deadline));
@@ -116,26 +123,22 @@ async fn a_file_that_hangs_takes_no_longer_than_its_run_may() {
     let (_hanging, mut order) = Hanging::new(&house);
     order.deadline = Boottime::now() + Duration::from_secs(20);
     order.timeout = Duration::from_millis(300);
-    let ended = house.finish(&order).await;
+    let ended = over(start(&house, &order).await).await;
     assert_eq!(ended.how, How::Signaled(15));
     assert_eq!(ended.stopped, Some(Stopped::Timeout));
     house.leave().await;
 }
 
 #[tokio::test]
-async fn a_start_that_nobody_waits_for_any_more_is_taken_back_though_its_file_hangs() {
+async fn a_run_that_is_cancelled_while_its_file_hangs_is_over_and_never_starts() {
     let house = House::new();
     let (mut hanging, mut order) = Hanging::new(&house);
     order.deadline = Boottime::now() + Duration::from_mins(1);
-    let start = house.supervisor.start(&order);
-    tokio::select! {
-        _ = start => panic!("it hangs"),
-        () = hangs(&house) => {}
-    }
-    eventually("nothing is left of it", || {
-        waiting(&house).is_empty().then_some(())
-    })
-    .await;
+    let run = start(&house, &order).await;
+    hangs(&house).await;
+    run.reins().cancel();
+    assert_eq!(over(run).await.stopped, Some(Stopped::Cancelled));
+    assert!(waiting(&house).is_empty());
     hanging.let_go();
     assert!(!house.path("ledger").exists());
     house.leave().await;
@@ -146,11 +149,10 @@ async fn a_program_whose_file_answers_late_is_started_late() {
     let house = House::new();
     let (mut hanging, mut order) = Hanging::new(&house);
     order.deadline = Boottime::now() + Duration::from_mins(1);
-    let (run, ()) = tokio::join!(house.supervisor.start(&order), async {
-        hangs(&house).await;
-        hanging.let_go();
-    });
-    let ended = over(run.expect("it starts")).await;
+    let run = start(&house, &order).await;
+    hangs(&house).await;
+    hanging.let_go();
+    let ended = over(run).await;
     assert_eq!((ended.how, ended.stopped), (How::Exited(0), None));
     let ledger = fs::read_to_string(house.path("ledger")).expect("it has written");
     assert_eq!(ledger, "started\n");

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::Write,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -83,11 +83,19 @@ impl House {
         }
     }
 
+    /// Starts an order, and waits until its process is the program, or gone.
     pub(crate) async fn start(&self, order: &Order) -> Guarded {
-        self.supervisor
-            .start(order)
-            .await
-            .expect("the supervisor starts")
+        let run = self.supervisor.start(order).await;
+        let run = run.expect("the supervisor starts");
+        if let Some(pid) = run.pid() {
+            eventually("the program", || {
+                let file = fs::read_link(format!("/proc/{pid}/exe"));
+                file.map_or(true, |file| file != Path::new(PROGRAM))
+                    .then_some(())
+            })
+            .await;
+        }
+        run
     }
 
     /// Runs a script to its end.

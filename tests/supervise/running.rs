@@ -42,9 +42,8 @@ async fn what_cannot_be_started_is_said_in_words() {
         let mut order = house.order("");
         order.argv = argv.iter().map(|&word| word.to_owned()).collect();
         order.cwd = cwd.into();
-        let run = house.start(&order).await;
-        assert_eq!(run.pid(), None);
-        assert_eq!(over(run).await.how, How::NotStarted(message.to_owned()));
+        let ended = house.finish(&order).await;
+        assert_eq!(ended.how, How::NotStarted(message.to_owned()));
     };
     says(
         &["no-such-thing"],
