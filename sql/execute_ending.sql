@@ -1,12 +1,17 @@
 -- execute_ending: what the record finds after a job's SQL whose roles and settings were taken back: the words of every
 -- transaction of ours, and `pg_temp` at the end of the search path, for unnamed it comes first, and a temporary table called
--- crontabber would take the record. With the columns of execute_counts, which goes on in the same statement, and no row
--- of its own: nothing is set to NULL.
+-- crontabber would take the record.
+-- Says whether it is to be counted what the SQL has changed, as execute_settings does.
 -- Parameter: how long the record may wait, such as '90000ms'.
-SELECT name, NULL::bigint AS inserted, NULL::bigint AS updated, NULL::bigint AS deleted
-  FROM (VALUES ('lock_timeout', $1), ('statement_timeout', $1), ('idle_in_transaction_session_timeout', '5s'),
-               ('synchronous_commit', 'on'), ('client_min_messages', 'warning'), ('plan_cache_mode', 'force_generic_plan'),
-               ('seq_page_cost', '0.1'), ('random_page_cost', '0.1'),
-               ('search_path', concat_ws(', ', nullif(current_setting('search_path'), ''), 'pg_temp')))
-       AS wanted(name, value)
- WHERE pg_catalog.set_config(name, value, true) IS NULL
+SELECT CASE WHEN pg_catalog.set_config('lock_timeout', $1, true) IS NOT NULL
+             AND pg_catalog.set_config('statement_timeout', $1, true) IS NOT NULL
+             AND pg_catalog.set_config('idle_in_transaction_session_timeout', '5s', true) IS NOT NULL
+             AND pg_catalog.set_config('synchronous_commit', 'on', true) IS NOT NULL
+             AND pg_catalog.set_config('client_min_messages', 'warning', true) IS NOT NULL
+             AND pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', true) IS NOT NULL
+             AND pg_catalog.set_config('seq_page_cost', '0.1', true) IS NOT NULL
+             AND pg_catalog.set_config('random_page_cost', '0.1', true) IS NOT NULL
+             AND pg_catalog.set_config('search_path', pg_catalog.concat_ws(', ',
+                     nullif(pg_catalog.current_setting('search_path'), ''), 'pg_temp'), true) IS NOT NULL
+            THEN pg_catalog.pg_relation_size('pg_catalog.pg_class') < 524288
+       END AS is_counted

@@ -52,4 +52,5 @@ pub use connect::{Database, Pooled};
 pub use connection::{Connection, Ear, Fuse, Said, limited};
 pub use elsewhere::Elsewhere;
 pub use error::DatabaseError;
+pub(crate) use session::CLEAN;
 pub use session::Session;

@@ -28,6 +28,17 @@ async fn the_effects_are_there_when_the_run_is_recorded_with_what_it_changed() {
 }
 
 #[tokio::test]
+async fn what_it_changed_is_not_counted_where_there_are_thousands_of_tables_to_ask() {
+    let bank = Bank::new("", MOVE).await;
+    let many = "DO $$ BEGIN FOR i IN 1..1000 LOOP
+        EXECUTE format('CREATE TABLE many_%s (id int PRIMARY KEY, words text)', i); END LOOP; END $$";
+    bank.database.execute(many).await;
+    assert_eq!(bank.tick().await.code, Some(0));
+    assert_eq!((bank.balance("a").await, bank.balance("b").await), (99, 1));
+    assert_eq!(bank.last().await, ["success", "NULL", "NULL", "NULL"]);
+}
+
+#[tokio::test]
 async fn what_it_says_while_it_works_is_its_output() {
     let sql = "DO $$ BEGIN RAISE NOTICE 'half %', 'way'; RAISE WARNING 'careful'; END $$;";
     let bank = Bank::new("", sql).await;

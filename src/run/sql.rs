@@ -5,7 +5,7 @@
 //! execute_settings, execute_counts  │       the text, its limits, what every run is told
 //! execute                           │ one   DO: EXECUTE the text; a COMMIT inside is refused before any effect
 //! SET CONSTRAINTS ALL IMMEDIATE     │ trip  what was put off is checked now, under the timeout
-//! RESET                             │       whatever role and settings it has left
+//! RESET, CLOSE, UNLISTEN, DISCARD   │       whatever role, settings, and things of the session's it has left
 //! execute_ending, execute_counts    ┘       what the record finds; and what was changed, for the output
 //! record, record_log                ┐ one   the last statements: see `record`; without a claim an error
 //! COMMIT                            ┘ trip  effects and record at once, or neither
@@ -34,7 +34,7 @@ use crate::{
     ended::{Ended, How, Stopped},
     heartbeat::{Cut, Leash},
     spec::Sql,
-    store::{Connection, Session, limited, recurring::Parameter, transaction},
+    store::{CLEAN, Connection, Session, limited, recurring::Parameter, transaction},
     stream::Printing,
 };
 
@@ -223,10 +223,10 @@ impl Run<'_> {
         // Whether the session may be used again; not in the transaction, which an error would end.
         client.is_direct().await;
         let settings = Settings::of(self, true);
-        // Whatever the SQL has set: what follows is ours. Behind a pooler the session goes on to others.
+        // Whatever the SQL has set and made: what follows is ours. Behind a pooler the session goes on to others.
         let work = format!(
             "{}; SET LOCAL statement_timeout = '{}'; SET CONSTRAINTS ALL IMMEDIATE; \
-             RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL",
+             RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; {CLEAN}",
             include_str!("../../sql/execute.sql").trim_end(),
             settings.limit
         );
@@ -281,16 +281,18 @@ const SETTINGS: &str = include_str!("../../sql/execute_settings.sql");
 
 /// The same, and what its session has changed before.
 const BEFORE: &str = concat!(
+    include_str!("../../sql/execute_counts.sql"),
+    "(\n",
     include_str!("../../sql/execute_settings.sql"),
-    "UNION ALL\n",
-    include_str!("../../sql/execute_counts.sql")
+    ")"
 );
 
 /// What its record finds, and what its session has changed then.
 const AFTER: &str = concat!(
+    include_str!("../../sql/execute_counts.sql"),
+    "(\n",
     include_str!("../../sql/execute_ending.sql"),
-    "UNION ALL\n",
-    include_str!("../../sql/execute_counts.sql")
+    ")"
 );
 
 /// A length of time as the server takes it; 0, which is no limit, for what it cannot count to: 24 days.

@@ -21,11 +21,12 @@ use super::{
 /// and each is a process of its.
 const MOST: usize = 64;
 
-/// What is left of a job when its transaction is over: cursors, channels, temporary tables, the last numbers of
-/// sequences.
-const CLEAN: &str = "CLOSE ALL; UNLISTEN *; DISCARD TEMP; DISCARD SEQUENCES";
+/// Takes away what a job may leave in its session, at the end of its transaction: cursors, channels, temporary tables, the
+/// last numbers of sequences.
+pub(crate) const CLEAN: &str = "CLOSE ALL; UNLISTEN *; DISCARD TEMP; DISCARD SEQUENCES";
 
-/// And its locks, and the names of its statements.
+/// What is left when its transaction is over: locks, which others may be waiting for until then, and the names of
+/// statements.
 const LEFT: &str = include_str!("../../sql/session_left.sql");
 
 /// The sessions of a database that wait for a job.
@@ -102,8 +103,8 @@ impl Session {
     /// Sends the last statements and the COMMIT, and lets the next job have the session if nothing of this one is left in it;
     /// in one round trip. The rows of each; should one fail, nothing is committed.
     ///
-    /// Roles and settings must have been taken back before, and it must have been asked before the transaction whether
-    /// it leads to the server itself: else the session is closed.
+    /// Roles and settings must have been taken back before, what the job has made with [`CLEAN`], and it must have been asked
+    /// before the transaction whether it leads to the server itself: else the session is closed.
     pub(crate) async fn commit_with(
         self,
         last: &[Asked<'_>],
@@ -125,9 +126,8 @@ impl Session {
         }
         let left = client.question_in_a_transaction(LEFT, &[]);
         let sent = async {
-            let (committed, cleaned, left) =
-                join!(committed, client.batch_execute(CLEAN), left.ask(client));
-            committed.map(|answers| (answers, cleaned.and(left)))
+            let (committed, left) = join!(committed, left.ask(client));
+            committed.map(|answers| (answers, left))
         };
         let (answers, left) = limited(limit, client.fuse(), sent).await?;
         if left.is_ok_and(|rows| is_clean(&rows)) {
