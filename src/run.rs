@@ -117,9 +117,10 @@ async fn supervised(
                 guarded = guarded.heard_by(printing.listener());
             }
             crate::faults::point("running");
+            let process = guarded.pid();
             let ended = tokio::select! {
                 ended = guarded.ended() => ended,
-                never = healthy::watch(held, means.database) => match never {},
+                never = healthy::watch(held, process, means.database) => match never {},
             };
             (ended, renewal.end())
         }

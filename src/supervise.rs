@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! host ──────────────▶ supervisor ──────────────▶ guard ───────────────▶ program ─▶ whatever it starts
-//!  │  orders, with       (one)     fork, no exec  (for a run)  spawn     (own session)
+//!  │  orders, with       (one)     fork, no exec  (for a run)  fork      (own session)
 //!  │  a socket each                                 │ ▲
 //!  └────────────────────────────────────────────────┘ └ later deadlines, cancel; and EOF: the host is gone
 //!        started, ended, output                         its own timer on CLOCK_BOOTTIME
@@ -21,8 +21,8 @@
 //! (`Delegate=yes`), each run gets one of its own besides: the kernel then kills all of it in one go, whoever's it is,
 //! and however fast it forks, and says itself when it is empty.
 //!
-//! **As whom.** A program that is to be another user's is forked by its guard, which has the host's rights and keeps
-//! them: only the child gives them up, before it becomes the program, and makes sure that it has. So a guard of root's
+//! **As whom.** A program that is to be another user's has a guard that has the host's rights and keeps them: only the
+//! child gives them up, before it becomes the program, and makes sure that it has. So a guard of root's
 //! can kill what it has started, and nothing that it has started can become root again.
 //!
 //! **Who acts when somebody dies.** Supervisor and host are subreapers too: whoever is above adopts, and kills.
@@ -33,6 +33,7 @@
 //! | host frozen | no later deadline comes: SIGTERM at the deadline minus the grace, SIGKILL at the deadline |
 //! | guard killed | the supervisor adopts its tree, kills it, and tells the host: the run is lost |
 //! | guard frozen | the host kills it when it is silent after its deadline; as above |
+//! | the program's file hangs, in a network | its child waits there; the guard does not, stops it as any run, and gives it up at the first deadline |
 //! | guard frozen while it is free | a run that is handed to it is not started, which is told at the run's deadline |
 //! | supervisor killed | the runs go on under their guards, which the host adopts; the next run starts another |
 //! | supervisor and guard killed | the host adopts the tree, knows it by its *brand*, and kills it |
@@ -88,6 +89,12 @@ const REFUSED: u8 = 70;
 #[must_use]
 pub fn main() -> ExitCode {
     supervisor::main()
+}
+
+/// Whether the process of a run is still on its way to be the program: its directory or its file lets it wait.
+pub(crate) fn is_starting(pid: u32) -> bool {
+    let name = std::fs::read(format!("/proc/{pid}/comm"));
+    name.is_ok_and(|name| name.trim_ascii_end() == exec::NAME.to_bytes())
 }
 
 /// The mark that every process of this host's runs bears: its soft limit of file locks (`RLIMIT_LOCKS`).

@@ -36,6 +36,8 @@ use claims::Claims;
 pub(crate) struct Work {
     /// What is due and not asked for yet, parents before children.
     queue: VecDeque<(usize, Step)>,
+    /// The same of jobs that are kept running, which need no room.
+    kept: VecDeque<(usize, Step)>,
     /// What is being claimed or run here.
     busy: HashMap<JobName, Busy>,
     /// What is not asked for again before then: it came back from a claim as not ours, or has just ended.
@@ -94,6 +96,7 @@ impl Work {
     pub(crate) fn new(engine: &Engine, is_closed: Arc<AtomicBool>) -> Self {
         Self {
             queue: VecDeque::new(),
+            kept: VecDeque::new(),
             busy: HashMap::new(),
             left: HashMap::new(),
             tasks: JoinSet::new(),
@@ -105,19 +108,26 @@ impl Work {
 
     /// Wants what is due of these jobs, as far as it is not under way or left alone; of the others what it wanted before.
     pub(crate) fn want(&mut self, engine: &Engine, of: &Scope, due: VecDeque<(usize, Step)>) {
-        match of {
-            Scope::All => self.queue.clear(),
-            Scope::Jobs(jobs) => self
-                .queue
-                .retain(|(job, _)| jobs.binary_search(job).is_err()),
+        for wanted in [&mut self.queue, &mut self.kept] {
+            match of {
+                Scope::All => wanted.clear(),
+                Scope::Jobs(jobs) => wanted.retain(|(job, _)| jobs.binary_search(job).is_err()),
+            }
         }
         let now = Instant::now();
-        let (left, busy) = (&self.left, &self.busy);
-        self.queue.extend(due.into_iter().filter(|(job, _)| {
-            let name = &engine.graph.jobs()[*job].name;
-            let is_left = left.get(name).is_some_and(|left| left.until > now);
-            !is_left && !busy.contains_key(name)
-        }));
+        for (job, step) in due {
+            let spec = &engine.graph.jobs()[job];
+            let left = self.left.get(&spec.name);
+            if left.is_some_and(|left| left.until > now) || self.busy.contains_key(&spec.name) {
+                continue;
+            }
+            let wanted = if spec.keep_running {
+                &mut self.kept
+            } else {
+                &mut self.queue
+            };
+            wanted.push_back((job, step));
+        }
     }
 
     /// Whether this job is being claimed or run here.
@@ -128,6 +138,7 @@ impl Work {
     /// Wants nothing any more. What is under way goes on.
     pub(crate) fn want_nothing(&mut self) {
         self.queue.clear();
+        self.kept.clear();
     }
 
     /// Does not ask for this job before then.
@@ -169,7 +180,7 @@ impl Work {
     /// Takes up what is wanted, as far as there is room for it.
     pub(crate) fn start(&mut self, engine: &Arc<Engine>) {
         if self.is_closed.load(Ordering::SeqCst) {
-            self.queue.clear();
+            self.want_nothing();
         }
         while let Some((job, step)) = self.next_with_room(engine) {
             let spec = &engine.graph.jobs()[job];
@@ -194,14 +205,15 @@ impl Work {
 
     /// Takes the first of what is wanted that there is room for.
     fn next_with_room(&mut self, engine: &Engine) -> Option<(usize, Step)> {
+        if let Some(kept) = self.kept.pop_front() {
+            return Some(kept);
+        }
         let taken = self.busy.values().filter(|busy| !busy.is_kept).count();
-        let is_kept = |job: usize| engine.graph.jobs()[job].keep_running;
-        let at = if taken < engine.max_parallel {
-            0
+        if taken < engine.max_parallel {
+            self.queue.pop_front()
         } else {
-            self.queue.iter().position(|(job, _)| is_kept(*job))?
-        };
-        self.queue.remove(at)
+            None
+        }
     }
 
     /// What has come of the next one; `None`: nothing is under way. To be dropped and asked again at will.
@@ -220,7 +232,7 @@ impl Work {
 
     /// How many are wanted and wait for room.
     pub(crate) fn waiting(&self) -> usize {
-        self.queue.len()
+        self.queue.len() + self.kept.len()
     }
 
     /// Gives up on what is under way.

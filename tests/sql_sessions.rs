@@ -15,16 +15,21 @@ const LOOK: &str = "INSERT INTO met SELECT pg_backend_pid(),
      + (SELECT count(*) FROM pg_listening_channels())
      + (SELECT count(*) FROM pg_class WHERE relpersistence = 't' AND pg_table_is_visible(oid))
      + (SELECT count(*) FROM pg_prepared_statements WHERE from_sql)
+     + has_had_a_number()
      + (current_setting('application_name') = 'left')::int
      + (coalesce(current_setting('behind.it', true), '') <> '')::int
      + (current_user <> session_user)::int";
 
+/// Where it is written down, and whether the session has had a number of some sequence, which nothing else says without an
+/// error.
+const SCENE: &str = "CREATE TABLE met (session int, things bigint); CREATE SEQUENCE numbers;
+     CREATE FUNCTION has_had_a_number() RETURNS int LANGUAGE plpgsql AS $$
+     BEGIN PERFORM lastval(); RETURN 1; EXCEPTION WHEN object_not_in_prerequisite_state THEN RETURN 0; END $$";
+
 /// A job that leaves something in its session, and one that looks afterwards; both have run, and not for the first time.
 async fn after(leaves: &str) -> Database {
     let database = Postgres::database().await;
-    database
-        .execute("CREATE TABLE met (session int, things bigint); CREATE SEQUENCE numbers")
-        .await;
+    database.execute(SCENE).await;
     let look = LOOK;
     let site = Site::with(&database, |_| {
         format!(
@@ -57,6 +62,7 @@ async fn a_job_may_have_the_session_of_the_one_before_and_meets_nothing_of_it() 
         "DECLARE held CURSOR WITH HOLD FOR SELECT 1",
         "LISTEN somebody",
         "CREATE TEMPORARY TABLE left_behind AS SELECT 1 AS one",
+        "SELECT nextval('numbers')",
         "SET application_name = 'left'",
         "SET behind.it = 'yes'",
         "SET ROLE pg_monitor",
@@ -103,9 +109,7 @@ async fn a_session_with_names_that_a_job_has_given_to_statements_is_nobodys_any_
 #[tokio::test]
 async fn the_session_of_a_job_that_has_failed_is_nobodys_any_more() {
     let database = Postgres::database().await;
-    database
-        .execute("CREATE TABLE met (session int, things bigint); CREATE SEQUENCE numbers")
-        .await;
+    database.execute(SCENE).await;
     let site = Site::with(&database, |_| {
         let fails = "SELECT nextval('numbers'), pg_advisory_lock(7); SELECT 1 / 0";
         format!(

@@ -8,17 +8,23 @@ use crate::{
     claim::Held,
     clock::Boottime,
     store::{Database, DatabaseError, recurring::Parameter, transaction},
+    supervise::is_starting,
 };
 
-/// Goes beside a run, and takes back its job's errors once it has been up for the healthy period. Never ends by itself.
+/// Goes beside a run with this process, and takes back its job's errors once it has been up for the healthy period. Never
+/// ends by itself.
 ///
 /// While the database is away it tries again, no sooner than another such period later.
-pub(super) async fn watch(held: &Held, database: &Database) -> Infallible {
+pub(super) async fn watch(held: &Held, run: Option<u32>, database: &Database) -> Infallible {
     // What has no errors has nothing to take back.
     if held.spec.keep_running && held.error_count > 0 {
         let period = held.spec.healthy_after();
         loop {
             tokio::time::sleep(period).await;
+            // It is not up yet: its file hangs.
+            if run.is_some_and(is_starting) {
+                continue;
+            }
             match say(held, database).await {
                 Ok(()) => break,
                 Err(error) => {

@@ -5,7 +5,7 @@
 //! execute_settings, execute_counts  │       the text, its limits, what every run is told
 //! execute                           │ one   DO: EXECUTE the text; a COMMIT inside is refused before any effect
 //! SET CONSTRAINTS ALL IMMEDIATE     │ trip  what was put off is checked now, under the timeout
-//! RESET, CLOSE, UNLISTEN, DISCARD   │       whatever role, settings, and things of the session's it has left
+//! CLOSE, UNLISTEN, DISCARD, RESET   │       whatever it has left in its session, role and settings
 //! execute_ending, execute_counts    ┘       what the record finds; and what was changed, for the output
 //! record, record_log                ┐ one   the last statements: see `record`; without a claim an error
 //! COMMIT                            ┘ trip  effects and record at once, or neither
@@ -226,7 +226,7 @@ impl Run<'_> {
         // Whatever the SQL has set and made: what follows is ours. Behind a pooler the session goes on to others.
         let work = format!(
             "{}; SET LOCAL statement_timeout = '{}'; SET CONSTRAINTS ALL IMMEDIATE; \
-             RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; {CLEAN}",
+             {CLEAN}; RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL",
             include_str!("../../sql/execute.sql").trim_end(),
             settings.limit
         );

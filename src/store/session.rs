@@ -115,16 +115,27 @@ impl Session {
             .iter()
             .map(|(sql, parameters)| client.question_in_a_transaction(sql, parameters));
         let last: Vec<_> = last.collect();
+        let left = client.question_in_a_transaction(LEFT, &[]);
+        if client.known_direct().get() != Some(&true) {
+            // The pooler's session goes on to others: better a moment too early than never.
+            let sent = async {
+                let (last, left, committed) = join!(
+                    ask_in_turn(client, &last),
+                    left.ask(client),
+                    client.batch_execute("COMMIT")
+                );
+                let answers = last?;
+                left?;
+                committed.map(|()| answers)
+            };
+            return limited(limit, client.fuse(), sent).await;
+        }
         let committed = async {
             let (last, committed) =
                 join!(ask_in_turn(client, &last), client.batch_execute("COMMIT"));
             let answers = last?;
             committed.map(|()| answers)
         };
-        if client.known_direct().get() != Some(&true) {
-            return limited(limit, client.fuse(), committed).await;
-        }
-        let left = client.question_in_a_transaction(LEFT, &[]);
         let sent = async {
             let (committed, left) = join!(committed, left.ask(client));
             committed.map(|answers| (answers, left))

@@ -5,14 +5,14 @@ use std::{
     convert::Infallible,
     ffi::{CStr, CString, OsStr},
     fs,
-    os::unix::ffi::OsStrExt,
+    os::{fd::BorrowedFd, unix::ffi::OsStrExt},
     path::Path,
 };
 
 use nix::{
     errno::Errno,
     sys::{
-        prctl::set_no_new_privs,
+        prctl::{set_name, set_no_new_privs},
         resource::{Resource, getrlimit, setrlimit},
         signal::SigSet,
     },
@@ -23,17 +23,25 @@ use nix::{
 };
 
 use super::{
-    kernel::{default_signals, drop_capabilities, set_nice},
+    kernel::{close_all_but, default_signals, drop_capabilities, set_nice},
     spawn::Start,
     wire::User,
 };
+
+/// What the child is called until it is the program.
+pub(super) const NAME: &CStr = c"ct-start";
 
 /// Where a program without a `/` is looked for when the environment given names no PATH.
 const DEFAULT_PATH: &[u8] = b"/usr/local/bin:/usr/bin:/bin";
 
 impl Start<'_> {
-    /// Becomes the program, or says why not. `is_inside`: it is in the cgroup already, if there is one.
-    pub(super) fn become_program(&self, is_inside: bool) -> Result<Infallible, String> {
+    /// Becomes the program, or says why not, which `to_tell` is kept for. `is_inside`: it is in the cgroup already, if there
+    /// is one.
+    pub(super) fn become_program(
+        &self,
+        is_inside: bool,
+        to_tell: BorrowedFd,
+    ) -> Result<Infallible, String> {
         let words = self.words;
         let name = words.argv[0];
         let cannot = |errno| because("start", name, errno);
@@ -51,6 +59,10 @@ impl Start<'_> {
         }
         dup2_stdout(self.output).map_err(cannot)?;
         dup2_stderr(self.output).map_err(cannot)?;
+        // What follows may hang for long. Until then it must not pass for its guard: by the run's socket, by the lock on the
+        // cgroup, or by name.
+        close_all_but(to_tell);
+        let _ = set_name(NAME);
         let (_, hard) = getrlimit(Resource::RLIMIT_LOCKS).map_err(cannot)?;
         setrlimit(Resource::RLIMIT_LOCKS, words.brand, hard).map_err(cannot)?;
         if let Some(nice) = words.nice {

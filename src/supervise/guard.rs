@@ -43,6 +43,9 @@ pub(super) const LEAD: Duration = Duration::from_millis(100);
 /// Why nothing is started any more.
 const TOO_LATE: &str = "the deadline has come before the start";
 
+/// Why something is not started after all.
+const HANGS: &str = "it has not started by its first deadline: its directory or its file hangs";
+
 /// How long a run whose program has ended may still print before the rest of it is stopped.
 const LINGER: Duration = Duration::from_millis(500);
 
@@ -118,11 +121,13 @@ fn begin(
     let words = wire::decode(&order).ok_or(("the order makes no sense".to_owned(), None))?;
 
     let started_at = Boottime::now();
-    let terms = Terms {
+    let mut terms = Terms {
         deadline: words.deadline,
         grace: words.grace,
         timeout: started_at + words.timeout,
+        start: words.deadline,
     };
+    terms.start = terms.stop();
     if started_at >= terms.stop() {
         return Err((TOO_LATE.to_owned(), Some(Stopped::Deadline)));
     }
@@ -182,6 +187,9 @@ struct Terms {
     grace: Duration,
     /// The run has had its time.
     timeout: Boottime,
+    /// What has not become the program by then never does, even if the deadline is later meanwhile: another host may be
+    /// luckier.
+    start: Boottime,
 }
 
 impl Terms {
@@ -306,6 +314,10 @@ impl Guard<'_> {
         let _ = poll(&mut sources, PollTimeout::NONE);
     }
 
+    fn is_starting(&self) -> bool {
+        matches!(self.start, Begun::Starting(_))
+    }
+
     /// Hears whether the program runs.
     fn hear_trouble(&mut self) {
         let Begun::Starting(trouble) = &mut self.start else {
@@ -339,6 +351,7 @@ impl Guard<'_> {
 
     fn next_step(&self) -> Boottime {
         let step = match self.phase {
+            Phase::Running if self.is_starting() => self.terms.start.min(self.terms.timeout),
             Phase::Running => self.terms.stop().min(self.terms.timeout),
             Phase::Lingering { until } | Phase::Stopping { until } => until.min(self.terms.kill()),
             Phase::Killing { again, .. } => again,
@@ -439,6 +452,10 @@ impl Guard<'_> {
         match self.phase {
             Phase::Running if now >= self.terms.stop() => self.stop(Stopped::Deadline),
             Phase::Running if now >= self.terms.timeout => self.stop(Stopped::Timeout),
+            Phase::Running if self.is_starting() && now >= self.terms.start => {
+                self.start = Begun::Never(HANGS.to_owned());
+                self.terminate(self.terms.grace);
+            }
             Phase::Lingering { until } if now >= until || too_late || self.output.is_none() => {
                 self.terminate(REST_GRACE.min(self.terms.grace));
             }

@@ -111,24 +111,23 @@ impl Guarded {
             Some(verdict) => verdict,
             None => self.last_word(&mut silent).await,
         };
+        if let Report::Ended { .. } | Report::NotStarted { .. } = verdict
+            && let Some((_, guard)) = self.pids
+            && self.link.is_dead()
+        {
+            // Not killed if it stays: the supervisor may have handed it another run before it died.
+            see_off(guard).await;
+        }
         match verdict {
             Report::Ended {
                 status,
                 stopped,
                 output,
-            } => {
-                if let Some((_, guard)) = self.pids
-                    && self.link.is_dead()
-                {
-                    // Not killed if it stays: the supervisor may have handed it another run before it died.
-                    see_off(guard).await;
-                }
-                Ended {
-                    how: how(status),
-                    stopped,
-                    output,
-                }
-            }
+            } => Ended {
+                how: how(status),
+                stopped,
+                output,
+            },
             Report::NotStarted { why, stopped } => without_output(How::NotStarted(why), stopped),
             Report::Started { .. } | Report::Lost | Report::Closed => {
                 let how = match verdict {

@@ -12,7 +12,7 @@ use std::{
 use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::socket::{getsockopt, sockopt},
-    unistd::{Pid, chdir},
+    unistd::Pid,
 };
 
 use super::{
@@ -174,8 +174,6 @@ impl Guards {
 /// In a guard: says that it is free, and waits for its next run. `None`: there is none for it, or not all of it has come,
 /// and then the host finds the run's socket closed.
 pub(super) fn next_orders(door: &OwnedFd) -> Option<Orders> {
-    // The directory of the run was this process's, too.
-    chdir("/").ok()?;
     let (line, theirs) = wire::pair().ok()?;
     wire::send_descriptors(door, &[theirs.as_fd()]).ok()?;
     // Else it would not be closed when the supervisor closes it.

@@ -2,7 +2,7 @@
 #![expect(
     unsafe_code,
     reason = "fork, into a cgroup too, waitpid with every status, descriptors out of a message, sockets watched by \
-              tokio, what a child gives up before it becomes a program: signals, priority, capabilities; and freed memory"
+              tokio, what a child gives up before it becomes a program: signals, descriptors, priority, capabilities; and freed memory"
 )]
 
 use std::{
@@ -88,6 +88,18 @@ pub(super) fn default_signals() {
     for signal in 1..=64 {
         // SAFETY: SIG_DFL is no handler that could run. It fails for SIGKILL, SIGSTOP and the two that are libc's own.
         unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+}
+
+/// Closes every descriptor from 3 on but one. Only a child that becomes a program does so, or exits without destructors:
+/// whoever owns the others in it never uses them again.
+pub(super) fn close_all_but(kept: BorrowedFd) {
+    let kept = libc::c_long::from(kept.as_raw_fd());
+    let last = libc::c_long::from(libc::c_int::MAX);
+    for (first, last) in [(3, kept - 1), (kept + 1, last)] {
+        // SAFETY: it takes numbers only, and see above. It fails for an empty range, and before Linux 5.9, where exec closes
+        // them.
+        unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
     }
 }
 

@@ -79,9 +79,9 @@ pub(super) fn spawn(
             },
         }),
         Forked::Child => {
-            let Err(why) = start.become_program(is_inside);
-            // Nobody else could be told.
-            let _ = File::from(to_tell).write_all(why.as_bytes());
+            let Err(why) = start.become_program(is_inside, to_tell.as_fd());
+            // Nobody else could be told. No more than a pipe takes at once, whoever reads.
+            let _ = File::from(to_tell).write_all(&why.as_bytes()[..why.len().min(LONGEST)]);
             // Without destructors: the lock of the cgroup is the guard's.
             process::exit(127)
         }

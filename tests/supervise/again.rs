@@ -47,8 +47,9 @@ async fn nothing_of_a_run_is_found_by_the_next_under_the_same_guard() {
 }
 
 async fn finds_nothing(house: House) {
-    // All that a program has from its guard, and what the guard itself has open.
-    let look = "nice; pwd; umask; ulimit -S -a; ulimit -H -a; env | sort; cat; ls /proc/self/fd;
+    // All that a program has from its guard, and what the guard itself has open. More than a pipe takes comes first: it has
+    // seen to its own then.
+    let look = "yes | head -c 70000; nice; pwd; umask; ulimit -S -a; ulimit -H -a; env | sort; cat; ls /proc/self/fd;
         grep -E '^(Sig[PBIC]|Shd|Cap|NoNewPrivs|Groups|Uid|Gid)' /proc/self/status; ls /proc/$PPID/fd | wc -l";
     let (_, first) = guarded(&house, look).await;
     assert_eq!(first.how, How::Exited(0));

@@ -15,9 +15,9 @@ use crontabber::{
     supervise::{Guarded, Order},
 };
 
-use nix::unistd::Pid;
+use nix::{sys::signal::Signal, unistd::Pid};
 
-use crate::house::{House, eventually, over, processes};
+use crate::house::{House, above, eventually, over, processes, signal};
 
 /// Keeps everybody waiting who opens a file, until it is told to let go: the lease of a file server, which the kernel
 /// takes back after 45 seconds only.
@@ -36,7 +36,7 @@ struct Hanging {
 }
 
 impl Hanging {
-    /// The program, and an order for it that is to be stopped 1.4 seconds from now, 1.1 before its deadline.
+    /// The program, and an order for it that is to be stopped 2.9 seconds from now, 1.1 before its deadline.
     fn new(house: &House) -> (Self, Order) {
         let program = house.path("program");
         fs::write(&program, "#!/bin/sh\necho started >> $D/ledger\n").expect("there is room");
@@ -59,7 +59,7 @@ impl Hanging {
         // By this they are known who have not become the program yet.
         order.cwd = house.path("");
         order.grace = Duration::from_secs(1);
-        order.deadline = Boottime::now() + Duration::from_millis(2500);
+        order.deadline = Boottime::now() + Duration::from_secs(4);
         let hanging = Self {
             until_dropped: lease.stdin.take(),
             lease,
@@ -111,6 +111,44 @@ async fn a_program_whose_file_hangs_is_given_up_by_its_deadline_and_never_starts
         assert!(Boottime::now() < order.deadline);
         assert_eq!(ended.how, How::Signaled(15));
         assert_eq!(ended.stopped, Some(Stopped::Deadline));
+        assert!(waiting(&house).is_empty());
+        hanging.let_go();
+        assert!(!house.path("ledger").exists());
+        house.leave().await;
+    }
+}
+
+#[tokio::test]
+async fn a_program_whose_file_hangs_is_given_up_at_its_first_deadline_however_often_that_is_extended()
+ {
+    let house = House::new();
+    let (mut hanging, order) = Hanging::new(&house);
+    let run = start(&house, &order).await;
+    run.reins().extend(order.deadline + Duration::from_mins(1));
+    let ended = over(run).await;
+    assert!(
+        matches!(&ended.how, How::NotStarted(why) if why.contains("hangs")),
+        "{ended:?}"
+    );
+    assert_eq!(ended.stopped, None);
+    assert!(waiting(&house).is_empty());
+    hanging.let_go();
+    assert!(!house.path("ledger").exists());
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn a_program_whose_file_hangs_dies_with_its_guard_and_supervisor_and_never_starts() {
+    for house in [House::new(), House::without_cgroups()] {
+        let (mut hanging, mut order) = Hanging::new(&house);
+        order.deadline = Boottime::now() + Duration::from_mins(1);
+        let run = start(&house, &order).await;
+        hangs(&house).await;
+        let (_, guard, supervisor) = above(&run);
+        signal(supervisor, Signal::SIGKILL);
+        signal(guard, Signal::SIGKILL);
+        assert_eq!(over(run).await.how, How::GuardLost);
+        assert!(waiting(&house).is_empty());
         hanging.let_go();
         assert!(!house.path("ledger").exists());
         house.leave().await;
@@ -126,6 +164,7 @@ async fn a_file_that_hangs_takes_no_longer_than_its_run_may() {
     let ended = over(start(&house, &order).await).await;
     assert_eq!(ended.how, How::Signaled(15));
     assert_eq!(ended.stopped, Some(Stopped::Timeout));
+    assert!(waiting(&house).is_empty());
     house.leave().await;
 }
 

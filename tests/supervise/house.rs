@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::Write,
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -88,10 +88,10 @@ impl House {
         let run = self.supervisor.start(order).await;
         let run = run.expect("the supervisor starts");
         if let Some(pid) = run.pid() {
+            let guard = fs::canonicalize(PROGRAM).expect("it is built");
             eventually("the program", || {
                 let file = fs::read_link(format!("/proc/{pid}/exe"));
-                file.map_or(true, |file| file != Path::new(PROGRAM))
-                    .then_some(())
+                file.map_or(true, |file| file != guard).then_some(())
             })
             .await;
         }

@@ -9,7 +9,7 @@ use super::{
     Effect, Outcome,
     next::{End, Next, exits_with, later, same_slot},
 };
-use crate::{backoff, claim, heartbeat::Cut, spec::OnLost, store::table::never};
+use crate::{backoff, claim, ended::How, heartbeat::Cut, spec::OnLost, store::table::never};
 
 pub(super) fn next(end: &End<'_>) -> Next {
     let spec = end.spec;
@@ -46,7 +46,8 @@ pub(super) fn next(end: &End<'_>) -> Next {
 /// is the first again, whether or not somebody has got to write down that the instance was healthy.
 fn counted(end: &End<'_>) -> (Effect, u32) {
     let up = Duration::try_from(end.at.duration_since(end.since)).unwrap_or_default();
-    if up >= end.spec.healthy_after() {
+    let was_up = !matches!(end.how, How::NotStarted(_));
+    if was_up && up >= end.spec.healthy_after() {
         return (Effect::FailedAnew, 1);
     }
     let before = u32::try_from(end.error_count).unwrap_or(0);
@@ -65,7 +66,7 @@ fn started_anew(end: &End<'_>, delay: Duration, effect: Effect) -> Next {
 mod tests {
     use super::*;
     use crate::{
-        ended::{How, Stopped},
+        ended::Stopped,
         record::after::{
             After, after,
             model::{finished, job, noon},
@@ -134,6 +135,12 @@ mod tests {
             (Effect::FailedAnew, 1)
         );
         assert!(healthy.last_error.is_some());
+    }
+
+    #[test]
+    fn one_that_could_not_be_started_for_so_long_was_never_up() {
+        let hung = ended(How::NotStarted("it hangs".to_owned()), 6, 90);
+        assert_eq!((hung.effect, next(&hung, 90).0), (Effect::Failed, 60));
     }
 
     #[test]
