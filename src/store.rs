@@ -20,6 +20,8 @@ pub(crate) mod recurring;
 pub mod connect;
 // Sessions for the SQL of jobs.
 mod session;
+// How many of them begin at the same time.
+mod admission;
 // Databases that are not the referee's.
 mod elsewhere;
 // Trying again while it is away.

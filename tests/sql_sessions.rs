@@ -129,3 +129,38 @@ async fn the_session_of_a_job_that_has_failed_is_nobodys_any_more() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn many_that_take_long_are_under_way_at_the_same_time() {
+    let database = Postgres::database().await;
+    let gate = database.connect().await;
+    gate.batch_execute("SELECT pg_advisory_lock(8)")
+        .await
+        .expect("it is free");
+    let site = crowd(&database, 40, "SELECT pg_advisory_xact_lock_shared(8)");
+    let pass = site.on("alpha", &["tick"]).spawn();
+    let at_work = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 8 AND NOT granted
+                      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    until(SOON, "all of them are at work", async || {
+        database.query_one::<i64>(at_work).await == 40
+    })
+    .await;
+    gate.batch_execute("SELECT pg_advisory_unlock(8)")
+        .await
+        .expect("it is ours");
+    let pass = pass.finished().await;
+    assert_eq!(pass.code, Some(0), "{pass:?}");
+}
+
+/// So many jobs of this text, all due, and room for all of them.
+fn crowd(database: &Database, jobs: usize, text: &str) -> Site {
+    Site::with(database, |_| {
+        let job = |number| format!("[jobs.job-{number}]\nsql = \"{text}\"\n");
+        let jobs: Vec<_> = (0..jobs).map(job).collect();
+        format!(
+            "[daemon]\nmax_parallel = {}\n\n[defaults]\nstart = \"now\"\nevery = \"1h\"\n\n{}",
+            jobs.len(),
+            jobs.join("\n")
+        )
+    })
+}

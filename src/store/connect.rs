@@ -31,6 +31,7 @@ use tokio_postgres::{Config, SimpleQueryMessage, config::SslMode};
 
 use super::{
     address::{Address, Place, Server, SessionWanted},
+    admission::Admission,
     connection::{Connection, Ear, Encryption},
     error::{Attempt, DatabaseError, Doing},
     session::{Session, Spare},
@@ -45,6 +46,7 @@ const MAX_NUMBERS: usize = 8;
 #[derive(Clone)]
 pub struct Database {
     pool: Pool<Opener>,
+    admission: Admission,
     spare: Arc<Spare>,
     limit: Duration,
 }
@@ -54,6 +56,7 @@ impl fmt::Debug for Database {
         f.debug_struct("Database")
             .field("address", &self.address().shown())
             .field("pool", &self.pool.status())
+            .field("admission", &self.admission)
             .field("spare", &self.spare)
             .field("limit", &self.limit)
             .finish()
@@ -88,8 +91,12 @@ impl Database {
             })
             .build()
             .expect("a pool with a runtime can be built");
-        let spare = Arc::default();
-        Self { pool, spare, limit }
+        Self {
+            pool,
+            admission: Admission::default(),
+            spare: Arc::default(),
+            limit,
+        }
     }
 
     /// A connection of the pool, given back when it is dropped.
@@ -109,12 +116,13 @@ impl Database {
     }
 
     /// A session for the SQL of one job that is told these things about itself, new or left clean by another: what the
-    /// server says beside its answers goes to `ear` instead of the log.
+    /// server says beside its answers goes to `ear` instead of the log. Waits for a moment when many begin at once.
     pub(crate) async fn session(
         &self,
         told: Vec<&'static str>,
         ear: Ear,
     ) -> Result<Session, DatabaseError> {
+        let admitted = self.admission.enter().await;
         let connection = match self.spare.take(&told) {
             Some(connection) => {
                 connection.hear_with(Some(ear));
@@ -122,7 +130,8 @@ impl Database {
             }
             None => self.dedicated_to(ear).await?,
         };
-        Ok(Session::new(connection, told, Arc::clone(&self.spare)))
+        let spare = Arc::clone(&self.spare);
+        Ok(Session::new(connection, told, spare, admitted))
     }
 
     /// Closes what nobody has used for so long: each connection is a process of the server's.

@@ -13,7 +13,9 @@ use futures_util::join;
 use tokio_postgres::Row;
 
 use super::{
-    Connection, limited,
+    Connection,
+    admission::Admitted,
+    limited,
     transaction::{Asked, ask_in_turn},
 };
 
@@ -81,6 +83,8 @@ pub struct Session {
     connection: Connection,
     told: Vec<&'static str>,
     spare: Arc<Spare>,
+    /// The next may begin when this one is over.
+    _admitted: Admitted,
 }
 
 impl std::ops::Deref for Session {
@@ -92,11 +96,17 @@ impl std::ops::Deref for Session {
 }
 
 impl Session {
-    pub(super) fn new(connection: Connection, told: Vec<&'static str>, spare: Arc<Spare>) -> Self {
+    pub(super) fn new(
+        connection: Connection,
+        told: Vec<&'static str>,
+        spare: Arc<Spare>,
+        admitted: Admitted,
+    ) -> Self {
         Self {
             connection,
             told,
             spare,
+            _admitted: admitted,
         }
     }
 
