@@ -129,6 +129,10 @@ async fn passes_runs_and_orders_go_through_a_pooler_and_leave_nothing_in_its_ses
     }
     let lines = scene.database.query_one::<i64>("SELECT count(*) FROM line");
     assert_eq!(lines.await, 1);
+    // And not what the pooler's session had done for others before.
+    let output = "SELECT output FROM crontabber_log WHERE app_name = 'counted'";
+    let said = scene.database.query_one::<String>(output);
+    assert_eq!(said.await, "line: 1 inserted\n");
     scene.well(&["run", "parent", "--force"]).await;
     for reading in [
         &["list"][..],

@@ -131,6 +131,19 @@ async fn the_session_of_a_job_that_has_failed_is_nobodys_any_more() {
 }
 
 #[tokio::test]
+async fn what_is_counted_is_what_this_job_has_changed_and_not_the_one_before_it() {
+    let database =
+        after("INSERT INTO met VALUES (pg_backend_pid(), 0); DELETE FROM met WHERE ctid = '(0,2)'")
+            .await;
+    assert_eq!(met(&database, "count(DISTINCT session)").await, 1);
+    let outputs =
+        "SELECT string_agg(app_name || ' ' || output, '' ORDER BY started_at) FROM crontabber_log";
+    let said: String = database.query_one(outputs).await;
+    let each = "first met: 2 inserted, 1 deleted\nsecond met: 1 inserted\n";
+    assert_eq!(said, each.repeat(2));
+}
+
+#[tokio::test]
 async fn many_that_take_long_are_under_way_at_the_same_time() {
     let database = Postgres::database().await;
     let gate = database.connect().await;

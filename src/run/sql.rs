@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! BEGIN                             ┐       its own words, whatever the database's defaults
-//! execute_settings, execute_counts  │       the text, its limits, what every run is told
+//! execute_settings                  │       the text, its limits, what every run is told
 //! execute                           │ one   DO: EXECUTE the text; a COMMIT inside is refused before any effect
 //! SET CONSTRAINTS ALL IMMEDIATE     │ trip  what was put off is checked now, under the timeout
 //! CLOSE, UNLISTEN, DISCARD, RESET   │       whatever it has left in its session, role and settings
@@ -192,7 +192,7 @@ impl Run<'_> {
     }
 
     /// Sends the SQL and hears what comes of it; the error is for people.
-    async fn work(&self, client: &Connection) -> Result<(), String> {
+    async fn work(&self, client: &Session) -> Result<(), String> {
         if !self.sql.transaction && !client.is_direct().await {
             return Err(POOLER.to_owned());
         }
@@ -219,7 +219,7 @@ impl Run<'_> {
 
     /// All of it is sent before anything is answered: what follows a refusal is refused as well, and should it be the
     /// BEGIN that is refused, then there is no text to execute, because that was set for the transaction only.
-    async fn in_a_transaction(&self, client: &Connection) -> Result<(), tokio_postgres::Error> {
+    async fn in_a_transaction(&self, client: &Session) -> Result<(), tokio_postgres::Error> {
         // Whether the session may be used again; not in the transaction, which an error would end.
         client.is_direct().await;
         let settings = Settings::of(self, true);
@@ -234,7 +234,9 @@ impl Run<'_> {
         // The record waits for the row as long as a lease lasts, and a short one no less than any transaction of ours.
         let at_most = milliseconds(self.held.spec.lease.lease.max(transaction::LIMIT));
         let at_most: [Parameter<'_>; 1] = [(&at_most, Type::TEXT)];
-        let before = client.question_in_a_transaction(BEFORE, &settings);
+        let from_nothing = client.counts_from_nothing();
+        let before = if from_nothing { SETTINGS } else { BEFORE };
+        let before = client.question_in_a_transaction(before, &settings);
         let after = client.question_in_a_transaction(AFTER, &at_most);
         let (begun, before, done, after) = join!(
             client.batch_execute(transaction::BEGIN_ONLY),
@@ -245,8 +247,12 @@ impl Run<'_> {
         begun?;
         let before = before?;
         done?;
-        self.heard
-            .say(&changes(&said::counts(&before)?, &said::counts(&after?)?));
+        let before = if from_nothing {
+            said::Counts::new()
+        } else {
+            said::counts(&before)?
+        };
+        self.heard.say(&changes(&before, &said::counts(&after?)?));
         Ok(())
     }
 
@@ -279,7 +285,7 @@ impl Run<'_> {
 /// What a text finds when it starts.
 const SETTINGS: &str = include_str!("../../sql/execute_settings.sql");
 
-/// The same, and what its session has changed before.
+/// The same, and what its session has changed before, where that may be something.
 const BEFORE: &str = concat!(
     include_str!("../../sql/execute_counts.sql"),
     "(\n",

@@ -124,11 +124,12 @@ impl Database {
     ) -> Result<Session, DatabaseError> {
         let admitted = self.admission.enter().await;
         let connection = match self.spare.take(&told) {
-            Some(connection) => {
-                connection.hear_with(Some(ear));
-                connection
+            Some(kept) => {
+                kept.0.hear_with(Some(ear));
+                kept
             }
-            None => self.dedicated_to(ear).await?,
+            // A new process has changed nothing.
+            None => (self.dedicated_to(ear).await?, true),
         };
         let spare = Arc::clone(&self.spare);
         Ok(Session::new(connection, told, spare, admitted))

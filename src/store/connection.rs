@@ -44,6 +44,7 @@ pub struct Connection {
     client: ClientWrapper,
     fuse: Fuse,
     warnings: Arc<Warnings>,
+    server_version: Option<u32>,
     is_direct: OnceCell<bool>,
     is_settled: AtomicBool,
     recurring: Recurring,
@@ -82,6 +83,11 @@ impl Connection {
 
     pub(super) fn settled(&self) {
         self.is_settled.store(true, Ordering::Release);
+    }
+
+    /// Whether the server can be asked to tell its statistics at once: since PostgreSQL 15.
+    pub(super) fn counts_at_once(&self) -> bool {
+        self.server_version.is_some_and(|version| version >= 15)
     }
 
     pub(super) fn known_direct(&self) -> &OnceCell<bool> {
@@ -289,7 +295,7 @@ impl Encryption {
             everywhere: Arc::clone(everywhere),
             ear: Mutex::new(ear),
         });
-        let (client, task) = match &self {
+        let (client, task, server_version) = match &self {
             Self::None => start(config.connect(NoTls).await?, &warnings),
             #[cfg(feature = "tls")]
             Self::Tls(connector) => start(config.connect(connector.clone()).await?, &warnings),
@@ -304,6 +310,7 @@ impl Encryption {
             client: ClientWrapper::new(client, task),
             fuse,
             warnings,
+            server_version,
             is_direct: OnceCell::new(),
             is_settled: AtomicBool::new(false),
             recurring: Recurring::default(),
@@ -322,12 +329,19 @@ impl Encryption {
 fn start<S>(
     (client, connection): (Client, tokio_postgres::Connection<Socket, S>),
     warnings: &Arc<Warnings>,
-) -> (Client, tokio::task::JoinHandle<()>)
+) -> (Client, tokio::task::JoinHandle<()>, Option<u32>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let version = connection.parameter("server_version").and_then(major);
     let task = tokio::spawn(serve(connection, Arc::clone(warnings)));
-    (client, task)
+    (client, task, version)
+}
+
+/// 15 of `15.14 (Debian 15.14-0+deb12u1)`, 19 of `19devel`.
+fn major(version: &str) -> Option<u32> {
+    let digits = version.split(|c: char| !c.is_ascii_digit()).next()?;
+    digits.parse().ok()
 }
 
 /// Moves the bytes of one connection until it ends.
@@ -351,4 +365,17 @@ where
         }
     }
     warnings.tell(Said::Closed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_major_version_is_what_the_text_begins_with() {
+        assert_eq!(major("15.14 (Debian 15.14-0+deb12u1)"), Some(15));
+        assert_eq!(major("19devel"), Some(19));
+        assert_eq!(major("9.6.24"), Some(9));
+        assert_eq!(major(""), None);
+    }
 }

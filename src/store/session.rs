@@ -31,6 +31,9 @@ pub(crate) const CLEAN: &str = "CLOSE ALL; UNLISTEN *; DISCARD TEMP; DISCARD SEQ
 /// statements.
 const LEFT: &str = include_str!("../../sql/session_left.sql");
 
+/// The same, when the statistics can be told at once.
+const LEFT_TOLD: &str = include_str!("../../sql/session_left_told.sql");
+
 /// The sessions of a database that wait for a job.
 #[derive(Debug, Default)]
 pub(super) struct Spare(Mutex<Vec<Waiting>>);
@@ -40,26 +43,31 @@ struct Waiting {
     connection: Connection,
     /// What jobs were told in it.
     told: Vec<&'static str>,
+    /// Whether the server's statistics know what they have changed.
+    is_counted: bool,
     since: Instant,
 }
 
 impl Spare {
     /// The one that was given back last: what its server process knows is fresh. Of those in which nothing was told that
     /// the next job is not told as well: a setting that a session has had once is empty there, and not missing.
-    pub(super) fn take(&self, told: &[&'static str]) -> Option<Connection> {
+    /// With whether the server's statistics know what it has changed.
+    pub(super) fn take(&self, told: &[&'static str]) -> Option<(Connection, bool)> {
         let mut waiting = self.waiting();
         waiting.retain(|waiting| waiting.connection.is_usable());
         let is_told = |waiting: &Waiting| waiting.told.iter().all(|name| told.contains(name));
         let at = waiting.iter().rposition(is_told)?;
-        Some(waiting.remove(at).connection)
+        let waiting = waiting.remove(at);
+        Some((waiting.connection, waiting.is_counted))
     }
 
-    fn keep(&self, connection: Connection, told: Vec<&'static str>) {
+    fn keep(&self, connection: Connection, told: Vec<&'static str>, is_counted: bool) {
         let mut waiting = self.waiting();
         if waiting.len() < MOST && connection.is_usable() {
             waiting.push(Waiting {
                 connection,
                 told,
+                is_counted,
                 since: Instant::now(),
             });
         }
@@ -82,6 +90,7 @@ impl Spare {
 pub struct Session {
     connection: Connection,
     told: Vec<&'static str>,
+    is_counted: bool,
     spare: Arc<Spare>,
     /// The next may begin when this one is over.
     _admitted: Admitted,
@@ -97,7 +106,7 @@ impl std::ops::Deref for Session {
 
 impl Session {
     pub(super) fn new(
-        connection: Connection,
+        (connection, is_counted): (Connection, bool),
         told: Vec<&'static str>,
         spare: Arc<Spare>,
         admitted: Admitted,
@@ -105,9 +114,16 @@ impl Session {
         Self {
             connection,
             told,
+            is_counted,
             spare,
             _admitted: admitted,
         }
+    }
+
+    /// Whether all that its server process has changed and not yet told the statistics is this job's. Not known behind a
+    /// pooler; to be asked when it is known whether there is one.
+    pub(crate) fn counts_from_nothing(&self) -> bool {
+        self.is_counted && self.connection.known_direct().get() == Some(&true)
     }
 
     /// Sends the last statements and the COMMIT, and lets the next job have the session if nothing of this one is left in it;
@@ -125,7 +141,9 @@ impl Session {
             .iter()
             .map(|(sql, parameters)| client.question_in_a_transaction(sql, parameters));
         let last: Vec<_> = last.collect();
-        let left = client.question_in_a_transaction(LEFT, &[]);
+        let is_counted = client.counts_at_once();
+        let left = if is_counted { LEFT_TOLD } else { LEFT };
+        let left = client.question_in_a_transaction(left, &[]);
         if client.known_direct().get() != Some(&true) {
             // The pooler's session goes on to others: better a moment too early than never.
             let sent = async {
@@ -154,7 +172,7 @@ impl Session {
         if left.is_ok_and(|rows| is_clean(&rows)) {
             client.hear_with(None);
             client.prepare_what_recurs().await;
-            self.spare.keep(self.connection, self.told);
+            self.spare.keep(self.connection, self.told, is_counted);
         }
         Ok(answers)
     }
