@@ -38,6 +38,7 @@ pub(super) struct Cell {
     directory: Flock<File>,
     /// Open from the beginning: to kill must need nothing.
     kill: File,
+    is_removed: bool,
 }
 
 impl Cell {
@@ -103,6 +104,7 @@ impl Cell {
                 path: path.to_owned(),
                 directory,
                 kill,
+                is_removed: false,
             })),
             Err(error) => {
                 // What cannot be removed is tried again at the next start.
@@ -160,6 +162,14 @@ impl Cell {
         events.is_ok_and(|events| value(&events, "populated") == Some(0))
     }
 
+    /// Whether no process is in it or below it; then it is removed, unless a job has made others in it. What the kernel has
+    /// counted in it must have been read before.
+    pub(super) fn is_over(&mut self) -> bool {
+        // The kernel removes none that has processes, and to try it is less work than to ask.
+        self.is_removed = self.is_removed || fs::remove_dir(&self.path).is_ok();
+        self.is_removed || self.is_empty()
+    }
+
     /// Whether the kernel has killed something in it for want of memory.
     pub(super) fn is_out_of_memory(&self) -> bool {
         let events = fs::read_to_string(self.path.join("memory.events")).unwrap_or_default();
@@ -180,8 +190,10 @@ impl Cell {
 
 impl Drop for Cell {
     fn drop(&mut self) {
-        // While somebody is in it this fails, and the next start finds it.
-        remove(&self.path);
+        if !self.is_removed {
+            // While somebody is in it this fails, and the next start finds it.
+            remove(&self.path);
+        }
     }
 }
 

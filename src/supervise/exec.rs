@@ -23,7 +23,7 @@ use nix::{
 };
 
 use super::{
-    kernel::{close_all_but, default_signals, drop_capabilities, set_nice},
+    kernel::{close_all_but, drop_capabilities, set_nice},
     spawn::Start,
     wire::User,
 };
@@ -51,7 +51,6 @@ impl Start<'_> {
             cell.enter()
                 .map_err(|error| format!("cannot enter its cgroup: {error}"))?;
         }
-        default_signals();
         SigSet::empty().thread_set_mask().map_err(cannot)?;
         setsid().map_err(cannot)?;
         if let Some(stdin) = self.stdin {

@@ -277,10 +277,10 @@ impl Guard<'_> {
             if self.reap_children() == Left::Nobody
                 && let Some(status) = self.status
             {
-                if self.cell.as_ref().is_none_or(Cell::is_empty) {
+                self.note_memory(status);
+                if self.cell.as_mut().is_none_or(Cell::is_over) {
                     self.hear_trouble();
                     self.read_the_rest();
-                    self.note_memory(status);
                     return status;
                 }
                 // Not below us, and yet the run's: somebody has put it there.
@@ -290,7 +290,8 @@ impl Guard<'_> {
         }
     }
 
-    /// Waits until something happens or the next step is due.
+    /// Waits until something happens or the next step is due. That the program runs is nothing to wake up for: it is asked
+    /// when something else happens, and it matters at the first deadline.
     fn wait(&mut self) {
         // Never zero, which would mean "no alarm".
         let next = self.next_step().max(Boottime::at(Duration::from_nanos(1)));
@@ -298,14 +299,11 @@ impl Guard<'_> {
         self.timer
             .set(alarm, TimerSetTimeFlags::TFD_TIMER_ABSTIME)
             .expect("a valid timer takes every instant");
-        let mut sources = Vec::with_capacity(5);
+        let mut sources = Vec::with_capacity(4);
         sources.push(PollFd::new(self.timer.as_fd(), PollFlags::POLLIN));
         sources.push(PollFd::new(self.children.as_fd(), PollFlags::POLLIN));
         if let Some(output) = &self.output {
             sources.push(PollFd::new(output.as_fd(), PollFlags::POLLIN));
-        }
-        if let Begun::Starting(trouble) = &self.start {
-            sources.push(PollFd::new(trouble.as_fd(), PollFlags::POLLIN));
         }
         if let Some(host) = self.host {
             sources.push(PollFd::new(host.as_fd(), PollFlags::POLLIN));

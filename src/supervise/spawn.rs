@@ -8,7 +8,7 @@
 use std::{
     fs::File,
     io::Write,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, OwnedFd},
     process,
 };
 
@@ -143,11 +143,5 @@ impl Trouble {
                 }
             }
         }
-    }
-}
-
-impl AsFd for Trouble {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.pipe.as_fd()
     }
 }

@@ -26,7 +26,7 @@ use nix::{
 use super::{
     guard::{self, LONGEST_PASS, PASS, children_signal},
     guards::{Guards, Orders},
-    kernel::{Forked, Reaped, Received, fork, keep_to_itself, reap, receive},
+    kernel::{Forked, Reaped, Received, default_signals, fork, keep_to_itself, reap, receive},
     tree::signal_below,
     wire,
 };
@@ -82,6 +82,8 @@ impl Supervisor {
         // The host decides, so signals meant for a terminal's programs or for a whole unit pass by. Blocked, not
         // ignored: a program would inherit that.
         SigSet::all().thread_set_mask()?;
+        // What a host ignores (Rust SIGPIPE, `nohup` SIGHUP) a program would inherit, too. Once for all of them.
+        default_signals();
         let children = children_signal()?;
         Ok(Self {
             host: Some(host),

@@ -236,8 +236,11 @@ pub(super) fn in_memory(name: &CStr, bytes: &[u8]) -> io::Result<OwnedFd> {
 
 /// What is in such a file.
 pub(super) fn from_memory(file: OwnedFd) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::from(file).take(MAX_ORDER).read_to_end(&mut bytes)?;
+    let file = File::from(file);
+    let length = file.metadata()?.len().min(MAX_ORDER);
+    // One more, so that a read that fills it is the last.
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1);
+    file.take(MAX_ORDER).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
