@@ -1,6 +1,6 @@
 -- execute_counts: what this session has changed and not yet told the server's statistics, table by table. Asked after a
--- job's SQL, and before it where the session may have done other work and not told of it: before PostgreSQL 15, which has
--- session_left_told, and behind a pooler.
+-- job's SQL, and before it where the session may have done other work and not told of it: one that is new to us, one of a
+-- server before PostgreSQL 15, which has session_left_told, and one of a pooler.
 -- Counted by the server as it goes (track_counts), so that it holds for several statements, functions and triggers.
 -- What pg_stat_xact_user_tables says, for a tenth of the work: that view joins and groups all indexes, too. The server's
 -- own tables have the numbers below 16384 (FirstNormalObjectId), and are passed over by the index.

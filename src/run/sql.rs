@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! BEGIN                             ┐       its own words, whatever the database's defaults
-//! execute_settings                  │       the text, its limits, what every run is told
+//! execute_settings (execute_counts) │       the text, its limits, what every run is told; what was changed before
 //! execute                           │ one   DO: EXECUTE the text; a COMMIT inside is refused before any effect
 //! SET CONSTRAINTS ALL IMMEDIATE     │ trip  what was put off is checked now, under the timeout
 //! CLOSE, UNLISTEN, DISCARD, RESET   │       whatever it has left in its session, role and settings

@@ -128,8 +128,8 @@ impl Database {
                 kept.0.hear_with(Some(ear));
                 kept
             }
-            // A new process has changed nothing.
-            None => (self.dedicated_to(ear).await?, true),
+            // A connection is new, and its server process may not be: some poolers lend it under its own number.
+            None => (self.dedicated_to(ear).await?, false),
         };
         let spare = Arc::clone(&self.spare);
         Ok(Session::new(connection, told, spare, admitted))

@@ -86,7 +86,7 @@ impl Connection {
     }
 
     /// Whether the server can be asked to tell its statistics at once: since PostgreSQL 15.
-    pub(super) fn counts_at_once(&self) -> bool {
+    pub(super) fn flushes_statistics(&self) -> bool {
         self.server_version.is_some_and(|version| version >= 15)
     }
 

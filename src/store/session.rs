@@ -44,7 +44,7 @@ struct Waiting {
     /// What jobs were told in it.
     told: Vec<&'static str>,
     /// Whether the server's statistics know what they have changed.
-    is_counted: bool,
+    is_flushed: bool,
     since: Instant,
 }
 
@@ -58,16 +58,16 @@ impl Spare {
         let is_told = |waiting: &Waiting| waiting.told.iter().all(|name| told.contains(name));
         let at = waiting.iter().rposition(is_told)?;
         let waiting = waiting.remove(at);
-        Some((waiting.connection, waiting.is_counted))
+        Some((waiting.connection, waiting.is_flushed))
     }
 
-    fn keep(&self, connection: Connection, told: Vec<&'static str>, is_counted: bool) {
+    fn keep(&self, connection: Connection, told: Vec<&'static str>, is_flushed: bool) {
         let mut waiting = self.waiting();
         if waiting.len() < MOST && connection.is_usable() {
             waiting.push(Waiting {
                 connection,
                 told,
-                is_counted,
+                is_flushed,
                 since: Instant::now(),
             });
         }
@@ -90,7 +90,7 @@ impl Spare {
 pub struct Session {
     connection: Connection,
     told: Vec<&'static str>,
-    is_counted: bool,
+    is_flushed: bool,
     spare: Arc<Spare>,
     /// The next may begin when this one is over.
     _admitted: Admitted,
@@ -106,7 +106,7 @@ impl std::ops::Deref for Session {
 
 impl Session {
     pub(super) fn new(
-        (connection, is_counted): (Connection, bool),
+        (connection, is_flushed): (Connection, bool),
         told: Vec<&'static str>,
         spare: Arc<Spare>,
         admitted: Admitted,
@@ -114,7 +114,7 @@ impl Session {
         Self {
             connection,
             told,
-            is_counted,
+            is_flushed,
             spare,
             _admitted: admitted,
         }
@@ -123,7 +123,7 @@ impl Session {
     /// Whether all that its server process has changed and not yet told the statistics is this job's. Not known behind a
     /// pooler; to be asked when it is known whether there is one.
     pub(crate) fn counts_from_nothing(&self) -> bool {
-        self.is_counted && self.connection.known_direct().get() == Some(&true)
+        self.is_flushed && self.connection.known_direct().get() == Some(&true)
     }
 
     /// Sends the last statements and the COMMIT, and lets the next job have the session if nothing of this one is left in it;
@@ -141,10 +141,11 @@ impl Session {
             .iter()
             .map(|(sql, parameters)| client.question_in_a_transaction(sql, parameters));
         let last: Vec<_> = last.collect();
-        let is_counted = client.counts_at_once();
-        let left = if is_counted { LEFT_TOLD } else { LEFT };
+        let is_direct = client.known_direct().get() == Some(&true);
+        let is_flushed = is_direct && client.flushes_statistics();
+        let left = if is_flushed { LEFT_TOLD } else { LEFT };
         let left = client.question_in_a_transaction(left, &[]);
-        if client.known_direct().get() != Some(&true) {
+        if !is_direct {
             // The pooler's session goes on to others: better a moment too early than never.
             let sent = async {
                 let (last, left, committed) = join!(
@@ -172,7 +173,7 @@ impl Session {
         if left.is_ok_and(|rows| is_clean(&rows)) {
             client.hear_with(None);
             client.prepare_what_recurs().await;
-            self.spare.keep(self.connection, self.told, is_counted);
+            self.spare.keep(self.connection, self.told, is_flushed);
         }
         Ok(answers)
     }

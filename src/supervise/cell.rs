@@ -162,11 +162,14 @@ impl Cell {
         events.is_ok_and(|events| value(&events, "populated") == Some(0))
     }
 
-    /// Whether no process is in it or below it; then it is removed, unless a job has made others in it. What the kernel has
-    /// counted in it must have been read before.
-    pub(super) fn is_over(&mut self) -> bool {
-        // The kernel removes none that has processes, and to try it is less work than to ask.
-        self.is_removed = self.is_removed || fs::remove_dir(&self.path).is_ok();
+    /// Removes it if no process is in it or below it, and whether none is. One in which a job has made others goes at the
+    /// end. What the kernel has counted in it must have been read before.
+    pub(super) fn remove_if_empty(&mut self) -> bool {
+        // The kernel removes none that has processes, and to try it is less work than to ask. Gone is gone, whoever did it.
+        self.is_removed = match fs::remove_dir(&self.path) {
+            Ok(()) => true,
+            Err(error) => error.kind() == ErrorKind::NotFound,
+        };
         self.is_removed || self.is_empty()
     }
 

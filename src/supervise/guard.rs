@@ -218,7 +218,7 @@ enum Phase {
 
 /// Whether there is a program.
 enum Begun {
-    /// Its child is on the way to it, and may hang there.
+    /// Its child was on the way to it when it was heard last, and may hang there.
     Starting(Trouble),
     Runs,
     /// It could not become the program, for this reason.
@@ -278,7 +278,7 @@ impl Guard<'_> {
                 && let Some(status) = self.status
             {
                 self.note_memory(status);
-                if self.cell.as_mut().is_none_or(Cell::is_over) {
+                if self.cell.as_mut().is_none_or(Cell::remove_if_empty) {
                     self.hear_trouble();
                     self.read_the_rest();
                     return status;

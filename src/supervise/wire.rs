@@ -238,7 +238,7 @@ pub(super) fn in_memory(name: &CStr, bytes: &[u8]) -> io::Result<OwnedFd> {
 pub(super) fn from_memory(file: OwnedFd) -> io::Result<Vec<u8>> {
     let file = File::from(file);
     let length = file.metadata()?.len().min(MAX_ORDER);
-    // One more, so that a read that fills it is the last.
+    // One more: the read that finds the end needs room, too.
     let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1);
     file.take(MAX_ORDER).read_to_end(&mut bytes)?;
     Ok(bytes)
