@@ -115,25 +115,41 @@ fn switch_to(user: &User) -> Result<(), String> {
     }
 }
 
-/// The file to execute: the name itself if it is a path, else the first of the PATH given.
-///
-/// Looked up here, because libc's `execvp` looks through the PATH of the caller.
-fn find(name: &CStr, env: &[&CStr]) -> nix::Result<CString> {
-    if name.to_bytes().contains(&b'/') {
-        return Ok(name.to_owned());
+/// Whether this is a path, and not a name that is looked for in the PATH.
+pub(super) fn is_path(name: &CStr) -> bool {
+    name.to_bytes().contains(&b'/')
+}
+
+/// The files that may be meant: the name itself if it is a path, else one for each directory of the PATH given.
+pub(super) fn candidates(name: &CStr, env: &[&CStr]) -> Vec<CString> {
+    if is_path(name) {
+        return vec![name.to_owned()];
     }
     let path = env
         .iter()
         .find_map(|pair| pair.to_bytes().strip_prefix(b"PATH="));
-    let mut seen = Errno::ENOENT;
-    for directory in path.unwrap_or(DEFAULT_PATH).split(|&byte| byte == b':') {
+    let directories = path.unwrap_or(DEFAULT_PATH).split(|&byte| byte == b':');
+    // An empty entry of the PATH means the current directory, as in every shell.
+    let file = |directory| {
         let file = Path::new(OsStr::from_bytes(directory)).join(OsStr::from_bytes(name.to_bytes()));
-        match access(&file, AccessFlags::X_OK) {
-            Ok(()) if file.is_file() => {
-                // An empty entry of the PATH means the current directory, as in every shell.
-                return CString::new(file.into_os_string().into_encoded_bytes())
-                    .map_err(|_| Errno::EINVAL);
-            }
+        CString::new(file.into_os_string().into_encoded_bytes()).ok()
+    };
+    directories.filter_map(file).collect()
+}
+
+/// The file to execute: the first of those that may be meant.
+///
+/// Looked up here, because libc's `execvp` looks through the PATH of the caller.
+fn find(name: &CStr, env: &[&CStr]) -> nix::Result<CString> {
+    let mut candidates = candidates(name, env);
+    if is_path(name) {
+        return candidates.pop().ok_or(Errno::ENOENT);
+    }
+    let mut seen = Errno::ENOENT;
+    for file in candidates {
+        let path = Path::new(OsStr::from_bytes(file.to_bytes()));
+        match access(path, AccessFlags::X_OK) {
+            Ok(()) if path.is_file() => return Ok(file),
             // As a shell does: found but not allowed is worth saying, and the search goes on.
             Ok(()) | Err(Errno::EACCES) => seen = Errno::EACCES,
             Err(_) => {}

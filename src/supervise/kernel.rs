@@ -1,9 +1,13 @@
 //! The calls that no safe wrapper makes for us.
 #![expect(
     unsafe_code,
-    reason = "fork, into a cgroup too, waitpid with every status, descriptors out of a message, sockets watched by \
-              tokio, what a child gives up before it becomes a program: signals, descriptors, priority, capabilities; and freed memory"
+    reason = "fork, into a cgroup too, a child that borrows our memory, waitpid with every status, descriptors out of a \
+              message, sockets watched by tokio, signals at their default, what a child gives up before it becomes a \
+              program: descriptors, priority, capabilities; and freed memory"
 )]
+
+mod clone;
+mod launch;
 
 use std::{
     ffi::CStr,
@@ -23,6 +27,9 @@ use nix::{
 };
 use tokio::io::unix::AsyncFd;
 
+pub(super) use clone::fork_into;
+pub(super) use launch::{Launched, Program, Step, launch, why};
+
 /// The most file descriptors a message may bring.
 pub(super) const MAX_DESCRIPTORS: usize = 3;
 
@@ -41,45 +48,6 @@ pub(super) fn fork() -> nix::Result<Forked> {
     match unsafe { nix::unistd::fork() }? {
         ForkResult::Parent { child } => Ok(Forked::Parent(child)),
         ForkResult::Child => Ok(Forked::Child),
-    }
-}
-
-/// Forks a process that has one thread into the cgroup of this directory. Only a guard does so.
-///
-/// Not by moving it there later: that waits for every processor of the machine, for milliseconds.
-pub(super) fn fork_into(cgroup: BorrowedFd) -> nix::Result<Forked> {
-    /// `struct clone_args` of the kernel's first version that knows cgroups.
-    #[repr(C)]
-    #[derive(Default)]
-    struct Arguments {
-        flags: u64,
-        pidfd: u64,
-        child_tid: u64,
-        parent_tid: u64,
-        exit_signal: u64,
-        stack: u64,
-        stack_size: u64,
-        tls: u64,
-        set_tid: u64,
-        set_tid_size: u64,
-        cgroup: u64,
-    }
-    const CLONE_INTO_CGROUP: u64 = 1 << 33;
-    let arguments = Arguments {
-        flags: CLONE_INTO_CGROUP,
-        exit_signal: u64::from(libc::SIGCHLD.unsigned_abs()),
-        cgroup: u64::from(cgroup.as_raw_fd().unsigned_abs()),
-        ..Arguments::default()
-    };
-    let length = mem::size_of::<Arguments>();
-    // SAFETY: `arguments` lives for the whole call and is as long as it says. Without CLONE_VM and without a stack it
-    // is a fork, past libc, whose handlers and locks matter to processes with several threads only (see `fork`).
-    let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, length) };
-    match Errno::result(pid)? {
-        0 => Ok(Forked::Child),
-        pid => Ok(Forked::Parent(Pid::from_raw(
-            i32::try_from(pid).expect("a pid is an i32"),
-        ))),
     }
 }
 

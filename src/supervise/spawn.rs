@@ -1,11 +1,12 @@
-//! Starting the program of a run: by fork, for nothing else starts it in a cgroup of its own, as another user and with
-//! another priority.
+//! Starting the program of a run: by a child that borrows its guard's memory until it is the program, or by fork where it has
+//! more to do before: to become another user, to take another priority.
 //!
 //! The guard does not wait until the program runs: its directory or its file may hang in a network, and a guard that hangs
 //! with it keeps no deadline. What goes wrong on the way the child tells through a pipe that the program does not inherit;
 //! so it is the end of that pipe that says that the program runs.
 
 use std::{
+    ffi::CString,
     fs::File,
     io::Write,
     os::fd::{AsFd, OwnedFd},
@@ -15,14 +16,17 @@ use std::{
 use nix::{
     errno::Errno,
     fcntl::{FcntlArg, OFlag, fcntl},
-    sys::stat::{Mode, umask},
+    sys::{
+        resource::{Resource, getrlimit},
+        stat::{Mode, umask},
+    },
     unistd::{Gid, Pid, Uid, fchown, pipe2, read},
 };
 
 use super::{
     cell::Cell,
-    exec::because,
-    kernel::{Forked, fork, fork_into},
+    exec::{self, because, candidates, is_path},
+    kernel::{Forked, Launched, Program, Step, fork, fork_into, launch, why},
     wire::Words,
 };
 
@@ -67,16 +71,24 @@ pub(super) fn spawn(
         cell,
     };
     start.give_away_pipes();
-    let (trouble, to_tell) = quiet_pipe().map_err(cannot)?;
+    if let Some(launched) = start.launch() {
+        return Ok(Starting {
+            main: launched.pid,
+            output,
+            trouble: Trouble::of(Word::Launched {
+                launched,
+                name: words.argv[0].to_owned(),
+                cwd: words.cwd.to_owned(),
+            }),
+        });
+    }
+    let (pipe, to_tell) = quiet_pipe().map_err(cannot)?;
     let (forked, is_inside) = start.fork().map_err(cannot)?;
     match forked {
         Forked::Parent(main) => Ok(Starting {
             main,
             output,
-            trouble: Trouble {
-                pipe: trouble,
-                said: Vec::new(),
-            },
+            trouble: Trouble::of(Word::Forked(pipe)),
         }),
         Forked::Child => {
             let Err(why) = start.become_program(is_inside, to_tell.as_fd());
@@ -89,6 +101,29 @@ pub(super) fn spawn(
 }
 
 impl Start<'_> {
+    /// Starts it without a copy of this process. `None`: it asks for more than that allows, or this machine does not know how.
+    fn launch(&self) -> Option<Launched> {
+        let words = self.words;
+        // What the kernel kills for want of memory it kills with all that share the memory.
+        if words.user.is_some() || words.nice.is_some() || words.memory_max.is_some() {
+            return None;
+        }
+        let (_, hard) = getrlimit(Resource::RLIMIT_LOCKS).ok()?;
+        let name = words.argv[0];
+        let program = Program {
+            files: candidates(name, &words.env),
+            is_looked_for: !is_path(name),
+            argv: &words.argv,
+            env: &words.env,
+            cwd: words.cwd,
+            name: exec::NAME,
+            stdin: self.stdin.map(AsFd::as_fd),
+            output: self.output.as_fd(),
+            locks: [words.brand, hard],
+        };
+        launch(program, self.cell.map(Cell::directory)).ok()
+    }
+
     /// Forks, into the cgroup if there is one; whether the child is there already.
     fn fork(&self) -> nix::Result<(Forked, bool)> {
         if let Some(cell) = self.cell
@@ -112,7 +147,7 @@ impl Start<'_> {
 }
 
 /// A pipe whose reading end does not wait; the writing end does, for programs expect that of a stdout.
-fn quiet_pipe() -> nix::Result<(OwnedFd, OwnedFd)> {
+pub(super) fn quiet_pipe() -> nix::Result<(OwnedFd, OwnedFd)> {
     let (ours, theirs) = pipe2(OFlag::O_CLOEXEC)?;
     fcntl(&ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     Ok((ours, theirs))
@@ -120,21 +155,42 @@ fn quiet_pipe() -> nix::Result<(OwnedFd, OwnedFd)> {
 
 /// What a child says before it is the program: nothing, if all goes well.
 pub(super) struct Trouble {
-    pipe: OwnedFd,
+    word: Word,
     said: Vec<u8>,
 }
 
+/// How a child says it.
+enum Word {
+    /// In words for people.
+    Forked(OwnedFd),
+    /// In numbers.
+    Launched {
+        launched: Launched,
+        name: CString,
+        cwd: CString,
+    },
+}
+
 impl Trouble {
+    fn of(word: Word) -> Self {
+        let said = Vec::new();
+        Self { word, said }
+    }
+
     /// Whether the program runs; `None`: not yet. An error says why it never will.
     pub(super) fn hear(&mut self) -> Option<Result<(), String>> {
         let mut heard = [0; LONGEST];
         loop {
-            match read(&self.pipe, &mut heard) {
+            let length = match &mut self.word {
+                Word::Forked(pipe) => read(pipe, &mut heard),
+                Word::Launched { launched, .. } => launched.read(&mut heard),
+            };
+            match length {
                 Ok(length) if length > 0 && self.said.len() < LONGEST => {
                     self.said.extend_from_slice(&heard[..length]);
                 }
                 Ok(_) if self.said.is_empty() => return Some(Ok(())),
-                Ok(_) => return Some(Err(String::from_utf8_lossy(&self.said).into_owned())),
+                Ok(_) => return Some(Err(self.in_words())),
                 Err(Errno::EAGAIN) => return None,
                 Err(Errno::EINTR) => {}
                 Err(errno) => {
@@ -143,5 +199,17 @@ impl Trouble {
                 }
             }
         }
+    }
+
+    fn in_words(&self) -> String {
+        if let Word::Launched { name, cwd, .. } = &self.word
+            && let Some((step, errno)) = why(&self.said)
+        {
+            return match step {
+                Step::Start => because("start", name, errno),
+                Step::Enter => because("enter", cwd, errno),
+            };
+        }
+        String::from_utf8_lossy(&self.said).into_owned()
     }
 }

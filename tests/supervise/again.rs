@@ -1,6 +1,9 @@
 //! Guards that are used again.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use crontabber::{
     ended::{Ended, How, Stopped},
@@ -11,7 +14,7 @@ use nix::{
     unistd::{Pid, Uid},
 };
 
-use crate::house::{House, above, dead, eventually, gone, over, signal};
+use crate::house::{House, above, dead, eventually, gone, kibibytes, over, signal};
 
 /// How many runs one after the other are sure to meet a guard that is free.
 const MANY: usize = 20;
@@ -77,6 +80,28 @@ async fn finds_nothing(house: House) {
         }
     }
     panic!("no guard has had two runs one after the other");
+}
+
+/// What it lends to a program until that runs, its texts and a stack, is some ten KiB each time.
+#[tokio::test]
+async fn a_guard_grows_by_nothing_that_a_run_needs() {
+    let house = House::new();
+    let mut sizes = BTreeMap::<Pid, Vec<u64>>::new();
+    while sizes.values().all(|sizes| sizes.len() < 200) {
+        let run = house.start(&house.order("read x < $D/gate")).await;
+        let (_, guard, _) = above(&run);
+        let size = kibibytes(guard, "smaps_rollup", "Private_Dirty:");
+        sizes.entry(guard).or_default().push(size);
+        house.open_gate(1);
+        assert_eq!(over(run).await.how, How::Exited(0));
+        assert!(sizes.len() < MANY, "no guard stays: {sizes:?}");
+    }
+    for sizes in sizes.values().filter(|sizes| sizes.len() == 200) {
+        // Until then it has done everything once.
+        let (early, late) = (sizes[20], sizes[199]);
+        assert!(late <= early + 64, "{sizes:?}");
+    }
+    house.leave().await;
 }
 
 #[tokio::test]
