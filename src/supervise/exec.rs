@@ -1,5 +1,5 @@
-//! What the child of a guard does to become the program of a run. It has one thread, as its guard has, so it may do
-//! whatever it likes.
+//! What the forked child of a guard does to become the program of a run. It has one thread, as its guard has, so it may do
+//! whatever it likes; one that borrows its guard's memory may not (`kernel/launch.rs`).
 
 use std::{
     convert::Infallible,

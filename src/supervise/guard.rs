@@ -106,7 +106,7 @@ fn guard(orders: Orders) -> Condition {
     }
 }
 
-/// Forks what becomes the program and tells the host; an error says why there is nothing.
+/// Starts what becomes the program and tells the host; an error says why there is nothing.
 fn begin(
     host: &OwnedFd,
     order: OwnedFd,

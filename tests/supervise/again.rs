@@ -94,7 +94,7 @@ async fn a_guard_grows_by_nothing_that_a_run_needs() {
         sizes.entry(guard).or_default().push(size);
         house.open_gate(1);
         assert_eq!(over(run).await.how, How::Exited(0));
-        assert!(sizes.len() < MANY, "no guard stays: {sizes:?}");
+        assert!(sizes.len() < 10 * MANY, "no guard stays: {sizes:?}");
     }
     for sizes in sizes.values().filter(|sizes| sizes.len() == 200) {
         // Until then it has done everything once.

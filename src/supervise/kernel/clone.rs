@@ -41,7 +41,8 @@ impl Arguments {
         }
     }
 
-    /// A child in this cgroup, or in ours, with our memory and with the stack that begins there and is that long.
+    /// A child in this cgroup, or in this process's, with our memory and with the stack that begins there and is that long.
+    #[cfg(target_arch = "x86_64")]
     pub(super) fn sharing(cgroup: Option<BorrowedFd>, stack: usize, size: usize) -> Self {
         let mut arguments = cgroup.map_or_else(Self::default, Self::into);
         arguments.flags |= u64::from(libc::CLONE_VM.unsigned_abs());

@@ -5,8 +5,12 @@
 //!
 //! What the two share is what makes it dangerous. So the child has a stack of its own and the texts and lists that it was
 //! given, which nobody changes or frees until the kernel says that it has let go of them; and it calls the kernel and nothing
-//! else: no libc, whose `errno` would be that of both, no allocation, no lock, nothing that may panic. That is why it can do
-//! no more than every run needs: who is to be another user, or to have another priority, is forked.
+//! else: nothing of libc but what copies bytes, for its `errno` would be that of both, no allocation, no lock, nothing that
+//! may panic. That is why it can do no more than every run needs: who is to be another user, or to have another priority,
+//! is forked.
+//!
+//! Whom the kernel kills with a core dump before Linux 5.16, and whom it kills for want of memory, it kills with all that share
+//! the memory. Then a run is lost with its guard, as if somebody had killed that: the supervisor sees to the rest.
 
 #![cfg_attr(
     not(target_arch = "x86_64"),
@@ -94,8 +98,8 @@ struct Plan {
     _texts: [Vec<CString>; 3],
 }
 
-/// The child's stack: 64 KiB, of which it uses one or two, and more when it is not optimised.
-const STACK: usize = 64 * 1024 / mem::size_of::<u128>();
+/// The child's stack: 32 KiB, of which it uses three at most, when it is not optimised.
+const STACK: usize = 32 * 1024 / mem::size_of::<u128>();
 
 /// What a child could not do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,8 +123,8 @@ pub(in crate::supervise) fn why(said: &[u8]) -> Option<(Step, Errno)> {
 const START: i32 = 1;
 const ENTER: i32 = 2;
 
-/// Starts a child on its way to the program, in this cgroup if there is one; an error means that this kernel, this sandbox
-/// or this machine does not know how, and nothing has happened. All signals must be blocked here, and none ignored.
+/// Starts a child on its way to the program, in this cgroup if there is one. An error means that there is no child: mostly
+/// that this kernel, this sandbox or this processor does not know how. All signals must be blocked here, and none ignored.
 pub(in crate::supervise) fn launch(
     program: Program,
     cgroup: Option<BorrowedFd>,
