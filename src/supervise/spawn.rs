@@ -121,7 +121,7 @@ impl Start<'_> {
             output: self.output.as_fd(),
             locks: [words.brand, hard],
         };
-        launch(program, self.cell.map(Cell::directory)).ok()
+        launch(&program, self.cell.map(Cell::directory)).ok()
     }
 
     /// Forks, into the cgroup if there is one; whether the child is there already.

@@ -95,11 +95,11 @@ struct Plan {
     locks: [u64; 2],
     stack: Vec<u128>,
     /// What the lists point to.
-    _texts: [Vec<CString>; 3],
+    _texts: Vec<u8>,
 }
 
-/// The child's stack: 32 KiB, of which it uses three at most, when it is not optimised.
-const STACK: usize = 32 * 1024 / mem::size_of::<u128>();
+/// The child's stack: 16 KiB, of which it uses three at most, when it is not optimised.
+const STACK: usize = 16 * 1024 / mem::size_of::<u128>();
 
 /// What a child could not do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,22 +126,32 @@ const ENTER: i32 = 2;
 /// Starts a child on its way to the program, in this cgroup if there is one. An error means that there is no child: mostly
 /// that this kernel, this sandbox or this processor does not know how. All signals must be blocked here, and none ignored.
 pub(in crate::supervise) fn launch(
-    program: Program,
+    program: &Program,
     cgroup: Option<BorrowedFd>,
 ) -> nix::Result<Launched> {
     let (pipe, to_tell) = quiet_pipe()?;
     let number = |fd: BorrowedFd| usize::try_from(fd.as_raw_fd()).map_err(|_| Errno::EBADF);
-    let owned =
-        |texts: &[&CStr]| -> Vec<CString> { texts.iter().map(|&text| text.into()).collect() };
-    let list = |texts: &[CString]| -> Vec<*const c_char> {
-        let pointers = texts.iter().map(|text| text.as_ptr());
-        pointers.chain([ptr::null()]).collect()
+    let files: Vec<&CStr> = program.files.iter().map(CString::as_c_str).collect();
+    let lists = [&files, program.argv, program.env];
+    // In one piece: many small ones would lie all over the memory of this process, and each page that is written to is copied.
+    let all = || lists.iter().copied().flatten();
+    let length = all().map(|text| text.count_bytes() + 1).sum();
+    let mut texts = Vec::with_capacity(length);
+    all().for_each(|text| texts.extend_from_slice(text.to_bytes_with_nul()));
+    let mut next = texts.as_ptr().cast::<c_char>();
+    let mut list = |of: &[&CStr]| -> Vec<*const c_char> {
+        let mut pointers = Vec::with_capacity(of.len() + 1);
+        for text in of {
+            pointers.push(next);
+            next = next.wrapping_add(text.count_bytes() + 1);
+        }
+        pointers.push(ptr::null());
+        pointers
     };
-    let texts = [program.files, owned(program.argv), owned(program.env)];
     let plan = Plan {
-        files: list(&texts[0]),
-        argv: list(&texts[1]),
-        env: list(&texts[2]),
+        files: list(&files),
+        argv: list(program.argv),
+        env: list(program.env),
         is_looked_for: program.is_looked_for,
         cwd: program.cwd.to_owned(),
         name: program.name.to_owned(),
