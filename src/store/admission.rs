@@ -1,9 +1,8 @@
 //! How many jobs of one host begin their SQL at the same time, in the referee's database.
 //!
-//! Hundreds that are due at one instant and take a millisecond each are over sooner when few of them are under way: each
-//! has a process of the server's, and processes that take turns push each other's memory out of the caches
-//! (docs/performance.md). Who takes longer than a moment makes room for the next, so nobody waits for what is slow: a
-//! crowd of long ones is under way after a moment for each part of it.
+//! Hundreds that are due at one instant and take a millisecond each are over sooner when few of them are under way
+//! (docs/performance.md). Who takes longer than a moment makes room for the next, so nobody waits for what is
+//! slow: a crowd of long ones is under way after a moment for each part of it.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -12,7 +11,7 @@ use tokio::{
     time::timeout,
 };
 
-/// How many begin at once. With fewer, too few commits share a flush of the server's log.
+/// How many begin at once: 12 to 24 are alike, and eight are slower.
 const MOST: usize = 16;
 
 /// How long one keeps the others waiting. A short one takes half of that when all have begun at once.

@@ -1,5 +1,5 @@
 //! Starting the program of a run: by a child that borrows its guard's memory until it is the program, or by fork where it has
-//! more to do before: to become another user, to take another priority.
+//! more to do before (to become another user, to take another priority) or a limit of its memory.
 //!
 //! The guard does not wait until the program runs: its directory or its file may hang in a network, and a guard that hangs
 //! with it keeps no deadline. What goes wrong on the way the child tells through a pipe that the program does not inherit;

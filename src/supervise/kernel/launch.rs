@@ -233,10 +233,7 @@ unsafe extern "C" fn child(plan: *const Plan) -> ! {
         let plan = &*plan;
         let (step, why) = become_program(plan);
         let words = [step, refused(why)];
-        call(
-            libc::SYS_write,
-            [plan.to_tell, words.as_ptr().expose_provenance(), 8, 0],
-        );
+        call(libc::SYS_write, [plan.to_tell, at(words.as_ptr()), 8, 0]);
         loop {
             call(libc::SYS_exit_group, [127, 0, 0, 0]);
         }
@@ -254,15 +251,10 @@ unsafe fn become_program(plan: &Plan) -> (i32, i64) {
     let none = 0_u64;
     // SAFETY: every pointer is to something in `plan` or on this stack, laid out as the kernel has it.
     unsafe {
-        let locks = [
-            0,
-            libc::RLIMIT_LOCKS as usize,
-            plan.locks.as_ptr().expose_provenance(),
-            0,
-        ];
+        let locks = [0, libc::RLIMIT_LOCKS as usize, at(plan.locks.as_ptr()), 0];
         let mask = [
             libc::SIG_SETMASK.unsigned_abs() as usize,
-            (&raw const none).expose_provenance(),
+            at(&raw const none),
             0,
             8,
         ];
@@ -294,15 +286,12 @@ unsafe fn become_program(plan: &Plan) -> (i32, i64) {
             libc::SYS_prctl,
             [
                 libc::PR_SET_NAME.unsigned_abs() as usize,
-                plan.name.as_ptr().expose_provenance(),
+                at(plan.name.as_ptr()),
                 0,
                 0,
             ],
         );
-        let result = call(
-            libc::SYS_chdir,
-            [plan.cwd.as_ptr().expose_provenance(), 0, 0, 0],
-        );
+        let result = call(libc::SYS_chdir, [at(plan.cwd.as_ptr()), 0, 0, 0]);
         if result < 0 {
             return (ENTER, result);
         }
@@ -330,15 +319,12 @@ unsafe fn is_program(file: *const c_char) -> Result<(), i64> {
     let mut found = mem::MaybeUninit::<libc::stat>::uninit();
     // SAFETY: `file` ends with NUL, and `found` is what the kernel fills in, which it has if it returns 0.
     unsafe {
-        let file = file.expose_provenance();
+        let file = at(file);
         let result = call(libc::SYS_access, [file, libc::X_OK as usize, 0, 0]);
         if result < 0 {
             return Err(result);
         }
-        let result = call(
-            libc::SYS_stat,
-            [file, found.as_mut_ptr().expose_provenance(), 0, 0],
-        );
+        let result = call(libc::SYS_stat, [file, at(found.as_mut_ptr()), 0, 0]);
         if result < 0 || found.assume_init_ref().st_mode & libc::S_IFMT != libc::S_IFREG {
             return Err(-i64::from(libc::EACCES));
         }
@@ -351,12 +337,15 @@ unsafe fn is_program(file: *const c_char) -> Result<(), i64> {
 unsafe fn execute(file: *const c_char, plan: &Plan) -> i64 {
     // SAFETY: the lists end with NULL, and their texts with NUL.
     unsafe {
-        let (argv, env) = (
-            plan.argv.as_ptr().expose_provenance(),
-            plan.env.as_ptr().expose_provenance(),
-        );
-        call(libc::SYS_execve, [file.expose_provenance(), argv, env, 0])
+        let (argv, env) = (at(plan.argv.as_ptr()), at(plan.env.as_ptr()));
+        call(libc::SYS_execve, [at(file), argv, env, 0])
     }
+}
+
+/// An address as the kernel takes it; what is there counts as read and written from now on.
+#[cfg(target_arch = "x86_64")]
+fn at<T>(pointer: *const T) -> usize {
+    pointer.expose_provenance()
 }
 
 /// Asks the kernel, past libc.
