@@ -85,7 +85,7 @@ pub(crate) fn printed(c: char) -> char {
 
 /// An output being captured, in 64 KiB however long it gets.
 ///
-/// Bytes are read straight into the place where they stay, and no memory is taken before there are any:
+/// Bytes are read straight into the place where they stay, and no memory is taken before the first look for them:
 /// most runs print nothing, and there is one of these in every guard.
 #[derive(Debug, Default)]
 pub(crate) struct Capture {

@@ -129,10 +129,11 @@ impl Supervisor {
     }
 
     fn wait(&self) {
-        let mut sources = vec![
-            PollFd::new(self.children.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.guards.inbox(), PollFlags::POLLIN),
-        ];
+        // In one piece: one that grows is another one for glibc each time, until its heap is full of such pieces, and each
+        // guard clears them up in a copy of its own.
+        let mut sources = Vec::with_capacity(3);
+        sources.push(PollFd::new(self.children.as_fd(), PollFlags::POLLIN));
+        sources.push(PollFd::new(self.guards.inbox(), PollFlags::POLLIN));
         if let Some(host) = &self.host {
             sources.push(PollFd::new(host.as_fd(), PollFlags::POLLIN));
         }

@@ -9,6 +9,7 @@ use crontabber::{
     ended::{Ended, How, Stopped},
     heartbeat::Leash as _,
 };
+use futures_util::future::join_all;
 use nix::{
     sys::signal::{Signal::SIGKILL, kill},
     unistd::{Pid, Uid},
@@ -102,6 +103,29 @@ async fn a_guard_grows_by_nothing_that_a_run_needs() {
         let (early, late) = (sizes[20], sizes[199]);
         assert!(late <= early + 64, "{sizes:?}");
     }
+    house.leave().await;
+}
+
+/// What it has is what each of its guards begins with.
+#[tokio::test]
+async fn a_supervisor_does_not_grow_with_the_number_of_its_runs() {
+    let house = House::new();
+    let mut sizes = Vec::new();
+    // After the first of them it has done everything once.
+    for runs in [200, 2000] {
+        for _ in 0..runs / 10 {
+            let orders = (0..10).map(|_| house.run("exit"));
+            for ended in join_all(orders).await {
+                assert_eq!(ended.how, How::Exited(0));
+            }
+        }
+        let run = house.start(&house.order("read x < $D/gate")).await;
+        let (_, _, supervisor) = above(&run);
+        sizes.push(kibibytes(supervisor, "smaps_rollup", "Anonymous:"));
+        house.open_gate(1);
+        assert_eq!(over(run).await.how, How::Exited(0));
+    }
+    assert!(sizes[1] <= sizes[0] + 8, "{sizes:?} KiB");
     house.leave().await;
 }
 
