@@ -5,7 +5,7 @@ mod common;
 use std::{fs, time::Duration};
 
 use common::{
-    Postgres,
+    Database, Postgres,
     bank::{AT_WORK, Bank, MOVE, TAKE_THE_CLAIM_AWAY, job, past_the_lease_of_another},
     until,
 };
@@ -289,19 +289,21 @@ async fn the_slots_it_has_passed_are_told_when_it_is_recorded_and_not_when_it_be
     assert_eq!(bank.database.query_one::<i64>(late).await, 1);
 }
 
+/// One whose job carries out this text in another database.
+async fn with_a_warehouse(other: &Database, sql: &str) -> Bank {
+    let url = other.url();
+    Bank::with(|_| {
+        let job = job("database = \"warehouse\"", sql);
+        format!("[database.warehouse]\nurl = \"{url}\"\n\n{job}")
+    })
+    .await
+}
+
 #[tokio::test]
 async fn another_database_holds_the_effects_and_the_referee_the_record() {
     let other = Postgres::database().await;
     other.execute("CREATE TABLE fact (n int)").await;
-    let url = other.url().to_owned();
-    let bank = Bank::with(|_| {
-        let keys = "database = \"warehouse\"";
-        format!(
-            "[database.warehouse]\nurl = \"{url}\"\n\n{}",
-            job(keys, "INSERT INTO fact VALUES (1)")
-        )
-    })
-    .await;
+    let bank = with_a_warehouse(&other, "INSERT INTO fact VALUES (1)").await;
     assert_eq!(bank.tick().await.code, Some(0), "{:?}", bank.last().await);
     assert_eq!(other.query_one::<i64>("SELECT count(*) FROM fact").await, 1);
     assert_eq!(
@@ -310,6 +312,38 @@ async fn another_database_holds_the_effects_and_the_referee_the_record() {
     );
     let shown = bank.on("alpha", &["show", "move"]).run().await;
     assert!(shown.stdout.contains("at least once"), "{shown:?}");
+}
+
+/// With what the server says of an error of such a text, wherever that is carried out: no word of how it was.
+async fn output_of_an_error_in_a_function(bank: &Bank, database: &Database) -> String {
+    let raises =
+        "CREATE FUNCTION raises() RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$";
+    database.execute(raises).await;
+    assert_eq!(bank.tick().await.code, Some(1));
+    bank.last().await.swap_remove(2)
+}
+
+#[tokio::test]
+async fn an_error_tells_where_in_the_text_and_nothing_of_how_that_was_carried_out() {
+    let sql = "SELECT raises()";
+    let said = "ERROR: no\nCONTEXT: PL/pgSQL function raises() line 1 at RAISE\n";
+    let here = Bank::new("", sql).await;
+    let output = output_of_an_error_in_a_function(&here, &here.database).await;
+    assert_eq!(output, said);
+    let other = Postgres::database().await;
+    let there = with_a_warehouse(&other, sql).await;
+    assert_eq!(output_of_an_error_in_a_function(&there, &other).await, said);
+}
+
+#[tokio::test]
+async fn in_another_database_a_commit_inside_is_refused_as_well_before_any_effect() {
+    let other = Postgres::database().await;
+    other.execute("CREATE TABLE fact (n int)").await;
+    let bank = with_a_warehouse(&other, "INSERT INTO fact VALUES (1); COMMIT").await;
+    assert_eq!(bank.tick().await.code, Some(1));
+    let last = bank.last().await;
+    assert!(last[1].starts_with("0A000"), "{last:?}");
+    assert_eq!(other.query_one::<i64>("SELECT count(*) FROM fact").await, 0);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 //! ```text
 //! BEGIN                             ┐       its own words, whatever the database's defaults
 //! execute_settings (execute_counts) │       the text, its limits, what every run is told; what was changed before
-//! execute                           │ one   DO: EXECUTE the text; a COMMIT inside is refused before any effect
+//! execute                           │ one   EXECUTE the text; a COMMIT inside is refused before any effect
 //! SET CONSTRAINTS ALL IMMEDIATE     │ trip  what was put off is checked now, under the timeout
 //! CLOSE, UNLISTEN, DISCARD, RESET   │       whatever it has left in its session, role and settings
 //! execute_ending, execute_counts    ┘       what the record finds; and what was changed, for the output
@@ -224,10 +224,9 @@ impl Run<'_> {
         client.is_direct().await;
         let settings = Settings::of(self, true);
         // Whatever the SQL has set and made: what follows is ours. Behind a pooler the session goes on to others.
-        let work = format!(
-            "{}; SET LOCAL statement_timeout = '{}'; SET CONSTRAINTS ALL IMMEDIATE; \
+        let tidy_up = format!(
+            "SET LOCAL statement_timeout = '{}'; SET CONSTRAINTS ALL IMMEDIATE; \
              {CLEAN}; RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL",
-            include_str!("../../sql/execute.sql").trim_end(),
             settings.limit
         );
         let settings = settings.parameters();
@@ -237,16 +236,23 @@ impl Run<'_> {
         let from_nothing = client.counts_from_nothing();
         let before = if from_nothing { SETTINGS } else { BEFORE };
         let before = client.question_in_a_transaction(before, &settings);
+        let execute = match self.sql.database {
+            None => EXECUTE,
+            Some(_) => EXECUTE_ELSEWHERE,
+        };
+        let execute = client.question_in_a_transaction(execute, &[]);
         let after = client.question_in_a_transaction(AFTER, &at_most);
-        let (begun, before, done, after) = join!(
+        let (begun, before, done, tidied_up, after) = join!(
             client.batch_execute(transaction::BEGIN_ONLY),
             before.ask(client),
-            client.batch_execute(&work),
+            execute.ask(client),
+            client.batch_execute(&tidy_up),
             after.ask(client),
         );
         begun?;
         let before = before?;
         done?;
+        tidied_up?;
         let before = if from_nothing {
             said::Counts::new()
         } else {
@@ -281,6 +287,12 @@ impl Run<'_> {
         Ok(asked.iter().any(is_row))
     }
 }
+
+/// Carries out the text, next to our tables.
+const EXECUTE: &str = include_str!("../../sql/execute.sql");
+
+/// The same in another database.
+const EXECUTE_ELSEWHERE: &str = include_str!("../../sql/execute_elsewhere.sql");
 
 /// What a text finds when it starts.
 const SETTINGS: &str = include_str!("../../sql/execute_settings.sql");

@@ -61,9 +61,15 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "006_time",
         sql: include_str!("../../sql/migrations/006_time.sql"),
     },
-    #[cfg(feature = "faults")]
     Migration {
         version: 7,
+        compatible_from: 1,
+        name: "007_execute",
+        sql: include_str!("../../sql/migrations/007_execute.sql"),
+    },
+    #[cfg(feature = "faults")]
+    Migration {
+        version: 8,
         compatible_from: 1,
         name: "the next release's (a test's)",
         sql: "ALTER TABLE crontabber ADD COLUMN IF NOT EXISTS of_the_next_release text",

@@ -105,7 +105,7 @@ fn line_of(said: &DbError) -> Option<usize> {
 fn own_context(context: &str) -> &str {
     let ours = context
         .rfind("SQL statement \"")
-        .or_else(|| context.rfind("PL/pgSQL function inline_code_block"));
+        .or_else(|| context.rfind("PL/pgSQL function "));
     context[..ours.unwrap_or(context.len())].trim_end()
 }
 
