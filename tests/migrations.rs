@@ -232,3 +232,44 @@ async fn migrate_puts_the_guard_where_it_should_be_whatever_became_of_it() {
     let back = site.on("alpha", &["migrate"]).run().await;
     assert!(back.stdout.ends_with(&format!("{stands}6h\n")), "{back:?}");
 }
+
+#[tokio::test]
+async fn migrate_makes_again_what_somebody_has_dropped_where_the_tables_are() {
+    let database = Postgres::database().await;
+    let site = Site::with(&database, |_| {
+        "[jobs.a]\nstart = \"now\"\nevery = \"1h\"\nsql = \"SELECT 1\"\n".to_owned()
+    });
+    assert_eq!(site.on("alpha", &["migrate"]).run().await.code, Some(0));
+    let version = "SELECT version FROM crontabber_schema";
+    let before = database.query_one::<i32>(version).await;
+    let functions = "SELECT string_agg(oid::regprocedure::text, ' ' ORDER BY proname) FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND proname LIKE 'crontabber%'";
+    let all = database.query_one::<String>(functions).await;
+    database
+        .execute("DROP FUNCTION crontabber_execute(), crontabber_assert_fence(text, bigint), crontabber_guard() CASCADE")
+        .await;
+    // Now the first in the search path is not where the tables are.
+    database
+        .execute("CREATE SCHEMA AUTHORIZATION CURRENT_USER")
+        .await;
+    let planned = site.on("alpha", &["migrate", "--plan"]).run().await;
+    assert!(
+        planned
+            .stdout
+            .contains("CREATE FUNCTION crontabber_execute"),
+        "{planned:?}"
+    );
+    assert!(!planned.stdout.contains("CREATE TABLE"), "{planned:?}");
+    let mended = site.on("alpha", &["migrate"]).run().await;
+    assert_eq!(mended.code, Some(0), "{mended:?}");
+    for step in ["002_guard", "003_fence", "007_execute"] {
+        assert!(mended.stdout.contains(step), "{mended:?}");
+    }
+    assert_eq!(database.query_one::<String>(functions).await, all);
+    assert_eq!(database.query_one::<i32>(version).await, before);
+    let triggers = "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'crontabber'::regclass AND NOT tgisinternal";
+    assert_eq!(database.query_one::<i64>(triggers).await, 3);
+    let pass = site.on("alpha", &["tick"]).run().await;
+    assert_eq!(pass.code, Some(0), "{pass:?}");
+    let again = site.on("alpha", &["migrate"]).run().await;
+    assert!(again.stdout.contains("are current"), "{again:?}");
+}

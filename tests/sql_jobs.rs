@@ -335,6 +335,27 @@ async fn an_error_tells_where_in_the_text_and_nothing_of_how_that_was_carried_ou
     assert_eq!(output_of_an_error_in_a_function(&there, &other).await, said);
 }
 
+/// How far it came in functions of the job's own is not how it was carried out.
+#[tokio::test]
+async fn an_error_behind_the_text_or_without_a_transaction_of_ours_keeps_its_own_context() {
+    let raises = "CREATE PROCEDURE raises() LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$";
+    let by_itself = Bank::new("transaction = false", "CALL raises()").await;
+    by_itself.database.execute(raises).await;
+    let checks = "CREATE FUNCTION checks() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;
+                  CREATE CONSTRAINT TRIGGER late AFTER UPDATE ON account DEFERRABLE INITIALLY DEFERRED
+                  FOR EACH ROW EXECUTE FUNCTION checks()";
+    let at_the_end = Bank::new("", MOVE).await;
+    at_the_end.database.execute(checks).await;
+    for (bank, where_it_was) in [
+        (by_itself, "raises() line 1 at RAISE"),
+        (at_the_end, "checks() line 1 at RAISE"),
+    ] {
+        assert_eq!(bank.tick().await.code, Some(1));
+        let said = format!("ERROR: no\nCONTEXT: PL/pgSQL function {where_it_was}\n");
+        assert_eq!(bank.last().await[2], said);
+    }
+}
+
 #[tokio::test]
 async fn in_another_database_a_commit_inside_is_refused_as_well_before_any_effect() {
     let other = Postgres::database().await;

@@ -130,6 +130,45 @@ async fn the_session_of_a_job_that_has_failed_is_nobodys_any_more() {
     .await;
 }
 
+/// From its third run on a session knows by a name how a text is carried out.
+#[tokio::test]
+async fn in_a_session_that_has_had_many_jobs_an_error_and_a_commit_are_told_as_in_a_new_one() {
+    let texts = [
+        ("fails", "INSERT INTO kept VALUES (1);\n SELECT 1 / 0"),
+        ("commits", "INSERT INTO kept VALUES (1); COMMIT"),
+    ];
+    for (last, text) in texts {
+        let database = Postgres::database().await;
+        database.execute("CREATE TABLE kept (n int)").await;
+        let site = Site::with(&database, |_| {
+            let chain = ["b", "c", "d"].map(|job| {
+                let before = char::from(job.as_bytes()[0] - 1);
+                format!("[jobs.{job}]\ndepends_on = [\"{before}\"]\nsql = \"SELECT 1\"\n\n")
+            });
+            format!(
+                "[jobs.a]\nstart = \"now\"\nevery = \"1h\"\nsql = \"SELECT 1\"\n\n{}\
+                 [jobs.{last}]\ndepends_on = [\"d\"]\nsql = '''\n{text}\n'''\n",
+                chain.concat()
+            )
+        });
+        let pass = site.on("alpha", &["tick"]).run().await;
+        assert_eq!(pass.code, Some(1), "{pass:?}");
+        let reasons = database
+            .rows("SELECT reason FROM crontabber_log WHERE outcome = 'failure'")
+            .await
+            .concat();
+        let expected = match last {
+            "fails" => "22012: division by zero",
+            _ => "0A000: EXECUTE of transaction commands is not implemented",
+        };
+        assert_eq!(reasons, [expected], "{pass:?}");
+        assert_eq!(
+            database.query_one::<i64>("SELECT count(*) FROM kept").await,
+            0
+        );
+    }
+}
+
 #[tokio::test]
 async fn what_is_counted_is_what_this_job_has_changed_and_not_the_one_before_it() {
     let database =

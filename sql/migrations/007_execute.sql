@@ -3,7 +3,9 @@
 -- nothing that he could not do himself: so everybody may.
 -- No SET: the text finds, and may leave, the settings of its own session.
 
-CREATE OR REPLACE FUNCTION crontabber_execute() RETURNS void
+-- Not OR REPLACE: whoever had made one before would stay its owner, and could make it do something else.
+DROP FUNCTION IF EXISTS crontabber_execute();
+CREATE FUNCTION crontabber_execute() RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
     EXECUTE pg_catalog.current_setting('crontabber.statement');

@@ -38,12 +38,12 @@ impl Migrate {
         block_on(async {
             let database = open::database(&config, 1)?;
             let client = database.get().await?;
-            let before = schema::look(&client).await?;
             let age = config.daemon.max_ongoing_age;
             if self.plan {
-                print(&schema::plan(before, age))?;
+                print(&schema::plan(&client, age).await?)?;
                 return Ok(Exit::Ok);
             }
+            let before = schema::look(&client).await?;
             if self.drop_guard {
                 let host = open::place(global, &config)?.host;
                 return without_guard(&client, before, &who(&host)).await;

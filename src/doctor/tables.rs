@@ -14,7 +14,7 @@ use crate::{
 /// A right that a host needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Right {
-    /// A table or a sequence.
+    /// A table, a sequence, or a function with the types of its parameters.
     pub on: &'static str,
     /// What may be done with it.
     pub privilege: &'static str,
@@ -25,7 +25,7 @@ const fn right(on: &'static str, privilege: &'static str) -> Right {
 }
 
 /// What `tick`, `run` and `daemon` need of what is in the schema: that of `crontabber_tick` in docs/operations.md, which
-/// is tried in the tests right by right.
+/// is tried in the tests right by right, and what a migration grants to everybody.
 pub const NEEDED: &[Right] = &[
     right("crontabber_schema", "SELECT"),
     right("crontabber", "SELECT"),
@@ -42,7 +42,11 @@ pub const NEEDED: &[Right] = &[
     right(STREAMED, "DELETE"),
     right("crontabber_fence_seq", "USAGE"),
     right("crontabber_log_id_seq", "USAGE"),
+    right(EXECUTE, "EXECUTE"),
 ];
+
+/// What carries out the SQL of jobs: a host without it runs all others.
+const EXECUTE: &str = "crontabber_execute()";
 
 /// Where output is while it is being printed: without it runs go on, and nobody can follow them.
 const STREAMED: &str = "crontabber_output";

@@ -3,7 +3,7 @@
 //! ```text
 //! BEGIN                             ┐       its own words, whatever the database's defaults
 //! execute_settings (execute_counts) │       the text, its limits, what every run is told; what was changed before
-//! execute                           │ one   EXECUTE the text; a COMMIT inside is refused before any effect
+//! execute                           │ one   EXECUTE the text; a COMMIT inside is refused, and ends the run
 //! SET CONSTRAINTS ALL IMMEDIATE     │ trip  what was put off is checked now, under the timeout
 //! CLOSE, UNLISTEN, DISCARD, RESET   │       whatever it has left in its session, role and settings
 //! execute_ending, execute_counts    ┘       what the record finds; and what was changed, for the output

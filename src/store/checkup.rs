@@ -160,14 +160,14 @@ pub struct Guard {
 /// A right that is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lacking {
-    /// The table or the sequence.
+    /// The table, the sequence or the function.
     pub on: String,
     /// What may not be done.
     pub privilege: String,
     /// Whether that is because the thing itself is not there.
     pub is_missing: bool,
-    /// Whether it is a sequence.
-    pub is_sequence: bool,
+    /// What it is called in a GRANT: `SEQUENCE `, `FUNCTION `, or nothing for a table.
+    pub kind: String,
 }
 
 impl Lacking {
@@ -185,10 +185,9 @@ impl Lacking {
     /// `GRANT UPDATE ON crontabber_log TO web`.
     #[must_use]
     pub fn grant(&self, role: &str) -> String {
-        let sequence = if self.is_sequence { "SEQUENCE " } else { "" };
         format!(
-            "GRANT {} ON {sequence}{} TO {role}",
-            self.privilege, self.on
+            "GRANT {} ON {}{} TO {role}",
+            self.privilege, self.kind, self.on
         )
     }
 }
@@ -425,7 +424,7 @@ async fn lacking(client: &Connection) -> Result<Vec<Lacking>, DatabaseError> {
             on: row.try_get("name")?,
             privilege: row.try_get("privilege")?,
             is_missing: row.try_get("is_missing")?,
-            is_sequence: row.try_get("is_sequence")?,
+            kind: row.try_get("kind")?,
         })
     });
     Ok(lacking.collect::<Result<_, _>>()?)

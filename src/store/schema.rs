@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use tokio_postgres::{Client, Row, error::SqlState};
+use tokio_postgres::{Client, Row, error::SqlState, types::Type};
 
 use super::{error::DatabaseError, guard};
 
@@ -19,6 +19,8 @@ pub struct Migration {
     pub compatible_from: i32,
     /// The name of its file.
     pub name: &'static str,
+    /// The function that it makes, if it makes one: it is applied again where that is gone.
+    pub function: Option<&'static str>,
     /// The statements.
     pub sql: &'static str,
 }
@@ -29,42 +31,49 @@ pub const MIGRATIONS: &[Migration] = &[
         version: 1,
         compatible_from: 1,
         name: "001_tables",
+        function: None,
         sql: include_str!("../../sql/migrations/001_tables.sql"),
     },
     Migration {
         version: 2,
         compatible_from: 1,
         name: "002_guard",
+        function: Some("crontabber_guard()"),
         sql: include_str!("../../sql/migrations/002_guard.sql"),
     },
     Migration {
         version: 3,
         compatible_from: 1,
         name: "003_fence",
+        function: Some("crontabber_assert_fence(text, bigint)"),
         sql: include_str!("../../sql/migrations/003_fence.sql"),
     },
     Migration {
         version: 4,
         compatible_from: 1,
         name: "004_finishes",
+        function: None,
         sql: include_str!("../../sql/migrations/004_finishes.sql"),
     },
     Migration {
         version: 5,
         compatible_from: 1,
         name: "005_daemon",
+        function: None,
         sql: include_str!("../../sql/migrations/005_daemon.sql"),
     },
     Migration {
         version: 6,
         compatible_from: 1,
         name: "006_time",
+        function: None,
         sql: include_str!("../../sql/migrations/006_time.sql"),
     },
     Migration {
         version: 7,
         compatible_from: 1,
         name: "007_execute",
+        function: Some("crontabber_execute()"),
         sql: include_str!("../../sql/migrations/007_execute.sql"),
     },
     #[cfg(feature = "faults")]
@@ -72,6 +81,7 @@ pub const MIGRATIONS: &[Migration] = &[
         version: 8,
         compatible_from: 1,
         name: "the next release's (a test's)",
+        function: None,
         sql: "ALTER TABLE crontabber ADD COLUMN IF NOT EXISTS of_the_next_release text",
     },
 ];
@@ -110,6 +120,16 @@ pub enum Before {
     Legacy,
     /// Ours.
     Ours(Found),
+}
+
+impl Before {
+    /// The version of the tables; 0 of what is not ours.
+    fn version(self) -> i32 {
+        match self {
+            Self::Nothing | Self::Legacy => 0,
+            Self::Ours(found) => found.version,
+        }
+    }
 }
 
 impl Found {
@@ -234,7 +254,7 @@ async fn drop_guard_once(client: &Client, who: &str) -> Result<(), DatabaseError
     client
         .execute_typed(
             include_str!("../../sql/audit_drop_guard.sql"),
-            &[(&who, tokio_postgres::types::Type::TEXT)],
+            &[(&who, Type::TEXT)],
         )
         .await?;
     Ok(())
@@ -288,25 +308,22 @@ async fn undone<T>(client: &Client, outcome: Result<T, DatabaseError>) -> Result
 }
 
 async fn apply(client: &Client, max_ongoing_age: Duration) -> Result<Migrated, DatabaseError> {
-    let found = match look_now(client).await? {
-        Before::Nothing | Before::Legacy => 0,
-        Before::Ours(found) => found.version,
-    };
-    let missing: Vec<&Migration> = migrations()
-        .iter()
-        .filter(|step| step.version > found)
-        .collect();
+    let found = look_now(client).await?.version();
+    client
+        .query_typed(include_str!("../../sql/migrate_schema.sql"), &[])
+        .await?;
+    let missing = missing(found, &gone(client, found).await?);
     for step in &missing {
         client.batch_execute(step.sql).await?;
     }
-    if let Some(last) = missing.last() {
+    if let Some(last) = missing.last().filter(|last| last.version > found) {
         let set = include_str!("../../sql/write_schema.sql");
         client
             .execute_typed(
                 set,
                 &[
-                    (&last.version, tokio_postgres::types::Type::INT4),
-                    (&last.compatible_from, tokio_postgres::types::Type::INT4),
+                    (&last.version, Type::INT4),
+                    (&last.compatible_from, Type::INT4),
                 ],
             )
             .await?;
@@ -319,19 +336,55 @@ async fn apply(client: &Client, max_ongoing_age: Duration) -> Result<Migrated, D
     })
 }
 
-/// The text of the steps a database still needs, and of the guard's triggers, for `migrate --plan`.
-#[must_use]
-pub fn plan(before: Before, max_ongoing_age: Duration) -> String {
-    let found = match before {
-        Before::Nothing | Before::Legacy => 0,
-        Before::Ours(found) => found.version,
+/// The steps that tables of this version, 0 for none of ours, lack: later ones, and those whose function is gone.
+fn missing(version: i32, gone: &[String]) -> Vec<&'static Migration> {
+    let is_gone = |step: &Migration| {
+        let function = step.function;
+        function.is_some_and(|function| gone.iter().any(|gone| gone == function))
     };
+    let steps = migrations().iter();
+    steps
+        .filter(|step| step.version > version || is_gone(step))
+        .collect()
+}
+
+/// The functions that tables of this version should have, and that somebody has dropped, or left out of a restore.
+async fn gone(client: &Client, version: i32) -> Result<Vec<String>, DatabaseError> {
+    // On newer tables a newer program decides what there is to be.
+    let made = if version > self::version() {
+        &[]
+    } else {
+        migrations()
+    };
+    let made = made.iter().filter(|step| step.version <= version);
+    let made: Vec<&str> = made.filter_map(|step| step.function).collect();
+    let rows = client
+        .query_typed(
+            include_str!("../../sql/read_functions.sql"),
+            &[(&made, Type::TEXT_ARRAY)],
+        )
+        .await?;
+    let gone = rows.iter().map(|row| row.try_get(0));
+    Ok(gone.collect::<Result<_, _>>()?)
+}
+
+/// What [`migrate`] would carry out now.
+pub async fn plan(client: &Client, max_ongoing_age: Duration) -> Result<String, DatabaseError> {
+    let found = look(client).await?.version();
+    let gone = gone(client, found).await?;
+    Ok(script(found, &gone, max_ongoing_age))
+}
+
+/// What makes the tables where there are none.
+#[must_use]
+pub fn from_nothing(max_ongoing_age: Duration) -> String {
+    script(0, &[], max_ongoing_age)
+}
+
+/// The text of the steps that are missing, and of the guard's triggers.
+fn script(found: i32, gone: &[String], max_ongoing_age: Duration) -> String {
     let guard = (found <= version()).then(|| guard::script(max_ongoing_age));
-    migrations()
-        .iter()
-        .filter(|step| step.version > found)
-        .map(|step| step.sql.to_owned())
-        .chain(guard)
-        .collect::<Vec<_>>()
-        .join("\n")
+    let missing = missing(found, gone);
+    let steps = missing.iter().map(|step| step.sql.to_owned());
+    steps.chain(guard).collect::<Vec<_>>().join("\n")
 }

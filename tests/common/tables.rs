@@ -2,10 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crontabber::{
-    place::MAX_ONGOING_AGE,
-    store::schema::{self, Before},
-};
+use crontabber::{place::MAX_ONGOING_AGE, store::schema};
 
 use super::{Database, Postgres};
 
@@ -13,7 +10,7 @@ use super::{Database, Postgres};
 pub async fn tables() -> Database {
     let postgres = Postgres::shared().await;
     let mut hasher = DefaultHasher::new();
-    schema::plan(Before::Nothing, MAX_ONGOING_AGE).hash(&mut hasher);
+    schema::from_nothing(MAX_ONGOING_AGE).hash(&mut hasher);
     let key = format!("tables_{:016x}", hasher.finish());
     let template = postgres
         .template(&key, async |client| {

@@ -86,3 +86,16 @@ async fn a_guard_that_is_gone_is_a_problem_and_one_that_stands_for_another_time_
     assert_eq!(migrated.code, Some(0), "{migrated:?}");
     assert_eq!(doctor(&site).await.bad(), [""; 0]);
 }
+
+#[tokio::test]
+async fn what_jobs_of_sql_call_is_missed_when_it_is_gone() {
+    let (database, site) = well().await;
+    database.execute("DROP FUNCTION crontabber_execute()").await;
+    doctor(&site).await.only("problem rights").says(
+        "EXECUTE on crontabber_execute() (which is not there)",
+        "`crontabber migrate` makes",
+    );
+    let migrated = site.on("web1", &["migrate"]).run().await;
+    assert_eq!(migrated.code, Some(0), "{migrated:?}");
+    assert_eq!(doctor(&site).await.bad(), [""; 0]);
+}

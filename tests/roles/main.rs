@@ -192,6 +192,31 @@ async fn the_doctor_finds_a_host_with_its_rights_well_and_names_any_that_it_lack
     }
 }
 
+/// It is everybody's by a migration; and may be taken from everybody by whoever tidies up.
+#[tokio::test]
+async fn the_doctor_names_the_function_that_jobs_of_sql_call_and_what_to_type() {
+    let role = Role::documented(HOST);
+    let world = World::new(&[&role]).await;
+    let database = world.database(&[&role]).await;
+    database
+        .execute("REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC")
+        .await;
+    let tick = site(&database, HOST);
+    let doctor = ended(&tick, &["doctor"]).await;
+    assert_eq!(doctor.code, Some(1), "{doctor:?}");
+    let (_, grants) = doctor
+        .stdout
+        .split_once("as the owner of the tables: ")
+        .expect("it says what to type");
+    let grant = grants.lines().next().expect("a line");
+    assert_eq!(
+        grant,
+        format!("GRANT EXECUTE ON FUNCTION crontabber_execute() TO {HOST}")
+    );
+    database.execute(grant).await;
+    assert_eq!(code(&tick, &["doctor"]).await, Some(0));
+}
+
 #[tokio::test]
 async fn rights_on_every_column_are_as_good_as_those_on_the_table() {
     let role = Role::documented(HOST);

@@ -101,12 +101,19 @@ fn line_of(said: &DbError) -> Option<usize> {
     Some(before.filter(|&c| c == '\n').count() + 1)
 }
 
-/// The context without what every job's has: its own text, and how we carry it out.
+/// The context without what every job's has: how we carry out its text, which is the last line, and the text itself.
 fn own_context(context: &str) -> &str {
-    let ours = context
-        .rfind("SQL statement \"")
-        .or_else(|| context.rfind("PL/pgSQL function "));
-    context[..ours.unwrap_or(context.len())].trim_end()
+    let (before, last) = context.rsplit_once('\n').unwrap_or(("", context));
+    // What is checked after the text, and what is carried out without a transaction, has been through nothing of ours.
+    if !["crontabber_execute()", "inline_code_block"]
+        .iter()
+        .any(|ours| last.contains(ours))
+    {
+        return context;
+    }
+    // Not there where the text is not understood; and only this half is in the server's language.
+    let text = before.rfind("SQL statement \"");
+    before[..text.unwrap_or(before.len())].trim_end()
 }
 
 /// What the server says while it works, bounded like every run's output.
