@@ -83,10 +83,13 @@ pub(crate) fn printed(c: char) -> char {
     }
 }
 
+/// How much room the beginning is given at a time: most runs print little or nothing.
+const PIECE: usize = 4 * 1024;
+
 /// An output being captured, in 64 KiB however long it gets.
 ///
-/// Bytes are read straight into the place where they stay, and no memory is taken before the first look for them:
-/// most runs print nothing, and there is one of these in every guard.
+/// Bytes are read straight into the place where they stay, and no memory is taken before the first look for them: there
+/// is one of these in every guard.
 #[derive(Debug, Default)]
 pub(crate) struct Capture {
     head: Vec<u8>,
@@ -100,7 +103,7 @@ impl Capture {
     pub(crate) fn space(&mut self) -> &mut [u8] {
         match self.place() {
             Place::Head(at) => {
-                self.head.resize(Output::HEAD, 0);
+                self.head.resize((at + PIECE).min(Output::HEAD), 0);
                 &mut self.head[at..]
             }
             Place::Tail(at) => {
