@@ -1,4 +1,4 @@
--- doctor_rights: which of these rights this role lacks, and what each thing is called in a GRANT. A right on every column is as
+-- doctor_rights: which of these rights this role lacks, and how a GRANT names what they are on. A right on every column is as
 -- good as one on the table. The sequence of the log has another name where the tables came from crontabber 0.18.
 -- Parameters: 1 tables, sequences, and functions with the types of their parameters, such as 'crontabber_execute()'; 2 a
 -- privilege on each.
@@ -12,7 +12,8 @@ WITH wanted AS (
            LATERAL (SELECT w.name LIKE '%)' AS is_function) AS kind
 )
 SELECT coalesce(c.relname::text, w.name) AS name, w.privilege, w.found IS NULL AS is_missing,
-       CASE WHEN w.is_function THEN 'FUNCTION ' WHEN c.relkind = 'S' THEN 'SEQUENCE ' ELSE '' END AS kind
+       CASE WHEN w.is_function THEN 'FUNCTION ' WHEN c.relkind = 'S' THEN 'SEQUENCE ' ELSE '' END
+       || coalesce(c.relname::text, w.name) AS object
   FROM wanted w
   LEFT JOIN pg_catalog.pg_class c ON c.oid = w.found AND NOT w.is_function
  WHERE NOT coalesce(

@@ -273,3 +273,27 @@ async fn migrate_makes_again_what_somebody_has_dropped_where_the_tables_are() {
     let again = site.on("alpha", &["migrate"]).run().await;
     assert!(again.stdout.contains("are current"), "{again:?}");
 }
+
+#[tokio::test]
+async fn what_is_made_for_tables_leaves_alone_what_belongs_to_others_further_on_in_the_search_path()
+{
+    let database = Postgres::database().await;
+    database
+        .execute("CREATE SCHEMA AUTHORIZATION CURRENT_USER; CREATE FUNCTION public.crontabber_execute() RETURNS int LANGUAGE sql AS 'SELECT 7'")
+        .await;
+    let site = Site::with(&database, |_| {
+        "[jobs.a]\nstart = \"now\"\nevery = \"1h\"\nsql = \"SELECT 1\"\n".to_owned()
+    });
+    for again in [false, true] {
+        if again {
+            database.execute("DROP FUNCTION crontabber_execute()").await;
+        }
+        let migrated = site.on("alpha", &["migrate"]).run().await;
+        assert!(migrated.stdout.contains("007_execute"), "{migrated:?}");
+        let theirs = "SELECT public.crontabber_execute()";
+        assert_eq!(database.query_one::<i32>(theirs).await, 7);
+        let is_ours = "SELECT pronamespace = relnamespace FROM pg_proc, pg_class
+                        WHERE pg_proc.oid = 'crontabber_execute()'::regprocedure AND pg_class.oid = 'crontabber'::regclass";
+        assert!(database.query_one::<bool>(is_ours).await);
+    }
+}

@@ -48,7 +48,7 @@ async fn what_it_says_while_it_works_is_its_output() {
 }
 
 #[tokio::test]
-async fn a_commit_inside_is_refused_before_any_effect() {
+async fn a_commit_inside_is_refused_and_leaves_no_effect() {
     let procedure = "CREATE PROCEDURE commits() LANGUAGE plpgsql AS $$ BEGIN UPDATE account SET balance = 7; COMMIT; END $$";
     for (sql, code) in [
         (format!("{MOVE} COMMIT; {MOVE}"), "0A000"),
@@ -314,7 +314,7 @@ async fn another_database_holds_the_effects_and_the_referee_the_record() {
     assert!(shown.stdout.contains("at least once"), "{shown:?}");
 }
 
-/// With what the server says of an error of such a text, wherever that is carried out: no word of how it was.
+/// What the output says when a function that the text calls raises an error.
 async fn output_of_an_error_in_a_function(bank: &Bank, database: &Database) -> String {
     let raises =
         "CREATE FUNCTION raises() RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$";
@@ -335,7 +335,6 @@ async fn an_error_tells_where_in_the_text_and_nothing_of_how_that_was_carried_ou
     assert_eq!(output_of_an_error_in_a_function(&there, &other).await, said);
 }
 
-/// How far it came in functions of the job's own is not how it was carried out.
 #[tokio::test]
 async fn an_error_behind_the_text_or_without_a_transaction_of_ours_keeps_its_own_context() {
     let raises = "CREATE PROCEDURE raises() LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$";
@@ -357,7 +356,7 @@ async fn an_error_behind_the_text_or_without_a_transaction_of_ours_keeps_its_own
 }
 
 #[tokio::test]
-async fn in_another_database_a_commit_inside_is_refused_as_well_before_any_effect() {
+async fn in_another_database_a_commit_inside_is_refused_as_well_and_leaves_no_effect() {
     let other = Postgres::database().await;
     other.execute("CREATE TABLE fact (n int)").await;
     let bank = with_a_warehouse(&other, "INSERT INTO fact VALUES (1); COMMIT").await;

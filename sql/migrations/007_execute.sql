@@ -3,8 +3,13 @@
 -- nothing that he could not do himself: so everybody may.
 -- No SET: the text finds, and may leave, the settings of its own session.
 
--- Not OR REPLACE: whoever had made one before would stay its owner, and could make it do something else.
-DROP FUNCTION IF EXISTS crontabber_execute();
+-- Not OR REPLACE: whoever had made one before would stay its owner, and could make it do something else. Here only: one
+-- further on in the search path belongs to other tables.
+DO $$
+BEGIN
+    EXECUTE format('DROP FUNCTION IF EXISTS %I.crontabber_execute()', current_schema());
+END $$;
+
 CREATE FUNCTION crontabber_execute() RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN

@@ -166,8 +166,8 @@ pub struct Lacking {
     pub privilege: String,
     /// Whether that is because the thing itself is not there.
     pub is_missing: bool,
-    /// What it is called in a GRANT: `SEQUENCE `, `FUNCTION `, or nothing for a table.
-    pub kind: String,
+    /// How a GRANT names it: `crontabber_log`, `SEQUENCE crontabber_fence_seq`, `FUNCTION crontabber_execute()`.
+    pub object: String,
 }
 
 impl Lacking {
@@ -185,10 +185,7 @@ impl Lacking {
     /// `GRANT UPDATE ON crontabber_log TO web`.
     #[must_use]
     pub fn grant(&self, role: &str) -> String {
-        format!(
-            "GRANT {} ON {}{} TO {role}",
-            self.privilege, self.kind, self.on
-        )
+        format!("GRANT {} ON {} TO {role}", self.privilege, self.object)
     }
 }
 
@@ -424,7 +421,7 @@ async fn lacking(client: &Connection) -> Result<Vec<Lacking>, DatabaseError> {
             on: row.try_get("name")?,
             privilege: row.try_get("privilege")?,
             is_missing: row.try_get("is_missing")?,
-            kind: row.try_get("kind")?,
+            object: row.try_get("object")?,
         })
     });
     Ok(lacking.collect::<Result<_, _>>()?)

@@ -10,7 +10,7 @@ use tokio_postgres::{Client, Row, error::SqlState, types::Type};
 
 use super::{error::DatabaseError, guard};
 
-/// One step, applied once, in order.
+/// One step, applied in order and once, unless somebody has dropped what it makes.
 #[derive(Debug, Clone, Copy)]
 pub struct Migration {
     /// The version the tables have after it.
@@ -368,7 +368,7 @@ async fn gone(client: &Client, version: i32) -> Result<Vec<String>, DatabaseErro
     Ok(gone.collect::<Result<_, _>>()?)
 }
 
-/// What [`migrate`] would carry out now.
+/// The SQL of what [`migrate`] would change now.
 pub async fn plan(client: &Client, max_ongoing_age: Duration) -> Result<String, DatabaseError> {
     let found = look(client).await?.version();
     let gone = gone(client, found).await?;
